@@ -1,0 +1,77 @@
+# vsocks: every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+APT_BASE := python3-venv
+APT_TEST := curl
+APT_VM := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs zstd
+APT_BENCH := openssh-server openssh-client socat
+
+# Install the Debian packages $(1) that are missing; ask apt for nothing otherwise.
+define apt-install
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null \
+	    | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	    echo "installing" $$missing; \
+	    $(SUDO) apt-get -qq update; \
+	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends $$missing; \
+	fi
+endef
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) \
+	    | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/ready apt-test apt-vm apt-bench ## Install everything that any command needs (apt, pip)
+
+.PHONY: apt-base apt-test apt-vm apt-bench
+apt-base:
+	$(call apt-install,$(APT_BASE))
+apt-test:
+	$(call apt-install,$(APT_TEST))
+apt-vm:
+	$(call apt-install,$(APT_VM))
+apt-bench:
+	$(call apt-install,$(APT_BENCH))
+
+$(VENV)/ready: pyproject.toml | apt-base
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/ready apt-vm ## Boot a VM with no network and fetch a file from it through vsocks
+	$(BIN)/python -m harness.demo
+
+.PHONY: check
+check: $(VENV)/ready ## Lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: unit integration e2e test
+unit: $(VENV)/ready ## Tests of pure code, in seconds
+	$(BIN)/pytest tests/unit
+integration: $(VENV)/ready apt-test ## Tests of the two daemons as processes
+	$(BIN)/pytest tests/integration
+e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
+	$(BIN)/pytest tests/e2e
+test: check $(VENV)/ready apt-test ## Everything that needs no VM: check, unit, integration
+	$(BIN)/pytest tests/unit tests/integration
+
+.PHONY: bench fuzz clean
+bench: $(VENV)/ready apt-bench ## Speed beside ssh -D and the raw pipe
+	$(BIN)/python -m tests.bench
+fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
+	$(BIN)/pip install --quiet '.[fuzz]'
+	$(BIN)/python -m tests.fuzz
+clean: ## Remove what was built or downloaded (the VM image too)
+	rm -rf $(VENV) .cache dist build tests/artifacts *.egg-info
