@@ -1,0 +1,59 @@
+"""How a connect ended, as a SOCKS5 reply code (RFC 1928, section 6)."""
+
+import errno
+from enum import IntEnum
+
+
+class Reply(IntEnum):
+    """The reply field; every one of them but SUCCEEDED ends the connection."""
+
+    SUCCEEDED = 0
+    GENERAL_FAILURE = 1
+    NOT_ALLOWED = 2
+    NETWORK_UNREACHABLE = 3
+    HOST_UNREACHABLE = 4
+    CONNECTION_REFUSED = 5
+    TTL_EXPIRED = 6
+    COMMAND_NOT_SUPPORTED = 7
+    ADDRESS_TYPE_NOT_SUPPORTED = 8
+
+
+# Names differ by platform and WinSock has numbers of its own, so both are here.
+_BY_NUMBER = {
+    errno.ECONNREFUSED: Reply.CONNECTION_REFUSED,
+    10061: Reply.CONNECTION_REFUSED,
+    errno.EHOSTUNREACH: Reply.HOST_UNREACHABLE,
+    10065: Reply.HOST_UNREACHABLE,
+    errno.EHOSTDOWN: Reply.HOST_UNREACHABLE,
+    10064: Reply.HOST_UNREACHABLE,
+    errno.ENETUNREACH: Reply.NETWORK_UNREACHABLE,
+    10051: Reply.NETWORK_UNREACHABLE,
+    errno.ENETDOWN: Reply.NETWORK_UNREACHABLE,
+    10050: Reply.NETWORK_UNREACHABLE,
+    # No address of the target's kind to come from: no IPv6 on this machine, say.
+    errno.EADDRNOTAVAIL: Reply.NETWORK_UNREACHABLE,
+    10049: Reply.NETWORK_UNREACHABLE,
+    errno.ETIMEDOUT: Reply.TTL_EXPIRED,
+    10060: Reply.TTL_EXPIRED,
+    # A firewall of this machine (or an LSM) forbids it.
+    errno.EACCES: Reply.NOT_ALLOWED,
+    errno.EPERM: Reply.NOT_ALLOWED,
+    10013: Reply.NOT_ALLOWED,
+    # WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSANO_DATA
+    11001: Reply.HOST_UNREACHABLE,
+    11002: Reply.HOST_UNREACHABLE,
+    11003: Reply.HOST_UNREACHABLE,
+    11004: Reply.HOST_UNREACHABLE,
+}
+
+
+def reply_for_error(error: BaseException) -> Reply:
+    """The reply that tells a client truly why connecting to its target failed."""
+    if isinstance(error, TimeoutError):
+        return Reply.TTL_EXPIRED
+    if not isinstance(error, OSError) or error.errno is None:
+        return Reply.GENERAL_FAILURE
+    if error.errno < 0:
+        # A failed look-up, socket.gaierror: Linux numbers those below zero.
+        return Reply.HOST_UNREACHABLE
+    return _BY_NUMBER.get(error.errno, Reply.GENERAL_FAILURE)
