@@ -1,0 +1,259 @@
+"""The policy: the built-in rules, each form of a rule, their order, and its document."""
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsocks.policy import Policy, Rule, RuleError
+from vsocks.rules import VALID_FORMS, Verb
+
+pytestmark = pytest.mark.unit
+
+PUBLIC = "192.0.2.1"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "policy.md"
+
+
+def policy(*rules: str) -> Policy:
+    """``policy("deny *", "allow 10.0.0.0/8")``."""
+    parsed = []
+    for rule in rules:
+        verb, _, text = rule.partition(" ")
+        assert verb in get_args(Verb)
+        parsed.append(Rule.parse("allow" if verb == "allow" else "deny", text))
+    return Policy(parsed)
+
+
+def allowed(judge: Policy, address: str, port: int = 80, name: str | None = None) -> bool:
+    return judge.permits(name, ip_address(address), port).allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.255.255.255", "loopback"),
+        ("::1", "loopback"),
+        ("0.0.0.0", "unspecified"),
+        ("0.1.2.3", "unspecified"),
+        ("::", "unspecified"),
+        ("169.254.1.1", "link-local"),
+        ("fe80::1", "link-local"),
+        ("febf::1", "link-local"),
+        ("fe80::1%eth0", "link-local"),
+        ("224.0.0.1", "multicast"),
+        ("239.255.255.255", "multicast"),
+        ("ff02::1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("240.0.0.1", "reserved"),
+        ("169.254.169.254", "cloud metadata"),
+        ("100.100.100.200", "cloud metadata"),
+        ("168.63.129.16", "cloud metadata"),
+        ("192.0.0.192", "cloud metadata"),
+        ("fd00:ec2::254", "cloud metadata"),
+        ("fd00:ec2::23", "cloud metadata"),
+        ("fd20:ce::254", "cloud metadata"),
+    ],
+)
+def test_denied_by_default(address: str, what: str) -> None:
+    verdict = policy().permits(None, ip_address(address), 80)
+    assert not verdict.allowed
+    assert verdict.reason.startswith(f"denied by default: {what} (")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        PUBLIC,
+        "10.0.0.1",
+        "126.255.255.255",
+        "128.0.0.0",
+        "1.0.0.0",
+        "169.253.255.255",
+        "223.255.255.255",
+        "2001:db8::1",
+        "fd00::1",
+        "fec0::1",
+        "64:ff9b::c000:201",
+        "::ffff:192.0.2.1",
+    ],
+)
+def test_allowed_by_default(address: str) -> None:
+    verdict = policy().permits("example.com", ip_address(address), 80)
+    assert verdict.allowed
+    assert verdict.reason == "allowed by default"
+
+
+@pytest.mark.parametrize("inner", ["127.0.0.1", "0.0.0.0", "169.254.169.254"])
+@pytest.mark.parametrize("prefix", ["::ffff:", "::ffff:0:", "64:ff9b::", "64:ff9b:1::"])
+def test_an_address_that_carries_ipv4_is_judged_as_both(prefix: str, inner: str) -> None:
+    address = f"{prefix}{inner}"
+    verdict = policy().permits(None, ip_address(address), 80)
+    assert not verdict.allowed
+    assert f"for it carries {inner}" in verdict.reason
+    # Allowed as one of them is not enough.
+    assert not allowed(policy("allow ::/0"), address)
+    assert not allowed(policy("deny *", f"allow {inner}"), address)
+    assert allowed(policy("deny *", f"allow {inner}", "allow ::/0"), address)
+    assert not allowed(policy(f"allow {inner}", f"deny {address}"), address)
+
+
+def test_a_compatible_address_is_judged_as_both() -> None:
+    assert not allowed(policy(), "::127.0.0.1")
+    assert not allowed(policy("deny 10.0.0.0/8"), "::10.0.0.1")
+
+
+def test_the_ipv6_loopback_can_be_allowed_by_itself() -> None:
+    assert allowed(policy("allow [::1]"), "::1")
+    assert allowed(policy("allow ::"), "::")
+
+
+def test_last_match_wins() -> None:
+    judge = policy("deny 10.0.0.0/8", "allow 10.1.0.0/16", "deny 10.1.2.3", "allow *:443")
+    assert not allowed(judge, "10.2.0.1")
+    assert allowed(judge, "10.1.0.1")
+    assert not allowed(judge, "10.1.2.3")
+    assert allowed(judge, "10.1.2.3", 443)
+    assert allowed(judge, PUBLIC)
+
+
+def test_rules_stand_above_the_built_in() -> None:
+    assert allowed(policy("allow 127.0.0.0/8"), "127.0.0.1")
+    assert not allowed(policy("allow 127.0.0.1:8080"), "127.0.0.1", 8081)
+    assert not allowed(policy("allow *", "deny 127.0.0.0/8"), "127.0.0.1")
+
+
+def test_the_reason_names_the_rule() -> None:
+    judge = policy("deny *", "allow 10.0.0.0/8")
+    assert judge.permits(None, ip_address(PUBLIC), 80).reason == "denied by 'deny *'"
+    assert judge.permits(None, ip_address("10.0.0.1"), 80).reason == "allowed by 'allow 10.0.0.0/8'"
+
+
+# rule: what it matches, what it does not (address, port, name)
+Case = tuple[str, int, str | None]
+FORMS: dict[str, tuple[list[Case], list[Case]]] = {
+    "10.0.0.0/8": ([("10.9.9.9", 1, None), ("10.9.9.9", 1, "a.example")], [("11.0.0.0", 1, None)]),
+    "10.1.2.3": ([("10.1.2.3", 9, None)], [("10.1.2.4", 9, None), ("2001:db8::1", 9, None)]),
+    "10.1.2.3:443": ([("10.1.2.3", 443, None)], [("10.1.2.3", 80, None), ("10.1.2.4", 443, None)]),
+    "[fd00::/8]:80-90": (
+        [("fd12::1", 80, None), ("fd12::1", 90, None)],
+        [("fd12::1", 79, None), ("fd12::1", 91, None), ("fc00::1", 80, None)],
+    ),
+    "fd00::/8": ([("fd12::1", 80, None)], [("fe00::1", 80, None), (PUBLIC, 80, None)]),
+    "2001:db8::1": ([("2001:db8::1", 80, None)], [("2001:db8::2", 80, None)]),
+    "[2001:db8::1]": ([("2001:db8::1", 80, None)], [("2001:db8::2", 80, None)]),
+    "[2001:db8::1]:80": ([("2001:db8::1", 80, None)], [("2001:db8::1", 81, None)]),
+    "Example.com.": (
+        [(PUBLIC, 1, "example.com"), (PUBLIC, 1, "EXAMPLE.COM.")],
+        [(PUBLIC, 1, "www.example.com"), (PUBLIC, 1, "example.org"), (PUBLIC, 1, None)],
+    ),
+    "example.com:443": ([(PUBLIC, 443, "example.com")], [(PUBLIC, 80, "example.com")]),
+    "*.example.com:80-443": (
+        [(PUBLIC, 80, "www.example.com"), (PUBLIC, 443, "A.B.Example.COM.")],
+        [
+            (PUBLIC, 80, "example.com"),
+            (PUBLIC, 80, "badexample.com"),
+            (PUBLIC, 80, "www.example.com.evil.example"),
+            (PUBLIC, 444, "www.example.com"),
+            (PUBLIC, 80, None),
+        ],
+    ),
+    "bücher.example": ([(PUBLIC, 1, "xn--bcher-kva.example")], [(PUBLIC, 1, "bucher.example")]),
+    "*": ([(PUBLIC, 1, None), ("2001:db8::1", 65535, "a.example")], []),
+    "*:25": ([(PUBLIC, 25, None), ("2001:db8::1", 25, "a.example")], [(PUBLIC, 26, None)]),
+    ":25": ([(PUBLIC, 25, None)], [(PUBLIC, 26, None)]),
+    "25": ([(PUBLIC, 25, None)], [(PUBLIC, 26, None)]),
+    "1-1023": ([(PUBLIC, 1, None), (PUBLIC, 1023, "a.example")], [(PUBLIC, 1024, None)]),
+    "*:1-1023": ([(PUBLIC, 1023, None)], [(PUBLIC, 0, None)]),
+    " 0-65535 ": ([(PUBLIC, 0, None), (PUBLIC, 65535, None)], []),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "case", "expected"),
+    [
+        (rule, case, expected)
+        for rule, (hits, misses) in FORMS.items()
+        for cases, expected in ((hits, True), (misses, False))
+        for case in cases
+    ],
+)
+def test_each_form(rule: str, case: Case, expected: bool) -> None:
+    address, port, name = case
+    assert allowed(policy(f"deny {rule}"), address, port, name) is not expected
+    assert allowed(policy("deny *", f"allow {rule}"), address, port, name) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        (":", "neither a port nor a range"),
+        ("10.0.0.1/8", "did you mean 10.0.0.0/8"),
+        ("[fd00::1/8]:80", "did you mean fd00::/8"),
+        ("10.0.0.0/33", "no IP address or network"),
+        ("10.0.0", "no IP address or network"),
+        ("300.1.1.1", "no IP address or network"),
+        ("fd00::/8:80", "goes in brackets"),
+        ("fe80::1%eth0", "has a scope"),
+        ("[::1", "in brackets"),
+        ("[::1]80", "in brackets"),
+        ("[::1]:", "neither a port nor a range"),
+        ("[10.0.0.1]", "in brackets"),
+        ("[example.com]:80", "in brackets"),
+        ("70000", "ports go from 0 to 65535"),
+        ("443-80", "ports go from 0 to 65535"),
+        ("example.com:", "neither a port nor a range"),
+        ("example.com:http", "neither a port nor a range"),
+        ("example.com:80-", "neither a port nor a range"),
+        ("example.com:1234567", "neither a port nor a range"),
+        ("*.*.example.com", "stands alone"),
+        ("*example.com", "stands alone"),
+        ("ex*mple.com", "stands alone"),
+        ("*.", "no host name"),
+        ("a..example", "a part of it is empty"),
+        ("a b", "no host name"),
+        ("http://example.com", "neither a port nor a range"),
+        ("example.com\nx", "no host name"),
+    ],
+)
+def test_errors_are_one_line_and_show_the_valid_forms(text: str, why: str) -> None:
+    with pytest.raises(RuleError, match=re.escape(why)) as caught:
+        Rule.parse("allow", text)
+    message = str(caught.value)
+    assert message.startswith(f"bad rule {text.strip()!r}: ")
+    assert message.endswith(VALID_FORMS)
+    assert "\n" not in message
+
+
+@given(st.text(max_size=40) | st.text("0123456789abf.:/*-[]%", max_size=30))
+def test_any_text_is_a_rule_or_a_rule_error(text: str) -> None:
+    try:
+        rule = Rule.parse("deny", text)
+    except RuleError:
+        return
+    rule.matches("example.com", ip_address(PUBLIC), 80)
+
+
+def test_the_forms_that_the_errors_and_the_document_show_are_valid() -> None:
+    rows = re.findall(r"^\| (`.*?`) \| ", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    shown = [code for row in rows for code in re.findall("`(.*?)`", row)]
+    options = [text for text in shown if text.startswith("--")]
+    rules = [text for text in shown if not text.startswith("--")]
+    for option in options:
+        rules += re.findall(r"--(?:allow|deny) '?([^' ]+)'?", option)
+    assert len(options) >= 5
+    assert len(rules) >= 25
+    for text in rules + VALID_FORMS.split(", "):
+        Rule.parse("allow", text)
+
+
+def test_the_document_lists_what_is_denied_by_default() -> None:
+    section = DOCUMENT.read_text("utf-8").split("## Rules")[0].split("An IPv6 address")[0]
+    for text in re.findall(r"`([0-9a-f.:/]+)`", section):
+        assert not allowed(policy(), text.split("/")[0]), text

@@ -1,0 +1,139 @@
+"""One rule of the policy: its text, and what it matches. docs/policy.md shows them all."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal, NoReturn
+
+from vsocks.address import IPAddress, ascii_name
+
+IPNetwork = IPv4Network | IPv6Network
+Verb = Literal["allow", "deny"]
+
+VALID_FORMS = "10.0.0.0/8, [fd00::/8]:80-90, example.com:443, *.example.com, *:25, 1-1023"
+
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_MAX_PORT = 0xFFFF
+
+
+class RuleError(ValueError):
+    """A rule that can't be understood. The message is one line and shows the valid forms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Allow or deny the ports ``low`` to ``high`` of some hosts.
+
+    The hosts are those of ``network``, or the one asked for by ``name``, or those
+    whose name ends in ``suffix``; when none of the three is set, all hosts.
+    """
+
+    verb: Verb
+    text: str
+    network: IPNetwork | None = None
+    name: str | None = None
+    suffix: str | None = None
+    low: int = 0
+    high: int = _MAX_PORT
+
+    @classmethod
+    def parse(cls, verb: Verb, text: str) -> "Rule":
+        """The rule which ``text`` spells. Raises RuleError."""
+        text = text.strip()
+        try:
+            host, ports = _split(text)
+            low, high = _parse_ports(ports) if ports is not None else (0, _MAX_PORT)
+            network, name, suffix = _parse_host(host)
+        except ValueError as error:
+            raise RuleError(f"bad rule {text!r}: {error}; valid forms: {VALID_FORMS}") from None
+        return cls(verb, text, network, name, suffix, low, high)
+
+    def matches(self, name: str | None, ip: IPAddress, port: int) -> bool:
+        """Whether the rule speaks of this target; ``name`` as ``plain_name`` gives it."""
+        if not self.low <= port <= self.high:
+            return False
+        if self.network is not None:
+            return ip in self.network
+        if self.name is not None:
+            return name == self.name
+        if self.suffix is not None:
+            return name is not None and name.endswith(self.suffix)
+        return True
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.text}"
+
+
+def plain_name(name: str) -> str:
+    """A host name with what makes no difference taken away: case, and the root's dot."""
+    return name.lower().removesuffix(".")
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """The host and the ports of a rule; ports are None where none are given."""
+    if not text:
+        raise ValueError("it is empty")
+    if _PORTS.fullmatch(text):
+        return "*", text
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or ":" not in host or rest[:1] not in ("", ":"):
+            raise ValueError("in brackets goes an IPv6 network, behind them only ':' and ports")
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        return text, None
+    host, colon, ports = text.partition(":")
+    return host or "*", ports if colon else None
+
+
+def _parse_ports(text: str) -> tuple[int, int]:
+    match = _PORTS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is neither a port nor a range of ports")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if high > _MAX_PORT or low > high:
+        raise ValueError(f"ports go from 0 to {_MAX_PORT}, the lower one first")
+    return low, high
+
+
+def _parse_host(host: str) -> tuple[IPNetwork | None, str | None, str | None]:
+    """Network, name and suffix, as in Rule: at most one of them."""
+    if host == "*":
+        return None, None, None
+    if "/" in host or ":" in host or _last_label(host).isdecimal():
+        return _parse_network(host), None, None
+    if host.startswith("*."):
+        return None, None, "." + _parse_name(host.removeprefix("*."))
+    return None, _parse_name(host), None
+
+
+def _last_label(host: str) -> str:
+    return host.removesuffix(".").rpartition(".")[2]
+
+
+def _parse_name(text: str) -> str:
+    if "*" in text:
+        raise ValueError("a '*' stands alone or for all subdomains, as in *.example.com")
+    name = plain_name(ascii_name(text))
+    if not all(name.split(".")):
+        raise ValueError(f"{text!r} is no host name: a part of it is empty")
+    return name
+
+
+def _parse_network(text: str) -> IPNetwork:
+    if "%" in text:
+        raise ValueError(f"{text!r} has a scope, and rules know none")
+    try:
+        return ip_network(text)
+    except ValueError:
+        _explain_network(text)
+
+
+def _explain_network(text: str) -> NoReturn:
+    """Raise a ValueError that says what is wrong with ``text`` as a network."""
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        hint = " (IPv6 with a port goes in brackets: [::1]:80)" if ":" in text else ""
+        raise ValueError(f"{text!r} is no IP address or network{hint}") from None
+    raise ValueError(f"{text!r} has bits set behind the prefix: did you mean {meant}?")
