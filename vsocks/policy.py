@@ -82,15 +82,33 @@ class Policy:
             return verdict
         return Verdict(False, f"{inner_verdict.reason}, for it carries {inner}")
 
+    def denies_name(self, name: str, port: int) -> Verdict | None:
+        """The denial of ``name`` that no address of it could turn; None if there is none.
+
+        What is denied in any case should not be looked up: a look-up is a message to
+        whoever serves the name.
+        """
+        plain = plain_name(name)
+        for rule in self._last_first:
+            if rule.network is not None and rule.verb == "deny":
+                continue  # The name may have an address outside of it.
+            if rule.may_match(plain, port):
+                return _verdict_of(rule) if rule.verb == "deny" else None
+        return None
+
     def _judge(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
         for rule in self._last_first:
             if rule.matches(name, ip, port):
-                allowed = rule.verb == "allow"
-                return Verdict(allowed, f"{'allowed' if allowed else 'denied'} by '{rule}'")
+                return _verdict_of(rule)
         for network, what in _BUILT_IN_BY_VERSION[ip.version]:
             if ip in network:
                 return Verdict(False, f"denied by default: {what} ({network})")
         return Verdict(True, "allowed by default")
+
+
+def _verdict_of(rule: Rule) -> Verdict:
+    allowed = rule.verb == "allow"
+    return Verdict(allowed, f"{'allowed' if allowed else 'denied'} by '{rule}'")
 
 
 def _carried(ip: IPAddress) -> IPv4Address | None:

@@ -50,10 +50,12 @@ class Rule:
 
     def matches(self, name: str | None, ip: IPAddress, port: int) -> bool:
         """Whether the rule speaks of this target; ``name`` as ``plain_name`` gives it."""
+        return self.may_match(name, port) and (self.network is None or ip in self.network)
+
+    def may_match(self, name: str | None, port: int) -> bool:
+        """The same for an address still unknown: whether one exists that matches."""
         if not self.low <= port <= self.high:
             return False
-        if self.network is not None:
-            return ip in self.network
         if self.name is not None:
             return name == self.name
         if self.suffix is not None:

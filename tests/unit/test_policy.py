@@ -133,6 +133,51 @@ def test_the_reason_names_the_rule() -> None:
     assert judge.permits(None, ip_address("10.0.0.1"), 80).reason == "allowed by 'allow 10.0.0.0/8'"
 
 
+@pytest.mark.parametrize(
+    ("rules", "denied"),
+    [
+        ([], False),
+        (["deny *"], True),
+        (["deny *.example.com"], True),
+        (["deny example.org"], False),
+        (["deny 0.0.0.0/0", "deny ::/0"], False),
+        (["deny *", "deny 10.0.0.0/8"], True),
+        (["deny *", "allow 10.0.0.0/8"], False),
+        (["deny *", "allow 10.0.0.0/8:443"], True),
+        (["deny *", "allow *.example.com"], False),
+        (["deny *", "allow *.example.com:443"], True),
+        (["allow *.example.com", "deny 80"], True),
+    ],
+)
+def test_a_name_denied_in_any_case_is_told_before_its_lookup(
+    rules: list[str], denied: bool
+) -> None:
+    verdict = policy(*rules).denies_name("WWW.example.com.", 80)
+    assert (verdict is not None) is denied
+    if verdict is not None:
+        assert not verdict.allowed
+        assert verdict.reason in [f"denied by '{rule}'" for rule in rules]
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{} {}".format,
+            st.sampled_from(["allow", "deny"]),
+            st.sampled_from(["*", "80", "81", "a.example", "*.example", "10.0.0.0/8", "[::/0]:80"]),
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["10.0.0.1", PUBLIC, "2001:db8::1", "::ffff:10.0.0.1"]),
+)
+def test_what_is_denied_before_the_lookup_is_denied_after_it(
+    rules: list[str], address: str
+) -> None:
+    judge = policy(*rules)
+    if judge.denies_name("a.example", 80) is not None:
+        assert not allowed(judge, address, 80, "a.example")
+
+
 # rule: what it matches, what it does not (address, port, name)
 Case = tuple[str, int, str | None]
 FORMS: dict[str, tuple[list[Case], list[Case]]] = {

@@ -1,0 +1,158 @@
+"""Connecting to a target, if the policy permits.
+
+look up the name (or not, for an address) → judge each address → connect to those that
+are left. The addresses that were judged are those that are dialled: no second look-up
+could be answered differently.
+"""
+
+import asyncio
+import os
+import re
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from vsocks.address import Target
+from vsocks.policy import Policy
+from vsocks.reply import Reply, reply_for_error
+from vsocks.resolve import Resolver, ResolverBusy, literal_info
+
+# When several addresses failed in several ways, the client gets the answer that says
+# most: "refused" comes from the target itself, "no network" only from this machine.
+_MOST_TELLING = (
+    Reply.CONNECTION_REFUSED,
+    Reply.TTL_EXPIRED,
+    Reply.HOST_UNREACHABLE,
+    Reply.NOT_ALLOWED,
+    Reply.NETWORK_UNREACHABLE,
+    Reply.GENERAL_FAILURE,
+)
+
+
+class DialError(Exception):
+    """There is no connection. ``reply`` is for the client, ``reason`` for the host's log."""
+
+    def __init__(self, reply: Reply, reason: str) -> None:
+        super().__init__(reason)
+        self.reply = reply
+        self.reason = reason
+
+
+class Dialer:
+    """Dials what ``policy`` permits, each within ``timeout`` seconds, look-up included.
+
+    When a name has several addresses, the next is tried beside the one before after
+    ``head_start`` seconds (RFC 8305), and at most ``max_addresses`` of each IP version:
+    a name with thousands of them would make one request a port scan.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        resolver: Resolver,
+        timeout: float = 10.0,
+        head_start: float = 0.25,
+        max_addresses: int = 8,
+    ) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._timeout = timeout
+        self._head_start = head_start
+        self._max_addresses = max_addresses
+
+    async def dial(self, target: Target) -> socket.socket:
+        """A connected, non-blocking socket, which the caller owns. Raises DialError."""
+        doing = "looking up its name"
+        try:
+            async with asyncio.timeout(self._timeout) as deadline:
+                infos = await self._permitted(target)
+                doing = "connecting"
+                return await self._connect(infos)
+        except ResolverBusy as error:
+            raise DialError(Reply.GENERAL_FAILURE, f"{target}: {error}") from None
+        except OSError as error:
+            if deadline.expired():
+                reason = f"{target}: no answer within {self._timeout:g} s of {doing}"
+                raise DialError(Reply.TTL_EXPIRED, reason) from None
+            raise _explained(target, error) from None
+
+    async def _permitted(self, target: Target) -> Sequence[AddrInfoType]:
+        """The addresses of ``target`` that may be dialled; at least one, or DialError."""
+        ip = target.ip
+        if ip is not None:
+            verdict = self._policy.permits(None, ip, target.port)
+            if not verdict.allowed:
+                raise DialError(Reply.NOT_ALLOWED, f"{target}: {verdict.reason}")
+            return [literal_info(ip, target.port)]
+        denial = self._policy.denies_name(target.host, target.port)
+        if denial is not None:
+            raise DialError(Reply.NOT_ALLOWED, f"{target}: {denial.reason}")
+        return self._permitted_of(target, await self._resolver.resolve(target.host, target.port))
+
+    def _permitted_of(
+        self, target: Target, infos: Sequence[AddrInfoType]
+    ) -> Sequence[AddrInfoType]:
+        permitted: list[AddrInfoType] = []
+        denied: list[str] = []
+        of_version: Counter[int] = Counter()
+        for info in infos:
+            ip = ip_address(info[4][0])
+            verdict = self._policy.permits(target.host, ip, target.port)
+            if not verdict.allowed:
+                denied.append(f"{ip} {verdict.reason}")
+            elif of_version[ip.version] < self._max_addresses:
+                of_version[ip.version] += 1
+                permitted.append(info)
+        if not permitted:
+            more = f" (and {len(denied) - 1} more)" if len(denied) > 1 else ""
+            raise DialError(Reply.NOT_ALLOWED, f"{target}: {denied[0]}{more}")
+        return permitted
+
+    async def _connect(self, infos: Sequence[AddrInfoType]) -> socket.socket:
+        if len(infos) > 1:
+            return await start_connection(
+                infos, happy_eyeballs_delay=self._head_start, socket_factory=_new_socket
+            )
+        sock = _new_socket(infos[0])
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, infos[0][4])
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+def _new_socket(info: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Finds out in the end that a target vanished, so that its stream's slot comes back.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock
+
+
+def _explained(target: Target, error: OSError) -> DialError:
+    if isinstance(error, socket.gaierror):
+        return DialError(reply_for_error(error), f"{target}: {error.strerror}")
+    errors = _errors_in(error)
+    replies = [reply_for_error(each) for each in errors]
+    # In order and once each.
+    reasons = dict.fromkeys(each.strerror or str(each) for each in errors)
+    return DialError(min(replies, key=_MOST_TELLING.index), f"{target}: {', '.join(reasons)}")
+
+
+def _errors_in(error: OSError) -> list[OSError]:
+    """The errors of all addresses that were tried.
+
+    When they differ, aiohappyeyeballs raises one error without a number, and their
+    numbers stand in its message only.
+    """
+    if error.errno is not None:
+        numbers = [error.errno]
+    else:
+        numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]
+    return [OSError(number, os.strerror(number)) for number in numbers] or [error]

@@ -1,0 +1,152 @@
+"""Look-ups of names by the system's resolver, without blocking and within bounds.
+
+A look-up in the system's resolver can't be interrupted and may take half a minute. So it
+runs in a daemon thread, for which nobody waits: not the caller who gives up, and not the
+end of the process. asyncio's own executor would keep the process alive until its threads
+are done, and bounds nothing.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+from aiohappyeyeballs import AddrInfoType
+
+from vsocks.address import IPAddress, ascii_name, parse_ip
+
+LookUp = Callable[[bytes, int], Sequence[AddrInfoType]]
+
+
+class ResolverBusy(Exception):  # noqa: N818 - it is a state that passes
+    """The look-up was not begun: too many are pending, or the resolver is closed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    name: bytes
+    port: int
+    future: asyncio.Future[Sequence[AddrInfoType]]
+
+    def settle(self, result: Sequence[AddrInfoType] | OSError) -> None:
+        """Give ``result`` to who waits, if anybody still does. In the event loop's thread."""
+        if self.future.done():
+            return
+        if isinstance(result, OSError):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+    def settle_from_thread(self, result: Sequence[AddrInfoType] | OSError) -> None:
+        try:
+            self.future.get_loop().call_soon_threadsafe(self.settle, result)
+        except RuntimeError:
+            # The loop is closed: there is nobody left to tell.
+            return
+
+
+def system_look_up(name: bytes, port: int) -> Sequence[AddrInfoType]:
+    """What the system knows of ``name``: hosts file, DNS, whatever it is set up to ask.
+
+    As bytes, since from text Python makes IDNA first, and fails in ways of its own.
+    """
+    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+
+
+class Resolver:
+    """Resolves names in ``threads`` threads, for at most ``pending`` callers at a time.
+
+    Bound to no event loop; to be closed by its owner.
+    """
+
+    def __init__(
+        self, threads: int = 8, pending: int = 64, look_up: LookUp = system_look_up
+    ) -> None:
+        self._look_up = look_up
+        self._max_pending = pending
+        # All below is guarded by the condition.
+        self._changed = Condition()
+        self._queue: deque[_Job] = deque()
+        self._running = 0
+        self._closed = False
+        for number in range(threads):
+            Thread(target=self._work, name=f"resolver-{number}", daemon=True).start()
+
+    async def resolve(self, name: str, port: int) -> Sequence[AddrInfoType]:
+        """The addresses of ``name``, best first, in the form that connecting takes.
+
+        Raises socket.gaierror when there are none, and ResolverBusy at once when too many
+        look-ups are pending. One that is under way when its caller is cancelled still
+        counts until it ends; one that waits is forgotten.
+        """
+        ip = parse_ip(name)
+        if ip is not None:
+            return [literal_info(ip, port)]
+        try:
+            raw_name = ascii_name(name).encode("ascii")
+        except ValueError as error:
+            raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
+        job = _Job(raw_name, port, asyncio.get_running_loop().create_future())
+        self._submit(job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._forget(job)
+            raise
+
+    def close(self) -> None:
+        """End the threads, each when its look-up is done; fail the callers in the queue.
+
+        To be called in the event loop's thread.
+        """
+        with self._changed:
+            self._closed = True
+            dropped = list(self._queue)
+            self._queue.clear()
+            self._changed.notify_all()
+        for job in dropped:
+            if not job.future.done():
+                job.future.set_exception(ResolverBusy("the resolver is closed"))
+
+    def _submit(self, job: _Job) -> None:
+        with self._changed:
+            if self._closed:
+                raise ResolverBusy("the resolver is closed")
+            if len(self._queue) + self._running >= self._max_pending:
+                raise ResolverBusy(f"{self._max_pending} look-ups are pending")
+            self._queue.append(job)
+            self._changed.notify()
+
+    def _forget(self, job: _Job) -> None:
+        with self._changed:
+            if job in self._queue:
+                self._queue.remove(job)
+
+    def _work(self) -> None:
+        """A thread's life."""
+        while (job := self._next()) is not None:
+            result: Sequence[AddrInfoType] | OSError
+            try:
+                result = self._look_up(job.name, job.port)
+            except OSError as error:
+                result = error
+            with self._changed:
+                self._running -= 1
+            job.settle_from_thread(result)
+
+    def _next(self) -> _Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if not self._queue:
+                return None
+            self._running += 1
+            return self._queue.popleft()
+
+
+def literal_info(ip: IPAddress, port: int) -> AddrInfoType:
+    """An address as a look-up of it would give it."""
+    if ip.version == 4:
+        return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(ip), port)
+    return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(ip), port, 0, 0)
