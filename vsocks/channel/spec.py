@@ -1,0 +1,142 @@
+"""Channel specifications: what a user writes after ``--channel``."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+from vsocks.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsocks.channel.base import ChannelSource
+
+#: The name of the virtio-serial port, unless the user gives one.
+DEFAULT_PORT_NAME: Final = "org.vsocks.0"
+
+FORMS: Final = """\
+  unix:PATH               connect to a unix socket (QEMU's chardev, libvirt)
+  unix-listen:PATH        listen on a unix socket
+  virtio[:NAME]           a virtio-serial port in a Linux guest (default name org.vsocks.0)
+  serial:DEVICE[?baudrate=N]   a serial line, for example serial:/dev/ttyS1
+  tcp:HOST:PORT           connect to a TCP port
+  tcp-listen:ADDR:PORT    listen on a TCP port
+  PATH                    a unix socket, virtio port or serial line that exists"""
+
+_DEFAULT_BAUDRATE: Final = 115200
+_VIRTIO_FOLDER: Final = Path("/dev/virtio-ports")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """A parsed specification."""
+
+    kind: str
+    #: A path, device or port name; for TCP the host.
+    place: str
+    #: TCP port.
+    port: int = 0
+    baudrate: int = _DEFAULT_BAUDRATE
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.place}" + (f":{self.port}" if self.port else "")
+
+
+def parse_spec(text: str) -> ChannelSpec:
+    """Parse a specification; raises UsageError, which shows the valid forms."""
+    kind, colon, rest = text.partition(":")
+    if text == "virtio":
+        return ChannelSpec("virtio", DEFAULT_PORT_NAME)
+    if colon and kind in _PARSERS:
+        if not rest:
+            raise _error(text, f"nothing follows '{kind}:'")
+        return _PARSERS[kind](kind, rest, text)
+    if "/" in text and (not colon or "/" in kind):
+        return _recognise(text)
+    raise _error(text, f"'{kind}:' is no kind of channel" if colon else "it names no kind")
+
+
+def _path(kind: str, rest: str, text: str) -> ChannelSpec:
+    if len(rest.encode()) > _MAX_UNIX_PATH:
+        raise _error(text, f"a unix socket's path has {_MAX_UNIX_PATH} bytes at most")
+    return ChannelSpec(kind, rest)
+
+
+def _virtio(kind: str, rest: str, text: str) -> ChannelSpec:
+    name = rest.removeprefix(f"{_VIRTIO_FOLDER}/")
+    if "/" in name:
+        raise _error(text, "a port name has no '/' in it")
+    return ChannelSpec(kind, name)
+
+
+def _serial(kind: str, rest: str, text: str) -> ChannelSpec:
+    device, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    baudrate = options.pop("baudrate", str(_DEFAULT_BAUDRATE))
+    if options:
+        raise _error(text, f"the only option is baudrate, not '{next(iter(options))}'")
+    if not (baudrate.isascii() and baudrate.isdigit() and int(baudrate) > 0):
+        raise _error(text, f"'{baudrate}' is no baud rate")
+    if not device:
+        raise _error(text, "the device is missing")
+    return ChannelSpec(kind, device, baudrate=int(baudrate))
+
+
+def _tcp(kind: str, rest: str, text: str) -> ChannelSpec:
+    host, _, port = rest.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host:
+        raise _error(text, "it must be HOST:PORT")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise _error(text, f"'{port}' is no port")
+    return ChannelSpec(kind, host, int(port))
+
+
+def _recognise(text: str) -> ChannelSpec:
+    """A bare path is what it is found to be."""
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise _error(text, f"{error.strerror}, so its kind can't be told") from None
+    if path.parent == _VIRTIO_FOLDER:
+        return ChannelSpec("virtio", path.name)
+    if stat.S_ISSOCK(mode):
+        return _path("unix", text, text)
+    if stat.S_ISCHR(mode):
+        return ChannelSpec("virtio" if path.name.startswith("vport") else "serial", text)
+    raise _error(text, "it is neither a socket nor a character device")
+
+
+def _error(text: str, problem: str) -> UsageError:
+    return UsageError(f"channel '{text}': {problem}. Valid forms:\n{FORMS}")
+
+
+_MAX_UNIX_PATH: Final = 107
+_PARSERS: Final = {
+    "unix": _path,
+    "unix-listen": _path,
+    "virtio": _virtio,
+    "serial": _serial,
+    "tcp": _tcp,
+    "tcp-listen": _tcp,
+}
+
+
+def open_source(spec: ChannelSpec) -> ChannelSource:
+    """The source of such channels. Each kind's module is loaded only when it is asked for."""
+    match spec.kind:
+        case "virtio":
+            from vsocks.channel.virtio import VirtioSource
+
+            return VirtioSource(spec.place)
+        case "serial":
+            from vsocks.channel.serial import SerialSource
+
+            return SerialSource(spec.place, spec.baudrate)
+        case _:
+            from vsocks.channel import sockets
+
+            return sockets.source(spec)

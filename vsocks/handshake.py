@@ -1,0 +1,209 @@
+"""Getting into step with whoever is at the other end of the channel, now.
+
+Nothing that comes out of a channel at first can be trusted: it may be the rest of an old
+frame, or whole frames and hellos of a daemon that was killed an hour ago. So each side makes
+a nonce for the handshake, and a session stands only when a hello has come back that carries
+it. The channel delivers in order, so nothing old can follow.
+
+A receiver that was left in the middle of a frame would take a hello for the rest of that
+frame. From the second attempt on a hello therefore comes behind *padding*, a frame of zeros
+long enough to end whatever was begun: the frame fails its check, and the receiver looks for
+a hello in what it has.
+
+The guest begins. The host is silent until it hears something, because a peer that speaks the
+original protocol only should be sent nothing else. To such a host the head of our hello
+is a request for 0.0.0.0 port 0, which can't be met: its refusal shows what it is.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from vsocks.frames import CONTROL_ID, HEADER, MAX_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION: Final = 1
+
+#: An original request (address type 1, 0.0.0.0, port 0) that no host can meet.
+IMPOSSIBLE_REQUEST: Final = bytes([1, 0, 0, 0, 0, 0, 0])
+MAGIC: Final = IMPOSSIBLE_REQUEST + b"vsocks\r\n\0"
+#: The guest sends the impossible request on this id too, for hosts that ignore ids above 63.
+PROBE_ID: Final = 63
+PROBE: Final = HEADER.pack(PROBE_ID, len(IMPOSSIBLE_REQUEST)) + IMPOSSIBLE_REQUEST
+
+_BODY: Final = struct.Struct("<BBHQQIHH")
+_CRC: Final = struct.Struct("<I")
+_HELLO_LENGTH: Final = len(MAGIC) + _BODY.size + _CRC.size
+HELLO_SIZE: Final = HEADER.size + _HELLO_LENGTH
+
+#: Seconds between the attempts of a side that has had no answer.
+FIRST_RETRY: Final = 0.25
+LAST_RETRY: Final = 0.5
+#: How often the host says hello for one sign of life from a guest.
+_HOST_ATTEMPTS: Final = 3
+
+
+class Role(IntEnum):
+    """Which side of the channel a daemon is on."""
+
+    GUEST = 0
+    HOST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a side promises in its hello."""
+
+    #: Streams that it can hold at once.
+    max_streams: int = 64
+    #: Bytes of each stream that it will take before it gives more credit.
+    window: int = 256 * 1024
+    #: The longest frame that it will take, in bytes of ``length``.
+    max_frame: int = MAX_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """One message of the handshake."""
+
+    role: Role
+    nonce: int
+    #: The nonce of the peer that this answers, 0 if none is known.
+    echo: int
+    offer: Offer
+    version: int = VERSION
+
+    def encode(self) -> bytes:
+        """The hello as a whole frame."""
+        offer = self.offer
+        body = MAGIC + _BODY.pack(
+            self.version,
+            self.role,
+            offer.max_streams,
+            self.nonce,
+            self.echo,
+            offer.window,
+            offer.max_frame,
+            0,
+        )
+        return HEADER.pack(CONTROL_ID, _HELLO_LENGTH) + body + _CRC.pack(zlib.crc32(body))
+
+
+def decode_hello(payload: memoryview) -> Hello | None:
+    """The hello in the payload of a control frame, None if it isn't one (or is damaged).
+
+    A later version may lengthen the body: what follows the known fields is left unread.
+    """
+    if len(payload) < _HELLO_LENGTH or payload[: len(MAGIC)] != MAGIC:
+        return None
+    body, crc = payload[: -_CRC.size], payload[-_CRC.size :]
+    if zlib.crc32(body) != _CRC.unpack(crc)[0]:
+        return None
+    version, role, streams, nonce, echo, window, max_frame, _ = _BODY.unpack_from(body, len(MAGIC))
+    if version < 1 or role > Role.HOST or not nonce or not streams:
+        return None
+    if window < MIN_WINDOW or max_frame < MIN_MAX_FRAME:
+        return None
+    return Hello(Role(role), nonce, echo, Offer(streams, window, max_frame), version)
+
+
+#: The least that a hello may promise; anything lower could not carry our own messages.
+MIN_WINDOW: Final = 1024
+MIN_MAX_FRAME: Final = 512
+
+
+def find_hello(data: memoryview) -> tuple[Hello | None, int]:
+    """The first hello in a run of bytes of which anything else is to be skipped.
+
+    Returns it with the offset of its end; or None with how many bytes can be thrown away, so
+    that a hello which has begun to arrive is kept.
+    """
+    raw = bytes(data)
+    start = 0
+    while (at := raw.find(MAGIC, start)) >= 0:
+        frame = at - HEADER.size
+        if frame >= 0:
+            channel_id, length = HEADER.unpack_from(raw, frame)
+            if channel_id == CONTROL_ID and _HELLO_LENGTH <= length <= 4 * _HELLO_LENGTH:
+                if at + length > len(raw):
+                    return None, frame
+                hello = decode_hello(data[at : at + length])
+                if hello is not None:
+                    return hello, at + length
+        start = at + 1
+    return None, max(0, len(raw) - (HEADER.size + len(MAGIC) - 1))
+
+
+class Handshake:
+    """One side's attempt to get a session; a new object, with a new nonce, for each attempt."""
+
+    def __init__(
+        self,
+        role: Role,
+        offer: Offer,
+        entropy: Callable[[int], bytes],
+        *,
+        now: float,
+        eager: bool,
+        probe: bool,
+    ) -> None:
+        """``eager`` speaks first; ``probe`` looks for a host that knows the original wire only."""
+        self.role = role
+        self.offer = offer
+        self.nonce = int.from_bytes(entropy(8), "little") or 1
+        self.peer: Hello | None = None
+        self._probe = probe
+        self._attempts = 0
+        self._attempts_left = _HOST_ATTEMPTS if eager else 0
+        self._next_attempt = now
+        self._answer_due = False
+
+    @property
+    def next_poll(self) -> float | None:
+        """When output may be due, None while there is nothing to wait for."""
+        if self._answer_due:
+            return 0.0
+        return self._next_attempt if self._attempts_left or self.role is Role.GUEST else None
+
+    def heard_noise(self) -> None:
+        """Bytes came that are no hello: somebody is there who thinks that a session stands."""
+        self._attempts_left = _HOST_ATTEMPTS
+
+    def receive_hello(self, hello: Hello) -> bool:
+        """Take a hello from the other role; True if it proves that the peer is there now."""
+        self.peer = hello
+        self._answer_due = True
+        return hello.echo == self.nonce
+
+    def answer(self) -> None:
+        """Repeat our hello: the peer has not had it."""
+        self._answer_due = True
+
+    def output(self, now: float, *, in_session: bool) -> bytes:
+        """What to put into the channel now, if anything; in a session only an answer is."""
+        hello = Hello(self.role, self.nonce, self.peer.nonce if self.peer else 0, self.offer)
+        if self._answer_due:
+            self._answer_due = False
+            self._schedule(now)
+            return hello.encode()
+        due = self.next_poll
+        if in_session or due is None or now < due:
+            return b""
+        padding = self._padding() if self._attempts else b""
+        self._attempts += 1
+        self._attempts_left = max(0, self._attempts_left - 1)
+        self._schedule(now)
+        return padding + hello.encode() + (PROBE if self._probe and not self.peer else b"")
+
+    def _schedule(self, now: float) -> None:
+        self._next_attempt = now + min(LAST_RETRY, FIRST_RETRY * (1 << min(self._attempts, 4)))
+
+    def _padding(self) -> bytes:
+        length = self.peer.offer.max_frame if self.peer else self.offer.max_frame
+        return HEADER.pack(CONTROL_ID, length) + bytes(length)

@@ -1,0 +1,127 @@
+"""The host daemon: streams come out of the channel, connections to their targets go out.
+
+The guest may be malware: what it sends is bounded everywhere, and the policy decides where
+it may go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vsocks.address import Target
+from vsocks.dial import Dialer, DialError
+from vsocks.endpoint import EndpointConfig
+from vsocks.errors import BusyError
+from vsocks.handshake import Offer, Role
+from vsocks.link import Link
+from vsocks.pool import Pool
+from vsocks.rate import ConnectRate
+from vsocks.relay import Relay
+from vsocks.reply import Reply
+from vsocks.resolve import Resolver
+
+if TYPE_CHECKING:
+    import socket
+
+    from vsocks.channel import ChannelSource
+    from vsocks.endpoint import Wire
+    from vsocks.policy import Policy
+    from vsocks.streams import Stream
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """What the host daemon is to do."""
+
+    wire: Wire
+    policy: Policy
+    offer: Offer = field(default_factory=Offer)
+    #: Seconds for a connect, the look-up of the name included.
+    dial_timeout: float = 10.0
+    #: Connects a second that the guest may ask for in the long run.
+    connect_rate: float = 5000.0
+    #: Seconds that a half-closed connection may be silent.
+    half_close_timeout: float = 300.0
+
+
+class Host:
+    """The daemon: start(), then run() until cancelled."""
+
+    def __init__(self, config: HostConfig, source: ChannelSource, channel_name: str) -> None:
+        self._config = config
+        self._source = source
+        self._pool = Pool(config.offer.max_streams, config.offer.window)
+        self._resolver = Resolver()
+        self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
+        self._rate = ConnectRate(config.connect_rate, burst=max(1, int(config.connect_rate)))
+        endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
+        self._link = Link(source, endpoint, channel_name, self._on_open)
+        self._connections: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        """Take the channel. Raises ChannelError if it can't be had."""
+        await self._source.start()
+
+    async def run(self) -> None:
+        """Serve until cancelled; connections are reset then."""
+        try:
+            await self._link.run()
+        finally:
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            self._resolver.close()
+
+    async def goodbye(self) -> None:
+        """Tell the guest that the daemon ends."""
+        await self._link.goodbye()
+
+    def _on_open(self, stream: Stream, target: Target) -> Relay | Reply:
+        if not self._rate.take(now=self._loop.time()):
+            log.warning("%s: refused, more than %g connects/s", target, self._config.connect_rate)
+            return Reply.GENERAL_FAILURE
+        try:
+            relay = Relay(self._link, self._pool, self._config.half_close_timeout)
+        except BusyError:
+            log.warning("%s: refused, all %d streams are taken", target, self._pool.size)
+            return Reply.GENERAL_FAILURE
+        relay.adopt(stream)
+        task = self._loop.create_task(self._serve(relay, target))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        return relay
+
+    async def _serve(self, relay: Relay, target: Target) -> None:
+        """One stream, from its open to its end."""
+        try:
+            async with relay:
+                connection = await self._dial(relay, target)
+                if connection is None:
+                    return
+                relay.accept(_bound_address(connection))
+                log.debug("%s: connected", target)
+                await relay.run(connection)
+        except OSError as error:
+            log.debug("%s: the connection failed: %s", target, error.strerror)
+        else:
+            log.debug("%s: closed%s", target, f" ({relay.aborted})" if relay.aborted else "")
+
+    async def _dial(self, relay: Relay, target: Target) -> socket.socket | None:
+        """The connection to ``target``; None if there is none, and the guest has been told why."""
+        try:
+            return await self._dialer.dial(target)
+        except DialError as error:
+            log.info("refused (%d): %s", error.reply, error.reason)
+            relay.refuse(error.reply)
+            return None
+
+
+def _bound_address(connection: socket.socket) -> Target:
+    host, port = connection.getsockname()[:2]
+    return Target(host.partition("%")[0], port)

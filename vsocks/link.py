@@ -1,0 +1,383 @@
+"""One channel <-> one session: opening, reading, writing, time, and beginning again.
+
+The link owns the channel. It puts what comes out of it through the endpoint and tells the
+handlers of the streams; it never waits for one of them. What is to be sent is written at
+once as far as the channel takes it; the rest is left to the writer task, and meanwhile
+nothing more is framed, so that what is urgent can still go first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.errors import BusyError, SessionLostError
+from vsocks.events import (
+    Answered,
+    Closed,
+    Data,
+    Ended,
+    Event,
+    Notice,
+    Opened,
+    SessionLost,
+    SessionUp,
+)
+from vsocks.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vsocks.address import Target
+    from vsocks.channel import Channel, ChannelSource
+    from vsocks.original import OriginalSession
+    from vsocks.session import Session
+    from vsocks.streams import Stream
+
+    AnySession = Session | OriginalSession
+
+log = logging.getLogger(__name__)
+
+#: Bytes framed at once.
+_STAGING_SIZE: Final = 256 * 1024
+assert _STAGING_SIZE >= MAX_OUTPUT
+#: Seconds between the attempts to open the channel.
+_FIRST_RETRY: Final = 0.1
+_LAST_RETRY: Final = 0.5
+#: Seconds that a goodbye may take.
+_GOODBYE_TIMEOUT: Final = 0.5
+#: Seconds between looks at a stalled stream (original wire only).
+_STALL_CHECK: Final = 0.5
+
+
+class StreamHandler(Protocol):
+    """Who deals with one stream. Called from the link's reader: must not wait."""
+
+    def on_answer(self, reply: int, bound: Target | None) -> None:
+        """The host has answered the open."""
+
+    def on_data(self, data: memoryview) -> None:
+        """Data, valid during the call only; to be reported by consumed() when passed on."""
+
+    def on_end(self) -> None:
+        """The peer sends no more."""
+
+    def on_close(self, code: int) -> None:
+        """The peer is done with the stream."""
+
+    def on_lost(self, reason: str) -> None:
+        """The session is over, and with it the stream."""
+
+
+class Link:
+    """Keeps a session with the daemon at the other end of the channel."""
+
+    def __init__(
+        self,
+        source: ChannelSource,
+        config: EndpointConfig,
+        name: str,
+        on_open: Callable[[Stream, Target], StreamHandler | Reply],
+    ) -> None:
+        """``on_open`` deals with what the peer opens, or says why not."""
+        self._source = source
+        self._config = replace(
+            config,
+            offer=replace(config.offer, max_frame=min(config.offer.max_frame, source.max_frame)),
+        )
+        self._name = name
+        self._on_open = on_open
+        self._channel: Channel | None = None
+        self._endpoint: Endpoint | None = None
+        self._handlers: dict[Stream, StreamHandler] = {}
+        self._senders: dict[Stream, asyncio.Future[None]] = {}
+        self._staging = memoryview(bytearray(_STAGING_SIZE))
+        self._unsent: memoryview | None = None
+        self._failure: OSError | None = None
+        self._writer_wake = asyncio.Event()
+        self._written = asyncio.Event()
+        self._room_made = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_up = False
+        self._loop = asyncio.get_running_loop()
+
+    # -- streams ---------------------------------------------------------------------------
+
+    @property
+    def half_closes(self) -> bool:
+        """Whether one direction of a stream can end by itself."""
+        session = self._endpoint.session if self._endpoint else None
+        return session is None or session.half_closes
+
+    @property
+    def confirms_open(self) -> bool:
+        """Whether an open will be answered."""
+        session = self._endpoint.session if self._endpoint else None
+        return session is None or session.confirms_open
+
+    def open(self, target: Target, handler: StreamHandler) -> Stream:
+        """Open a stream to ``target``; raises BusyError if none is free or no session stands."""
+        session = self._endpoint.session if self._endpoint else None
+        if session is None:
+            raise BusyError("no session with the host stands")
+        stream = session.open(target)
+        self._handlers[stream] = handler
+        self.flush()
+        return stream
+
+    def accept(self, stream: Stream, bound: Target | None) -> None:
+        """Answer an open: connected."""
+        if (session := self._session_of(stream)) is not None:
+            session.accept(stream, bound)
+            self.flush()
+
+    def refuse(self, stream: Stream, reply: int) -> None:
+        """Answer an open: not connected, and why; gives the stream back."""
+        if (session := self._session_of(stream)) is not None:
+            del self._handlers[stream]
+            session.refuse(stream, reply)
+            self.flush()
+
+    async def send(self, stream: Stream, data: memoryview) -> None:
+        """Send ``data``; returns when the bytes may be changed.
+
+        Raises SessionLostError if the session ends before.
+        """
+        session = self._session_of(stream)
+        if session is None:
+            raise SessionLostError("the session is over")
+        session.send(stream, data)
+        self.flush()
+        if stream.outbound is not None:
+            sender = self._senders[stream] = self._loop.create_future()
+            await sender
+            if stream not in self._handlers:
+                raise SessionLostError("the session is over")
+
+    def end(self, stream: Stream) -> None:
+        """Send no more."""
+        if (session := self._session_of(stream)) is not None:
+            session.end(stream)
+            self.flush()
+
+    def close(self, stream: Stream, code: int) -> None:
+        """Give the stream back, see Session.close(); its handler hears no more of it."""
+        if (session := self._session_of(stream)) is not None:
+            del self._handlers[stream]
+            self._senders.pop(stream, None)
+            session.close(stream, code)
+            self.flush()
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """``size`` bytes of the stream have been passed on. Call flush() after a while."""
+        if (session := self._session_of(stream)) is not None:
+            session.consumed(stream, size)
+            self._room_made.set()
+
+    def flush(self) -> None:
+        """Send what is to be sent, as far as the channel takes it now."""
+        self._push()
+        self._arm_timer()
+
+    def _push(self) -> None:
+        endpoint, channel = self._endpoint, self._channel
+        if endpoint is None or channel is None or self._unsent is not None or self._failure:
+            return
+        while size := endpoint.write_into(self._staging, self._loop.time()):
+            self._wake_senders(endpoint)
+            try:
+                written = channel.write_now(self._staging[:size])
+            except OSError as error:
+                self._failure = error
+                self._writer_wake.set()
+                return
+            if written < size:
+                self._unsent = self._staging[written:size]
+                self._writer_wake.set()
+                return
+
+    def _session_of(self, stream: Stream) -> AnySession | None:
+        if stream not in self._handlers or self._endpoint is None:
+            return None
+        return self._endpoint.session
+
+    def _wake_senders(self, endpoint: Endpoint) -> None:
+        if endpoint.session is None:
+            return
+        for stream in endpoint.session.drained():
+            sender = self._senders.pop(stream, None)
+            if sender is not None and not sender.done():
+                sender.set_result(None)
+
+    # -- the channel -----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the channel open and a session on it, until cancelled."""
+        try:
+            while True:
+                channel = await self._open()
+                log.info("channel open: %s", self._name)
+                reason = "the daemon ends"
+                try:
+                    reason = await self._serve(channel)
+                finally:
+                    self._stop_timer()
+                    self._channel = self._endpoint = self._unsent = self._failure = None
+                    self._lose_all(reason)
+                    await channel.close()
+                log.info("channel closed: %s", reason)
+        finally:
+            await self._source.close()
+
+    async def goodbye(self) -> None:
+        """Tell the peer that we end, if a session stands and the channel takes it soon."""
+        session = self._endpoint.session if self._endpoint else None
+        if session is None:
+            return
+        session.goodbye("it is shutting down")
+        self.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_TIMEOUT):
+                while self._unsent is not None:
+                    self._written.clear()
+                    await self._written.wait()
+
+    async def _open(self) -> Channel:
+        delay = _FIRST_RETRY
+        last_problem = ""
+        while True:
+            try:
+                return await self._source.open()
+            except OSError as error:
+                problem = _problem(error)
+            if problem != last_problem:
+                log.info("waiting for the channel %s: %s", self._name, problem)
+                last_problem = problem
+            await asyncio.sleep(delay)
+            delay = min(_LAST_RETRY, delay * 2)
+
+    async def _serve(self, channel: Channel) -> str:
+        """Run one opening of the channel to its end; returns why it ended."""
+        self._channel = channel
+        self._endpoint = Endpoint(self._config, self._loop.time())
+        self._writer_wake.clear()
+        self._dispatch(self._endpoint.start())
+        self.flush()
+        reason = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(channel, self._endpoint))
+                tasks.create_task(self._write(channel))
+        except* OSError as group:
+            reason = "; ".join(sorted({_problem(error) for error in group.exceptions}))
+        return reason
+
+    async def _read(self, channel: Channel, endpoint: Endpoint) -> None:
+        while size := await channel.read_into(endpoint.buffer()):
+            self._dispatch(endpoint.received(size, self._loop.time()))
+            self.flush()
+            while endpoint.is_stalled:
+                await self._wait_for_room()
+                self._dispatch(endpoint.received(0, self._loop.time()))
+                self.flush()
+        raise ConnectionResetError(errno.ECONNRESET, "the other end of the channel has gone")
+
+    async def _wait_for_room(self) -> None:
+        self._room_made.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STALL_CHECK):
+                await self._room_made.wait()
+
+    async def _write(self, channel: Channel) -> None:
+        """Finish what flush() could not write at once."""
+        while True:
+            await self._writer_wake.wait()
+            self._writer_wake.clear()
+            if self._failure is not None:
+                raise self._failure
+            if self._unsent is not None:
+                await channel.write(self._unsent)
+                self._unsent = None
+                self._written.set()
+                self.flush()
+
+    # -- events ----------------------------------------------------------------------------
+
+    def _dispatch(self, events: Iterable[Event]) -> None:
+        for event in events:
+            match event:
+                case Data(stream, data):
+                    if (handler := self._handlers.get(stream)) is not None:
+                        handler.on_data(data)
+                case Opened(stream, target):
+                    self._open_for_peer(stream, target)
+                case Answered(stream, reply, bound):
+                    if (handler := self._handlers.get(stream)) is not None:
+                        handler.on_answer(reply, bound)
+                case Ended(stream):
+                    if (handler := self._handlers.get(stream)) is not None:
+                        handler.on_end()
+                case Closed(stream, code):
+                    if (handler := self._handlers.get(stream)) is not None:
+                        handler.on_close(code)
+                case SessionUp(description):
+                    self._is_up = True
+                    log.info("session up: %s", description)
+                case SessionLost(reason):
+                    self._lose_all(reason)
+                case Notice(text):
+                    log.warning("%s", text)
+
+    def _open_for_peer(self, stream: Stream, target: Target) -> None:
+        session = self._endpoint.session if self._endpoint else None
+        answer = self._on_open(stream, target)
+        if not isinstance(answer, Reply):
+            self._handlers[stream] = answer
+        elif session is not None:
+            session.refuse(stream, answer)
+
+    def _lose_all(self, reason: str) -> None:
+        """Tell every handler that the session is over."""
+        if self._is_up:
+            log.info("session lost: %s", reason)
+        self._is_up = False
+        handlers, self._handlers = self._handlers, {}
+        senders, self._senders = self._senders, {}
+        for sender in senders.values():
+            if not sender.done():
+                sender.set_result(None)
+        for handler in handlers.values():
+            handler.on_lost(reason)
+
+    # -- time ------------------------------------------------------------------------------
+
+    def _arm_timer(self) -> None:
+        """Be called when the endpoint asks for it, or earlier: re-arming each time would cost."""
+        when = self._endpoint.next_poll if self._endpoint else None
+        if when is None or (self._timer is not None and self._timer.when() <= when):
+            return
+        if self._unsent is not None and when <= self._loop.time():
+            return  # it is due, and goes as soon as the channel takes bytes again
+        self._stop_timer()
+        self._timer = self._loop.call_at(when, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._endpoint is not None:
+            self._dispatch(self._endpoint.poll(self._loop.time()))
+            self.flush()
+            self._arm_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _problem(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,265 @@
+"""The original wire format as a session: for a peer that knows nothing else.
+
+``u16 id, u16 length`` little-endian, then the data. The first packet of an id is the request
+(address type, address and port as in a SOCKS5 request), the following ones are data, and a
+length of 0 closes. What the format leaves open can't be added from one side:
+
+- no answer to a request: the guest must tell its client that all is well before it knows;
+- no credit: one slow reader stops the others while it is full, until it is given up;
+- no half-close: the end of one direction ends both;
+- no way back into step after a loss, and no sign of life.
+
+An id is reused as late as possible, because nothing says when the peer has let go of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from vsocks.address import Target, encode_address, parse_address
+from vsocks.errors import BusyError, ProtocolError
+from vsocks.events import Closed, Data, Event, Opened
+from vsocks.frames import CONTROL_ID, HEADER, CloseCode
+from vsocks.handshake import Role
+from vsocks.streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: "Fixed buffer sizes (4KB per connection by default)".
+MAX_DATA: Final = 4096
+#: Seconds that a full stream may hold up the others.
+STALL_TIMEOUT: Final = 10.0
+_CLOSE: Final = 0
+
+
+class PeerSpeaksVsocksError(ProtocolError):
+    """A control frame came: the peer knows our own protocol."""
+
+
+class OriginalSession:
+    """A session in the original format, with the methods of Session."""
+
+    confirms_open: Final = False
+    half_closes: Final = False
+    hello_due: Final = False
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        max_streams: int,
+        window: int,
+        kept_free: frozenset[int] = frozenset(),
+        skips_control: bool = False,
+    ) -> None:
+        """``window`` is how much of a stream the daemon can hold; ``kept_free`` ids aren't used.
+
+        ``skips_control`` holds to the original format even if the peer says hello in ours.
+        """
+        self._role = role
+        self._skips_control = skips_control
+        self._window = window
+        self._streams = [Stream(number) for number in range(max_streams)]
+        self._idle = deque(s for s in self._streams if s.id not in kept_free)
+        self._turns: deque[Stream] = deque()
+        self._drained: list[Stream] = []
+        self._stalled_since: float | None = None
+        self.taken = 0
+
+    @property
+    def max_streams(self) -> int:
+        """How many streams there can be at once."""
+        return len(self._streams)
+
+    # -- what a daemon asks for ------------------------------------------------------------
+
+    def open(self, target: Target) -> Stream:
+        """Take a slot and send the request; raises BusyError if all are taken."""
+        if not self._idle:
+            raise BusyError(f"all {len(self._streams)} streams are taken")
+        stream = self._idle.popleft()
+        self._take(stream)
+        stream.target = target
+        self._take_turn(stream)
+        return stream
+
+    def accept(self, stream: Stream, bound: Target | None) -> None:
+        """The format has no way to say so."""
+
+    def refuse(self, stream: Stream, reply: int) -> None:
+        """Close the stream: all that the format can say."""
+        self.close(stream, reply)
+
+    def send(self, stream: Stream, data: memoryview) -> None:
+        """Queue one piece of data, as Session.send() does."""
+        assert stream.outbound is None, "the piece before has not left yet"
+        if len(data) and stream.may_send:
+            stream.outbound = data
+            self._take_turn(stream)
+
+    def end(self, stream: Stream) -> None:
+        """The end of one direction can't be said; close() follows."""
+
+    def close(self, stream: Stream, code: int = CloseCode.DONE) -> None:
+        """Give the stream back: DONE after the queued data, anything else at once."""
+        if not stream.in_use or stream.closing is not None:
+            return
+        stream.closing = CloseCode.DONE
+        if code != CloseCode.DONE:
+            stream.outbound = None
+        if stream.close_received:
+            self._close_sent(stream)
+        else:
+            self._take_turn(stream)
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """``size`` bytes have been passed on: there is room for as many more."""
+        stream.receive_credit += size
+
+    def goodbye(self, reason: str) -> None:
+        """The format has no way to say so."""
+
+    # -- bytes out -------------------------------------------------------------------------
+
+    def write_into(self, out: memoryview, now: float) -> int:
+        """Put whole frames into ``out``; returns how many bytes."""
+        position = 0
+        while self._turns and len(out) - position >= HEADER.size + MAX_DATA:
+            stream = self._turns.popleft()
+            stream.in_turn = False
+            position = self._give_turn(stream, out, position)
+            self._take_turn(stream)
+        return position
+
+    def _give_turn(self, stream: Stream, out: memoryview, at: int) -> int:
+        if not stream.in_use:
+            return at
+        if stream.target is not None:
+            request, stream.target = encode_address(stream.target), None
+            return _frame(out, at, stream.id, request)
+        if stream.outbound is not None:
+            data = stream.outbound
+            size = min(len(data), MAX_DATA)
+            stream.outbound = data[size:] if size < len(data) else None
+            if stream.outbound is None:
+                self._drained.append(stream)
+            return _frame(out, at, stream.id, data[:size])
+        if stream.closing is not None:
+            self._close_sent(stream)
+            return _frame(out, at, stream.id, b"")
+        return at
+
+    def drained(self) -> list[Stream]:
+        """The streams whose piece of data has left since the last call."""
+        drained, self._drained = self._drained, []
+        return drained
+
+    def _take_turn(self, stream: Stream) -> None:
+        waits = (
+            stream.target is not None or stream.outbound is not None or stream.closing is not None
+        )
+        if waits and stream.in_use and not stream.in_turn:
+            stream.in_turn = True
+            self._turns.append(stream)
+
+    # -- time ------------------------------------------------------------------------------
+
+    @property
+    def next_poll(self) -> float | None:
+        """When poll() should be called; None while nothing is waited for."""
+        return None
+
+    def poll(self, now: float) -> None:
+        """Nothing is ever due: the format has no heartbeat."""
+
+    # -- bytes in --------------------------------------------------------------------------
+
+    def receive(self, data: memoryview, now: float) -> Iterator[Event]:
+        """Parse the whole frames in ``data``; ``taken`` says how far that got.
+
+        It stops before data for a stream that has no room, which is closed after
+        STALL_TIMEOUT seconds. Raises PeerSpeaksVsocksError at a control frame.
+        """
+        self.taken = 0
+        while len(data) - self.taken >= HEADER.size:
+            start = self.taken + HEADER.size
+            stream_id, length = HEADER.unpack_from(data, self.taken)
+            if stream_id == CONTROL_ID and length != _CLOSE and not self._skips_control:
+                raise PeerSpeaksVsocksError("the peer speaks vsocks's own protocol")
+            if start + length > len(data):
+                return
+            payload = data[start : start + length]
+            stream = self._streams[stream_id] if stream_id < len(self._streams) else None
+            if stream is not None and stream.in_use:
+                if self._must_wait(stream, length, now):
+                    return
+                yield from self._receive_frame(stream, payload)
+            elif stream is not None and self._role is Role.HOST and length != _CLOSE:
+                yield from self._receive_request(stream, payload)
+            self.taken = start + length
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether receive() waits for room in a stream."""
+        return self._stalled_since is not None
+
+    def _must_wait(self, stream: Stream, length: int, now: float) -> bool:
+        if stream.closing is not None or length <= stream.receive_credit:
+            self._stalled_since = None
+            return False
+        if self._stalled_since is None:
+            self._stalled_since = now
+        return now - self._stalled_since < STALL_TIMEOUT
+
+    def _receive_frame(self, stream: Stream, payload: memoryview) -> Iterator[Event]:
+        overflow = len(payload) > stream.receive_credit and stream.closing is None
+        self._stalled_since = None
+        if overflow:
+            yield Closed(stream, CloseCode.TIMEOUT)
+        elif len(payload) == _CLOSE:
+            stream.close_received = True
+            if stream.closing is None:
+                yield Closed(stream, CloseCode.DONE)
+            else:
+                self._close_sent(stream)
+        elif stream.closing is None:
+            stream.receive_credit -= len(payload)
+            yield Data(stream, payload)
+
+    def _receive_request(self, stream: Stream, payload: memoryview) -> Iterator[Event]:
+        target = parse_request(payload)
+        self._take(stream)
+        if target is None:
+            self.close(stream)
+        else:
+            yield Opened(stream, target)
+
+    # -- slots -----------------------------------------------------------------------------
+
+    def _take(self, stream: Stream) -> None:
+        stream.reset(0, self._window)
+        stream.taken = True
+
+    def _close_sent(self, stream: Stream) -> None:
+        """Our close is enough to free an id: many a peer won't answer it."""
+        stream.close_sent = stream.close_received = True
+        if self._role is Role.GUEST and stream not in self._idle:
+            self._idle.append(stream)
+
+
+def parse_request(payload: memoryview) -> Target | None:
+    """The target of a whole first packet, None if it isn't exactly a request."""
+    try:
+        parsed = parse_address(payload)
+    except ValueError:
+        return None
+    return parsed[0] if parsed is not None and parsed[1] == len(payload) else None
+
+
+def _frame(out: memoryview, at: int, stream_id: int, payload: memoryview | bytes) -> int:
+    HEADER.pack_into(out, at, stream_id, len(payload))
+    at += HEADER.size
+    out[at : at + len(payload)] = payload
+    return at + len(payload)
