@@ -1,0 +1,1 @@
+"""Virtual machines for the tests and the demo: build an image, boot it, talk to the guest."""

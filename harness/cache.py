@@ -1,0 +1,60 @@
+"""What is expensive to make is made once: directories named after what they were made from."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder."""
+
+
+def cache_folder() -> Path:
+    """Where everything is kept: $VSOCKS_CACHE, else .cache in the project (git ignores it)."""
+    folder = Path(os.environ.get("VSOCKS_CACHE") or ROOT / ".cache").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def hash_of_tree(folder: Path) -> str:
+    """A short hash of the names, modes and contents of all files under `folder`."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        executable = bool(path.stat().st_mode & 0o100)
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder)} {executable} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def made(target: Path, make: Callable[[Path], None]) -> Path:
+    """`target`, a folder, made by `make(empty folder)` unless it exists.
+
+    Whole or not at all: it is made under another name and renamed at the end. Of several processes
+    that want it at once, one makes it and the others wait.
+    """
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(target.with_name(f"{target.name}.lock")):
+        if not target.is_dir():
+            unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+            try:
+                make(unfinished)
+                unfinished.rename(target)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+    return target
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

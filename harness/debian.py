@@ -1,0 +1,212 @@
+"""The Debian guest, by SSH over the management NIC."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shlex
+import tarfile
+import threading
+import time
+from typing import Self
+
+import paramiko
+
+from harness.cache import ROOT
+from harness.guest import Guest, GuestProcess, Result, python_files
+from harness.image import Image
+from harness.transcript import Transcript
+from harness.vm import VM
+
+HOME = "/opt/vsocks"
+LOGS = "/var/log/vsocks"
+FIRST_ANSWER_SECONDS = 60
+
+
+class DebianProcess(GuestProcess):
+    """A process with its log in a file of the guest, which is followed over a channel of SSH.
+
+    The file, unlike the channel, is still there after the machine went back to a snapshot.
+    """
+
+    def __init__(self, guest: DebianGuest, name: str, pid: int, path: str) -> None:
+        self.name = name
+        self.pid = pid
+        self.path = path
+        self.log = Transcript(f"{name} (process {pid} of the guest)")
+        self._guest = guest
+        guest.follow(f"tail -n +1 -s 0.2 --pid={pid} -f {path}", self.log)
+
+    def kill(self, signal: str = "KILL") -> None:
+        """Send a signal, if the process is still there."""
+        self._guest.run(f"kill -{signal} {self.pid}")
+
+    def is_running(self) -> bool:
+        """Whether its number is still taken."""
+        return self._guest.run(f"kill -0 {self.pid}").status == 0
+
+    def full_log(self) -> str:
+        """The log file in the guest."""
+        return self._guest.run(f"cat {self.path}").stdout
+
+
+class DebianGuest(Guest):
+    """A connection to the Debian guest; `python3 -m vsocks` is the daemon in it."""
+
+    kind = "Linux"
+    channel = "virtio"
+
+    def __init__(self, vm: VM, image: Image) -> None:
+        self._port = vm.ssh_port()
+        self._image = image
+        self._client = paramiko.SSHClient()
+        self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        host_key = paramiko.Ed25519Key(data=base64.b64decode(image.host_key))
+        self._client.get_host_keys().add(f"[127.0.0.1]:{self._port}", "ssh-ed25519", host_key)
+        self._started = 0
+        self._connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def reconnect(self) -> None:
+        """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
+        self._client.close()
+        self._connect()
+
+    def run(self, command: str, *, timeout: float = 60) -> Result:
+        """Run a command line in root's shell; `timeout` is for each wait for a sign of life."""
+        channel = self._channel()
+        with channel:
+            channel.settimeout(timeout)
+            channel.exec_command(command)
+            errors = _Drain(channel)
+            stdout = b"".join(iter(lambda: channel.recv(65536), b""))
+            stderr = errors.result(timeout)
+            return Result(
+                command,
+                channel.recv_exit_status(),
+                stdout.decode(errors="replace"),
+                stderr.decode(errors="replace"),
+            )
+
+    def start(self, name: str, command: str) -> GuestProcess:
+        """Start one program (no pipes, no `;`), of which the returned number is the process's."""
+        self._started += 1
+        path = f"{LOGS}/{name}-{self._started}.log"
+        # The inner shell says its own number and becomes the program, which thereby is its number.
+        inner = shlex.quote(f"echo $$; exec {command} > {path} 2>&1 < /dev/null")
+        pid = self.succeed(f"mkdir -p {LOGS}; : > {path}; setsid sh -c {inner} &")
+        return DebianProcess(self, name, int(pid), path)
+
+    def follow(self, command: str, transcript: Transcript) -> None:
+        """Feed what a command prints to a transcript, in a thread that ends with the command."""
+        channel = self._channel()
+        channel.set_combine_stderr(True)
+        channel.exec_command(command)
+
+        def pump() -> None:
+            with channel:
+                while data := channel.recv(65536):
+                    transcript.feed(data)
+            transcript.end("end of file")
+
+        threading.Thread(target=pump, name=transcript.name, daemon=True).start()
+
+    def upload(self, files: dict[str, bytes], folder: str) -> None:
+        """Send the files as one tar archive."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
+                tar.addfile(entry, io.BytesIO(content))
+        channel = self._channel()
+        with channel:
+            channel.settimeout(60)
+            channel.exec_command(f"mkdir -p {folder} && tar -xzf - -C {folder}")
+            channel.sendall(archive.getvalue())
+            channel.shutdown_write()
+            status = channel.recv_exit_status()
+        if status:
+            raise OSError(f"upload to {folder} of the guest: tar ended with status {status}")
+
+    def deploy(self) -> None:
+        """Upload the vsocks folder and compile it, so that no daemon's start waits for that."""
+        self.upload(python_files(ROOT / "vsocks"), HOME)
+        self.succeed(f"python3 -m compileall -q {HOME}")
+
+    def daemon_command(self, *arguments: str) -> str:
+        """`python3 -m vsocks guest` from the uploaded folder."""
+        daemon = shlex.join(["python3", "-m", "vsocks", "guest", "--channel", self.channel])
+        return f"env PYTHONPATH={HOME} PYTHONUNBUFFERED=1 {daemon} {shlex.join(arguments)}"
+
+    def script_command(self, path: str, *arguments: str) -> str:
+        """`python3 PATH…`."""
+        return shlex.join(["python3", path, *arguments])
+
+    def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
+        """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""
+        look = f"grep -q ':{port:04X} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6"
+        self.wait_until_succeeds(look, timeout=timeout)
+
+    def _connect(self) -> None:
+        """QEMU accepts for the guest even while no sshd listens yet: try until one answers."""
+        deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+        while not self._connected():
+            if time.monotonic() > deadline:
+                raise ConnectionError(f"no sshd answered within {FIRST_ANSWER_SECONDS} s")
+            time.sleep(0.1)
+
+    def _connected(self) -> bool:
+        try:
+            self._client.connect(
+                "127.0.0.1",
+                self._port,
+                "root",
+                key_filename=str(self._image.key),
+                allow_agent=False,
+                look_for_keys=False,
+                timeout=10,
+                banner_timeout=10,
+                auth_timeout=20,
+            )
+        except (paramiko.AuthenticationException, paramiko.BadHostKeyException):
+            raise
+        except (paramiko.SSHException, OSError, EOFError):
+            return False
+        return True
+
+    def _channel(self) -> paramiko.Channel:
+        transport = self._client.get_transport()
+        if transport is None:
+            raise ConnectionError("not connected to the guest")
+        return transport.open_session(timeout=30)
+
+
+class _Drain:
+    """Reads stderr of a channel beside stdout: a full window of one must not stop the other."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._data = b""
+        self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
+        self._thread.start()
+
+    def result(self, timeout: float) -> bytes:
+        self._thread.join(timeout)
+        return self._data
+
+    def _run(self) -> None:
+        try:
+            while data := self._channel.recv_stderr(65536):
+                self._data += data
+        except TimeoutError:
+            return

@@ -1,0 +1,131 @@
+"""What a test can do with a guest, whatever system runs in it.
+
+`DebianGuest` (debian.py) is the first; a Windows over OpenSSH, or programs under Wine in the Debian
+guest, implement the same abstract methods and inherit the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.transcript import Transcript
+
+POLL = 0.2
+"""Seconds between two looks at a state of the guest that sends no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended."""
+
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"status {self.status}: {self.command}\n{self.stdout}{self.stderr}".rstrip()
+
+
+class CommandError(AssertionError):
+    """A command in the guest did not end as it had to; the message shows what it printed."""
+
+
+class GuestProcess(ABC):
+    """A program that runs in the background of the guest; `log` is what it prints, as it comes."""
+
+    name: str
+    pid: int
+    log: Transcript
+
+    @abstractmethod
+    def kill(self, signal: str = "KILL") -> None:
+        """Send a signal (TERM, KILL, STOP, CONT); a process that is gone already is no error."""
+
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether it still runs."""
+
+    @abstractmethod
+    def full_log(self) -> str:
+        """Everything it has printed, read anew from the guest."""
+
+
+class Guest(ABC):
+    """A guest that answers. Closing it ends the connection, not the guest."""
+
+    kind: str
+    """For people: which system and which vsocks."""
+    channel: str
+    """What the daemon in this guest gets as --channel."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the connection."""
+
+    @abstractmethod
+    def run(self, command: str, *, timeout: float = 60) -> Result:
+        """Run a command line in the guest's shell; TimeoutError when it does not end in time."""
+
+    @abstractmethod
+    def start(self, name: str, command: str) -> GuestProcess:
+        """Start a command line in the background; it outlives the connection."""
+
+    @abstractmethod
+    def upload(self, files: dict[str, bytes], folder: str) -> None:
+        """Write files (name to content) into a folder of the guest, which is made if need be."""
+
+    @abstractmethod
+    def deploy(self) -> None:
+        """Bring vsocks into the guest."""
+
+    @abstractmethod
+    def daemon_command(self, *arguments: str) -> str:
+        """The command line of `vsocks guest` with these arguments and this guest's channel."""
+
+    @abstractmethod
+    def script_command(self, path: str, *arguments: str) -> str:
+        """The command line that runs an uploaded Python script."""
+
+    def start_daemon(self, *arguments: str, name: str = "guest") -> GuestProcess:
+        """Start `vsocks guest` in the background, with a log to wait on."""
+        return self.start(name, self.daemon_command(*arguments))
+
+    def succeed(self, command: str, *, timeout: float = 60) -> str:
+        """Run a command that must end with status 0, and return its output."""
+        result = self.run(command, timeout=timeout)
+        if result.status != 0:
+            raise CommandError(f"expected success, got {result}")
+        return result.stdout
+
+    def fail(self, command: str, *, timeout: float = 60) -> Result:
+        """Run a command that must not end with status 0."""
+        result = self.run(command, timeout=timeout)
+        if result.status == 0:
+            raise CommandError(f"expected failure, got {result}")
+        return result
+
+    def wait_until_succeeds(self, command: str, *, timeout: float = 60) -> str:
+        """Run a command again and again until it ends with status 0."""
+        deadline = time.monotonic() + timeout
+        while True:
+            result = self.run(command, timeout=timeout)
+            if result.status == 0:
+                return result.stdout
+            if time.monotonic() > deadline:
+                raise CommandError(f"no success within {timeout:g} s; the last try: {result}")
+            time.sleep(POLL)
+
+    @abstractmethod
+    def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
+        """Wait until something in the guest listens on this TCP port."""
+
+
+def python_files(folder: Path, names: Sequence[str] = ("**/*.py",)) -> dict[str, bytes]:
+    """The Python files under a folder, by their path relative to its parent."""
+    found = (path for pattern in names for path in folder.glob(pattern))
+    return {str(path.relative_to(folder.parent)): path.read_bytes() for path in sorted(found)}

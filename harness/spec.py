@@ -1,0 +1,119 @@
+"""What a virtual machine is made of, and the command line that says so to QEMU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+DISK = "disk"
+"""Node name of the disk, for the QMP commands about snapshots."""
+
+
+class Accel(Enum):
+    """How QEMU runs the guest's code."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+    @property
+    def cpu(self) -> str:
+        """The processor the guest sees.
+
+        With SMAP, which QEMU 7.2's TCG gets wrong, every Wine process dies in the kernel.
+        """
+        return "host" if self is Accel.KVM else "max,smap=off"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A virtio-serial port: `name` for the guest, `id` for QMP and for the socket's file name."""
+
+    name: str = "org.vsocks.0"
+    id: str = "vsocks0"
+
+
+@dataclass(frozen=True, slots=True)
+class VMSpec:
+    """A virtual machine, described. `disk` is a qcow2 file that the machine may write to."""
+
+    kernel: Path
+    initrd: Path
+    accel: Accel
+    disk: Path | None = None
+    memory_mb: int = 1024
+    cpus: int = 1
+    ports: tuple[Port, ...] = (Port(),)
+    snapshot: str = ""
+    """Start from this snapshot in the disk instead of booting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where a machine meets the process that starts it."""
+
+    folder: Path
+    qmp_fd: int
+    console_fd: int
+
+    def socket(self, port: Port) -> Path:
+        """The host's end of a virtio-serial port."""
+        return self.folder / f"{port.id}.sock"
+
+
+def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
+    """QEMU's command line; calls nothing and looks at nothing but its arguments."""
+    return [
+        QEMU,
+        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"),
+        *("-machine", "pc", "-accel", spec.accel.value, "-cpu", spec.accel.cpu),
+        *("-smp", str(spec.cpus), "-m", str(spec.memory_mb)),
+        *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
+        *("-append", "console=ttyS0 quiet panic=-1"),
+        *_control(wiring),
+        *_disk(spec),
+        *_management_network(),
+        *_ports(spec, wiring),
+        *(("-loadvm", spec.snapshot) if spec.snapshot else ()),
+    ]
+
+
+def _control(wiring: Wiring) -> list[str]:
+    return [
+        *("-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}"),
+        *("-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=console,fd={wiring.console_fd}"),
+        *("-serial", "chardev:console"),
+    ]
+
+
+def _disk(spec: VMSpec) -> list[str]:
+    if spec.disk is None:
+        return []
+    # The disk is thrown away after the test: flushing it to the host's platter is for nothing.
+    file = f"file.driver=file,file.filename={spec.disk},cache.no-flush=on"
+    return [
+        *("-blockdev", f"driver=qcow2,node-name={DISK},{file}"),
+        *("-device", f"virtio-blk-pci,drive={DISK}"),
+    ]
+
+
+def _management_network() -> list[str]:
+    # restrict=on: the guest reaches nothing through it; only our SSH comes in, at a port that
+    # QEMU picks (0) and tells by `info usernet`.
+    return [
+        *("-netdev", "user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),
+        *("-device", "virtio-net-pci,netdev=management,romfile="),
+    ]
+
+
+def _ports(spec: VMSpec, wiring: Wiring) -> list[str]:
+    arguments = ["-device", "virtio-serial-pci"]
+    for port in spec.ports:
+        # wait=off: QEMU's default on the command line is to hold the boot until somebody connects.
+        arguments += [
+            *("-chardev", f"socket,id={port.id}c,path={wiring.socket(port)},server=on,wait=off"),
+            *("-device", f"virtserialport,chardev={port.id}c,name={port.name},id={port.id}"),
+        ]
+    return arguments
