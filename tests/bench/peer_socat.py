@@ -1,0 +1,62 @@
+"""The raw pipe: socat on both sides of a unix socket, a new one for each connection.
+
+No multiplexing, no SOCKS, no crypto: two processes that copy are the least that a relay can do.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from .child import PATIENCE, Child
+from .load.route import Address, Route
+from .peer import Targets, Way
+
+SOCAT = ("socat", "-b", "262144")
+
+
+@contextmanager
+def socat(targets: Targets, directory: Path) -> Iterator[Way]:
+    with ExitStack() as stack:
+        bulk = _relay(stack, targets.bulk, directory / "bulk")
+        small = _relay(stack, targets.small, directory / "small")
+        daemons = [*bulk[1], *small[1]]
+        yield Way(Route(bulk[0]), Route(small[0]), daemons, forks=True)
+
+
+def _relay(stack: ExitStack, target: Address, pipe: Path) -> tuple[Address, list[Child]]:
+    """Two socats that lead to the target; the address of their door."""
+    host, port = target
+    log = pipe.with_suffix(".log")
+    far = [*SOCAT, f"UNIX-LISTEN:{pipe},fork,backlog=128", f"TCP:{host}:{port},nodelay"]
+    door = ("127.0.0.1", free_port())
+    near = [
+        *SOCAT,
+        f"TCP-LISTEN:{door[1]},bind={door[0]},fork,backlog=128,nodelay",
+        f"UNIX-CONNECT:{pipe}",
+    ]
+    daemons = [stack.enter_context(Child(command, log)) for command in (far, near)]
+    _wait_until_open(door)
+    return door, daemons
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now, for programs that can't choose one by themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _wait_until_open(door: Address) -> None:
+    """socat says that it listens only at a log level that has it log every connection, too."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(door).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
