@@ -163,6 +163,8 @@ class Handshake:
         self._attempts_left = _HOST_ATTEMPTS if eager else 0
         self._next_attempt = now
         self._answer_due = False
+        #: The peer's nonce in the last hello that we sent.
+        self._answered = 0
 
     @property
     def next_poll(self) -> float | None:
@@ -178,8 +180,9 @@ class Handshake:
     def receive_hello(self, hello: Hello) -> bool:
         """Take a hello from the other role; True if it proves that the peer is there now."""
         self.peer = hello
-        self._answer_due = True
-        return hello.echo == self.nonce
+        proven = hello.echo == self.nonce
+        self._answer_due = not proven or self._answered != hello.nonce
+        return proven
 
     def answer(self) -> None:
         """Repeat our hello: the peer has not had it."""
@@ -190,6 +193,7 @@ class Handshake:
         hello = Hello(self.role, self.nonce, self.peer.nonce if self.peer else 0, self.offer)
         if self._answer_due:
             self._answer_due = False
+            self._answered = hello.echo
             self._schedule(now)
             return hello.encode()
         due = self.next_poll
@@ -197,6 +201,7 @@ class Handshake:
             return b""
         padding = self._padding() if self._attempts else b""
         self._attempts += 1
+        self._answered = hello.echo
         self._attempts_left = max(0, self._attempts_left - 1)
         self._schedule(now)
         return padding + hello.encode() + (PROBE if self._probe and not self.peer else b"")

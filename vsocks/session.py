@@ -76,6 +76,8 @@ class Session:
         self._ack_every = min(ACK_EVERY, offer.max_frame)
         self._heartbeat = Heartbeat(now, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT)
         self._outbox = Outbox(epoch_of(*nonces), peer_offer.max_frame)
+        # The first frame shows the peer that its hello has arrived.
+        self._outbox.queue(Kind.PING)
         count = min(offer.max_streams, peer_offer.max_streams)
         self._streams = [Stream(number) for number in range(count)]
         #: How many bytes of the last receive() have been used up.

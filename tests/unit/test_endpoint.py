@@ -1,0 +1,187 @@
+"""Two endpoints against each other on a hostile channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.world import World
+from vsocks.handshake import Offer, Role
+
+pytestmark = pytest.mark.unit
+
+ROLES = st.sampled_from(list(Role))
+SIZES = st.one_of(st.integers(1, 40), st.integers(1, 5000), st.integers(1, 200_000))
+
+
+def test_a_session_stands_at_once() -> None:
+    world = World()
+    world.pump()
+    assert world.agree()
+    assert (world.guest.ups, world.host.ups) == (1, 1)
+
+
+def test_the_host_is_silent_until_it_hears_something() -> None:
+    world = World()
+    for _ in range(50):
+        world.wait(0.1)
+        world.write(Role.HOST)
+    assert not world.down.held
+
+
+def test_transfers_leave_every_slot_free() -> None:
+    world = World()
+    world.pump()
+    for _ in range(20):
+        world.transfer(20_000)
+    session = world.guest.endpoint.session
+    assert session is not None
+    assert [session.open(target("x", number)).id for number in range(4)] == [0, 1, 2, 3]
+
+
+def target(host: str, port: int) -> Any:
+    from vsocks.address import Target
+
+    return Target(host, port)
+
+
+@given(cut=st.integers(0, 3000), role=ROLES)
+@settings(max_examples=300, deadline=None)
+def test_killed_at_any_byte_of_a_transfer(cut: int, role: Role) -> None:
+    """What was written up to the kill is delivered; a new session stands within 2 s."""
+    world = World()
+    world.pump()
+    connection = world.new_connection()
+    world.guest.open(connection)
+    world.pump()
+    world.host.accept(connection)
+    world.pump()
+    world.side(role).send(connection, 2000)
+    world.write(role)
+    world.restart(role, keep_of_output=cut)
+    assert world.settle(2.0)
+    world.transfer(5000)
+
+
+OPERATIONS = st.one_of(
+    st.tuples(st.just("write"), ROLES, st.sampled_from([70_000, 131_072])),
+    st.tuples(st.just("read"), ROLES, SIZES),
+    st.tuples(st.just("wait"), st.floats(0.01, 0.6)),
+    st.tuples(st.just("sleep"), st.floats(1, 20)),
+    st.tuples(st.just("restart"), ROLES, st.one_of(st.none(), SIZES)),
+    st.tuples(st.just("lose"), ROLES, SIZES, SIZES),
+    st.tuples(st.just("stale"), ROLES, st.binary(max_size=300)),
+    st.tuples(st.just("repeat"), ROLES, SIZES),
+    st.tuples(st.just("open")),
+    st.tuples(st.just("accept"), st.integers(0, 3)),
+    st.tuples(st.just("send"), ROLES, st.integers(0, 3), SIZES),
+    st.tuples(st.just("consume"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("end"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("finish"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("reset"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("pump")),
+)
+
+
+@given(operations=st.lists(OPERATIONS, max_size=80))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_the_channel_does_no_wrong_byte_is_delivered(
+    operations: list[tuple[Any, ...]],
+) -> None:
+    """Side.take() checks each byte; afterwards a healthy channel heals."""
+    world = World()
+    for operation in operations:
+        perform(world, *operation)
+    # Bytes that were lost from a session that stands may only be noticed by the heartbeat.
+    world.run(9.0)
+    assert world.agree(), (world.guest.lost, world.host.lost)
+    world.give_up_all()
+    world.transfer(9000)
+
+
+def perform(world: World, name: str, *arguments: Any) -> None:  # noqa: C901
+    def recent(back: int) -> int:
+        return max(0, world.next_connection - back)
+
+    match name, arguments:
+        case "write", (role, space):
+            world.write(role, space)
+        case "read", (role, size):
+            world.read(role, size)
+        case ("wait" | "sleep"), (seconds,):
+            world.wait(seconds)
+        case "restart", (role, keep):
+            world.restart(role, keep)
+        case "lose", (role, start, size):
+            del world.outgoing(role).held[start : start + size]
+        case "stale", (role, junk):
+            world.outgoing(role).held[:0] = junk
+        case "repeat", (role, size):
+            held = world.outgoing(role).held
+            held[:0] = held[:size]
+        case "open", ():
+            session = world.guest.endpoint.session
+            if session is not None and len(world.guest.by_stream) < session.max_streams - 1:
+                try_open(world)
+        case "accept", (back,):
+            world.host.accept(recent(back))
+        case "send", (role, back, size):
+            side = world.side(role)
+            if role is Role.HOST or side.connections.get(recent(back), None) is None or (
+                side.connections[recent(back)].reply == 0
+            ):
+                side.send(recent(back), size)
+        case "consume", (role, back):
+            world.side(role).consume(recent(back))
+        case "end", (role, back):
+            world.side(role).end(recent(back))
+        case "finish", (role, back):
+            world.side(role).finish(recent(back))
+        case "reset", (role, back):
+            world.side(role).give_up(recent(back))
+        case "pump", ():
+            world.pump()
+
+
+def try_open(world: World) -> None:
+    from vsocks.errors import BusyError
+
+    try:
+        world.guest.open(world.new_connection())
+    except BusyError:
+        return
+
+
+@given(chunks=st.lists(st.integers(1, 400), min_size=1, max_size=200))
+@settings(max_examples=100, deadline=None)
+def test_any_chunking_gives_the_same(chunks: list[int]) -> None:
+    world = World(Offer(max_streams=2, window=65536))
+    world.pump()
+    connection = world.new_connection()
+    world.guest.open(connection)
+    world.pump()
+    world.host.accept(connection)
+    world.pump()
+    world.guest.send(connection, 30_000)
+    world.guest.end(connection)
+    world.write(Role.GUEST)
+    for size in chunks:
+        world.read(Role.HOST, size)
+    world.pump()
+    tally = world.host.connections[connection]
+    assert (tally.received, tally.peer_ended) == (30_000, True)
+    assert not world.host.lost
+
+
+@given(data=st.binary(max_size=2000), role=ROLES)
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_in_a_session_cost_at_most_the_session(data: bytes, role: Role) -> None:
+    world = World()
+    world.pump()
+    world.side(role).deliver(data, world.now)
+    world.run(9.0)
+    assert world.agree()
+    world.transfer(3000)

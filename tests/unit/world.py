@@ -1,0 +1,311 @@
+"""Two endpoints on a hostile channel, in memory and in simulated time.
+
+Every byte that a stream carries is a function of its connection, direction and offset, so a
+byte that is lost, repeated or delivered to the wrong place is noticed at once.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from vsocks.address import Target
+from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.events import Answered, Closed, Data, Ended, Event, Opened, SessionLost, SessionUp
+from vsocks.frames import CloseCode
+from vsocks.handshake import Offer, Role
+from vsocks.session import Session
+from vsocks.streams import Stream
+
+PORT = 80
+
+
+def content(connection: int, role: Role, start: int, size: int) -> bytes:
+    """The bytes that ``role`` sends on a connection, at an offset."""
+    seed = connection * 2 + role
+    return bytes((seed * 31 + (offset >> 8) * 7 + offset) & 0xFF for offset in range(start, start + size))
+
+
+@dataclass
+class Wire:
+    """One direction of the channel."""
+
+    held: bytearray = field(default_factory=bytearray)
+    capacity: int = 1 << 20
+
+
+@dataclass
+class Tally:
+    """What a side has done with one connection."""
+
+    stream: Stream | None
+    sent: int = 0
+    received: int = 0
+    unconsumed: int = 0
+    ended: bool = False
+    peer_ended: bool = False
+    reply: int | None = None
+    buffer: bytes = b""
+
+
+class Side:
+    """One daemon: an endpoint, and the simplest application on it."""
+
+    def __init__(self, role: Role, seed: int, now: float, offer: Offer) -> None:
+        entropy = random.Random(seed).randbytes
+        self.role = role
+        self.offer = offer
+        self.endpoint = Endpoint(EndpointConfig(role, offer), now, entropy)
+        self.connections: dict[int, Tally] = {}
+        self.by_stream: dict[Stream, int] = {}
+        self.ups = 0
+        self.lost: list[str] = []
+        self.now = now
+        self.handle(self.endpoint.start())
+
+    # -- the channel -----------------------------------------------------------------------
+
+    def deliver(self, data: bytes, now: float) -> None:
+        """Bytes come out of the channel."""
+        self.now = now
+        while data:
+            room = self.endpoint.buffer()
+            assert len(room), "the inbox is full"
+            size = min(len(room), len(data))
+            room[:size] = data[:size]
+            data = data[size:]
+            self.handle(self.endpoint.received(size, now))
+
+    def output(self, now: float, space: int = 2 * MAX_OUTPUT) -> bytes:
+        """Bytes to put into the channel."""
+        self.now = now
+        out = memoryview(bytearray(space))
+        size = self.endpoint.write_into(out, now)
+        if self.endpoint.session is not None:
+            for stream in self.endpoint.session.drained():
+                if stream in self.by_stream:
+                    self.connections[self.by_stream[stream]].buffer = b""
+        return bytes(out[:size])
+
+    def poll(self, now: float) -> None:
+        """Time passes."""
+        self.now = now
+        self.handle(self.endpoint.poll(now))
+
+    # -- events ----------------------------------------------------------------------------
+
+    def handle(self, events: object) -> None:
+        for event in events:  # type: ignore[attr-defined]
+            self.on(event)
+
+    def on(self, event: Event) -> None:
+        match event:
+            case SessionUp():
+                self.ups += 1
+                assert not self.by_stream
+            case SessionLost(reason):
+                self.lost.append(reason)
+                self.by_stream.clear()
+                for tally in self.connections.values():
+                    tally.stream = None
+            case Opened(stream, target):
+                connection = int(target.host[1:])
+                assert connection not in self.connections, "the same open twice"
+                self.connections[connection] = Tally(stream)
+                self.by_stream[stream] = connection
+            case Data(stream, data):
+                self.take(self.by_stream[stream], bytes(data))
+            case Answered(stream, reply, _):
+                self.connections[self.by_stream[stream]].reply = reply
+                if reply:
+                    self.give_up(self.by_stream[stream])
+            case Ended(stream):
+                self.connections[self.by_stream[stream]].peer_ended = True
+            case Closed(stream, code):
+                tally = self.connections[self.by_stream[stream]]
+                tally.peer_ended = True
+                if code != CloseCode.DONE:
+                    self.give_up(self.by_stream[stream])
+
+    def take(self, connection: int, data: bytes) -> None:
+        tally = self.connections[connection]
+        assert not tally.peer_ended, "data after the end"
+        peer = Role.HOST if self.role is Role.GUEST else Role.GUEST
+        assert data == content(connection, peer, tally.received, len(data)), "a wrong byte"
+        tally.received += len(data)
+        tally.unconsumed += len(data)
+        assert tally.unconsumed <= self.offer.window, "more than was promised"
+
+    # -- the application -------------------------------------------------------------------
+
+    def live(self, connection: int) -> Tally | None:
+        tally = self.connections.get(connection)
+        return tally if tally is not None and tally.stream is not None else None
+
+    def open(self, connection: int) -> bool:
+        session = self.endpoint.session
+        if session is None or connection in self.connections:
+            return False
+        stream = session.open(Target(f"c{connection}", PORT))
+        self.connections[connection] = Tally(stream)
+        self.by_stream[stream] = connection
+        return True
+
+    def accept(self, connection: int) -> None:
+        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+            self.endpoint.session.accept(tally.stream, Target("127.0.0.1", 1))
+
+    def send(self, connection: int, size: int) -> bool:
+        tally = self.live(connection)
+        if tally is None or tally.buffer or tally.ended or self.endpoint.session is None:
+            return False
+        assert tally.stream is not None
+        tally.buffer = content(connection, self.role, tally.sent, size)
+        tally.sent += size
+        self.endpoint.session.send(tally.stream, memoryview(tally.buffer))
+        return True
+
+    def consume(self, connection: int) -> None:
+        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+            size, tally.unconsumed = tally.unconsumed, 0
+            self.endpoint.session.consumed(tally.stream, size)
+
+    def end(self, connection: int) -> None:
+        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+            tally.ended = True
+            self.endpoint.session.end(tally.stream)
+
+    def finish(self, connection: int) -> None:
+        """Close, if both directions have ended."""
+        tally = self.live(connection)
+        if tally and tally.ended and tally.peer_ended and not tally.buffer:
+            self.give_up(connection, CloseCode.DONE)
+
+    def give_up(self, connection: int, code: int = CloseCode.RESET) -> None:
+        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+            self.endpoint.session.close(tally.stream, code)
+            del self.by_stream[tally.stream]
+            tally.stream = None
+            tally.buffer = b""
+
+
+class World:
+    """A guest, a host and the channel between them."""
+
+    def __init__(self, offer: Offer = Offer(max_streams=4, window=4096)) -> None:  # noqa: B008
+        self.offer = offer
+        self.now = 100.0
+        self.seeds = 0
+        self.up = Wire()
+        self.down = Wire()
+        self.next_connection = 0
+        self.guest = self.start(Role.GUEST)
+        self.host = self.start(Role.HOST)
+
+    def start(self, role: Role) -> Side:
+        self.seeds += 1
+        return Side(role, self.seeds, self.now, self.offer)
+
+    def side(self, role: Role) -> Side:
+        return self.guest if role is Role.GUEST else self.host
+
+    def outgoing(self, role: Role) -> Wire:
+        return self.up if role is Role.GUEST else self.down
+
+    def incoming(self, role: Role) -> Wire:
+        return self.down if role is Role.GUEST else self.up
+
+    def restart(self, role: Role, keep_of_output: int | None = None) -> None:
+        """Kill a daemon; of what it has written only the first bytes may have got through."""
+        if keep_of_output is not None:
+            del self.outgoing(role).held[keep_of_output:]
+        side = self.start(role)
+        if role is Role.GUEST:
+            self.guest = side
+        else:
+            self.host = side
+
+    def write(self, role: Role, space: int = 2 * MAX_OUTPUT) -> None:
+        wire = self.outgoing(role)
+        if len(wire.held) < wire.capacity:
+            wire.held += self.side(role).output(self.now, space)
+
+    def read(self, role: Role, size: int | None = None) -> None:
+        wire = self.incoming(role)
+        data = bytes(wire.held[:size])
+        del wire.held[: len(data)]
+        self.side(role).deliver(data, self.now)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        for side in (self.guest, self.host):
+            side.poll(self.now)
+
+    def pump(self) -> None:
+        """Move everything that moves without time passing."""
+        for _ in range(1000):
+            self.write(Role.GUEST)
+            self.write(Role.HOST)
+            if not self.up.held and not self.down.held:
+                return
+            self.read(Role.HOST)
+            self.read(Role.GUEST)
+        raise AssertionError("the two never come to rest")
+
+    def settle(self, seconds: float) -> bool:
+        """Let time pass on a healthy channel until both agree on a session."""
+        deadline = self.now + seconds
+        while self.now < deadline:
+            self.pump()
+            if self.agree():
+                return True
+            self.wait(0.05)
+        return False
+
+    def run(self, seconds: float) -> None:
+        """Let time pass on a healthy channel."""
+        deadline = self.now + seconds
+        while self.now < deadline:
+            self.pump()
+            self.wait(0.05)
+        self.pump()
+
+    def agree(self) -> bool:
+        """Whether a session stands on both sides, and is the same."""
+        guest, host = self.guest.endpoint.session, self.host.endpoint.session
+        if not isinstance(guest, Session) or not isinstance(host, Session):
+            return False
+        return guest._nonces == host._nonces[::-1]
+
+    def give_up_all(self) -> None:
+        """Reset every stream, so that all slots are free."""
+        for side in (self.guest, self.host):
+            for connection in list(side.connections):
+                side.give_up(connection)
+            self.pump()
+
+    def new_connection(self) -> int:
+        self.next_connection += 1
+        return self.next_connection
+
+    def transfer(self, size: int) -> None:
+        """A whole exchange on a session that stands: both ways, ends, closes."""
+        connection = self.new_connection()
+        assert self.guest.open(connection)
+        self.pump()
+        self.host.accept(connection)
+        self.pump()
+        assert self.guest.connections[connection].reply == 0
+        for side in (self.guest, self.host):
+            assert side.send(connection, size)
+            side.end(connection)
+        for _ in range(size // 1024 + 8):
+            self.pump()
+            self.guest.consume(connection)
+            self.host.consume(connection)
+        for side in (self.guest, self.host):
+            tally = side.connections[connection]
+            assert tally.received == size
+            assert tally.peer_ended
+            side.finish(connection)
+        self.pump()
