@@ -66,6 +66,86 @@ def test_killed_at_any_byte_of_a_transfer(cut: int, role: Role) -> None:
     world.transfer(5000)
 
 
+def opened(world: World) -> int:
+    """A stream on which both may send."""
+    connection = world.new_connection()
+    assert world.guest.open(connection)
+    world.pump()
+    world.host.accept(connection)
+    world.pump()
+    return connection
+
+
+def frames_of(world: World, role: Role, connection: int, sizes: list[int]) -> list[bytes]:
+    """The frames in which ``role`` sends so much data, taken out of the channel."""
+    frames = []
+    for size in sizes:
+        assert world.side(role).send(connection, size)
+        world.write(role)
+        frames.append(bytes(world.outgoing(role).held))
+        world.outgoing(role).held.clear()
+    return frames
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda a, b, c: a + c, id="a frame is lost"),
+        pytest.param(lambda a, b, c: a + a + b + c, id="a frame comes twice"),
+        pytest.param(lambda a, b, c: b + a + c, id="frames change places"),
+        pytest.param(lambda a, b, c: a + b[:90] + c[90:], id="two frames are spliced"),
+        pytest.param(lambda a, b, c: a + b[:50] + b[60:] + c, id="bytes are lost within"),
+        pytest.param(lambda a, b, c: a + b[:50] + bytes(5) + b[50:] + c, id="bytes are put in"),
+    ],
+)
+def test_a_gap_in_a_session_ends_it_before_a_wrong_byte(role: Role, damage: Any) -> None:
+    world = World()
+    world.pump()
+    frames = frames_of(world, role, opened(world), [100, 100, 100])
+    world.outgoing(role).held += damage(*frames)
+    peer = world.side(Role(1 - role))
+    world.read(peer.role)
+    world.run(9.0)
+    assert peer.lost
+    assert world.agree()
+    world.transfer(3000)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_frame_of_an_old_session_is_not_taken(role: Role) -> None:
+    """Also when its number is right and its stream exists again."""
+    world = World()
+    world.pump()
+    old = frames_of(world, role, opened(world), [100])
+    world.restart(Role(1 - role))
+    assert world.settle(2.0)
+    connection = opened(world)
+    frames_of(world, role, connection, [100])
+    peer = world.side(Role(1 - role))
+    world.outgoing(role).held += old[0]
+    world.read(peer.role)
+    assert peer.connections[connection].received == 0
+    assert peer.lost
+
+
+def test_a_restored_guest_and_a_host_that_went_on() -> None:
+    world = World()
+    world.pump()
+    connection = opened(world)
+    world.take_snapshot()
+    for _ in range(5):
+        world.guest.send(connection, 300)
+        world.host.send(connection, 300)
+        world.pump()
+    world.load_snapshot(0)
+    world.guest.send(connection, 300)
+    world.host.send(connection, 300)
+    assert world.settle(2.0)
+    assert world.host.lost
+    world.transfer(3000)
+
+
 OPERATIONS = st.one_of(
     st.tuples(st.just("write"), ROLES, st.sampled_from([70_000, 131_072])),
     st.tuples(st.just("read"), ROLES, SIZES),
@@ -83,6 +163,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("finish"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("reset"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("pump")),
+    st.tuples(st.just("snapshot")),
+    st.tuples(st.just("restore"), SIZES),
 )
 
 
@@ -144,6 +226,10 @@ def perform(world: World, name: str, *arguments: Any) -> None:  # noqa: C901
             world.side(role).give_up(recent(back))
         case "pump", ():
             world.pump()
+        case "snapshot", ():
+            world.take_snapshot()
+        case "restore", (keep,):
+            world.load_snapshot(keep)
 
 
 def try_open(world: World) -> None:

@@ -6,8 +6,11 @@ byte that is lost, repeated or delivered to the wrong place is noticed at once.
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
@@ -18,6 +21,7 @@ from vsocks.session import Session
 from vsocks.streams import Stream
 
 PORT = 80
+T = TypeVar("T")
 
 
 def content(connection: int, role: Role, start: int, size: int) -> bytes:
@@ -48,10 +52,29 @@ class Tally:
     buffer: bytes = b""
 
 
+def logged(method: Callable[..., T]) -> Callable[..., T]:
+    """Note the calls from outside, so that a side can be made again as it was."""
+
+    @functools.wraps(method)
+    def call(self: Side, *arguments: Any) -> T:
+        if self.depth == 0:
+            self.log.append((method.__name__, arguments))
+        self.depth += 1
+        try:
+            return method(self, *arguments)
+        finally:
+            self.depth -= 1
+
+    return call
+
+
 class Side:
     """One daemon: an endpoint, and the simplest application on it."""
 
     def __init__(self, role: Role, seed: int, now: float, offer: Offer) -> None:
+        self.log: list[tuple[str, tuple[Any, ...]]] = []
+        self.depth = 0
+        self.birth = (role, seed, now, offer)
         entropy = random.Random(seed).randbytes
         self.role = role
         self.offer = offer
@@ -63,8 +86,16 @@ class Side:
         self.now = now
         self.handle(self.endpoint.start())
 
+    def as_it_was(self, calls: int) -> Side:
+        """The side as it was after so many calls."""
+        side = Side(*self.birth)
+        for name, arguments in self.log[:calls]:
+            getattr(side, name)(*arguments)
+        return side
+
     # -- the channel -----------------------------------------------------------------------
 
+    @logged
     def deliver(self, data: bytes, now: float) -> None:
         """Bytes come out of the channel."""
         self.now = now
@@ -76,6 +107,7 @@ class Side:
             data = data[size:]
             self.handle(self.endpoint.received(size, now))
 
+    @logged
     def output(self, now: float, space: int = 2 * MAX_OUTPUT) -> bytes:
         """Bytes to put into the channel."""
         self.now = now
@@ -87,6 +119,7 @@ class Side:
                     self.connections[self.by_stream[stream]].buffer = b""
         return bytes(out[:size])
 
+    @logged
     def poll(self, now: float) -> None:
         """Time passes."""
         self.now = now
@@ -142,6 +175,7 @@ class Side:
         tally = self.connections.get(connection)
         return tally if tally is not None and tally.stream is not None else None
 
+    @logged
     def open(self, connection: int) -> bool:
         session = self.endpoint.session
         if session is None or connection in self.connections:
@@ -151,10 +185,12 @@ class Side:
         self.by_stream[stream] = connection
         return True
 
+    @logged
     def accept(self, connection: int) -> None:
         if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
             self.endpoint.session.accept(tally.stream, Target("127.0.0.1", 1))
 
+    @logged
     def send(self, connection: int, size: int) -> bool:
         tally = self.live(connection)
         if tally is None or tally.buffer or tally.ended or self.endpoint.session is None:
@@ -165,22 +201,26 @@ class Side:
         self.endpoint.session.send(tally.stream, memoryview(tally.buffer))
         return True
 
+    @logged
     def consume(self, connection: int) -> None:
         if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
             size, tally.unconsumed = tally.unconsumed, 0
             self.endpoint.session.consumed(tally.stream, size)
 
+    @logged
     def end(self, connection: int) -> None:
         if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
             tally.ended = True
             self.endpoint.session.end(tally.stream)
 
+    @logged
     def finish(self, connection: int) -> None:
         """Close, if both directions have ended."""
         tally = self.live(connection)
         if tally and tally.ended and tally.peer_ended and not tally.buffer:
             self.give_up(connection, CloseCode.DONE)
 
+    @logged
     def give_up(self, connection: int, code: int = CloseCode.RESET) -> None:
         if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
             self.endpoint.session.close(tally.stream, code)
@@ -199,6 +239,7 @@ class World:
         self.up = Wire()
         self.down = Wire()
         self.next_connection = 0
+        self.saved: tuple[Side, int, bytes, bytes] | None = None
         self.guest = self.start(Role.GUEST)
         self.host = self.start(Role.HOST)
 
@@ -224,6 +265,18 @@ class World:
             self.guest = side
         else:
             self.host = side
+
+    def take_snapshot(self) -> None:
+        """Save the VM: the guest, and what is in the channel on its side."""
+        self.saved = (self.guest, len(self.guest.log), bytes(self.up.held), bytes(self.down.held))
+
+    def load_snapshot(self, keep: int) -> None:
+        """Go back to it, while the host goes on; ``keep`` bytes that were under way survive."""
+        if self.saved is not None:
+            guest, calls, up, down = self.saved
+            self.guest = guest.as_it_was(calls)
+            self.up.held[keep:] = up
+            self.down.held[:0] = down
 
     def write(self, role: Role, space: int = 2 * MAX_OUTPUT) -> None:
         wire = self.outgoing(role)
