@@ -132,7 +132,7 @@ def _parse_name(raw: bytes) -> str:
     if _HOST_NAME.fullmatch(name):
         # A dotted number too, but only IPv6 text is spelled in more than one way.
         return name
-    ip = parse_ip(name) if name.isascii() else None
+    ip = parse_ip(name)
     if ip is None:
         raise BadAddress(f"{raw[:40]!r} is no host name", _NAME)
     return str(ip)

@@ -73,14 +73,12 @@ class Policy:
         An IPv6 address that carries an IPv4 address must be allowed as both.
         """
         name = plain_name(requested_name) if requested_name is not None else None
-        verdict = self._judge(name, ip, port)
         inner = _carried(ip)
-        if inner is None or not verdict.allowed:
-            return verdict
-        inner_verdict = self._judge(name, inner, port)
-        if inner_verdict.allowed:
-            return verdict
-        return Verdict(False, f"{inner_verdict.reason}, for it carries {inner}")
+        if inner is not None:
+            verdict = self._judge(name, inner, port)
+            if not verdict.allowed:
+                return Verdict(False, f"{verdict.reason}, for it carries {inner}")
+        return self._judge(name, ip, port)
 
     def denies_name(self, name: str, port: int) -> Verdict | None:
         """The denial of ``name`` that no address of it could turn; None if there is none.

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
@@ -54,11 +56,17 @@ def make_resolver() -> Iterator[Callable[..., Resolver]]:
 
 
 def run(test: Awaitable[None]) -> None:
+    """Run ``test`` within the deadline; what fails in a callback of the loop fails it too."""
+    failures: list[dict[str, object]] = []
+
     async def within_deadline() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: failures.append(context))
         async with asyncio.timeout(DEADLINE):
             await test
 
     asyncio.run(within_deadline())
+    assert not failures
 
 
 def resolver_threads() -> set[threading.Thread]:
@@ -133,6 +141,7 @@ def test_a_cancelled_one_leaves_the_queue(
             await resolver.resolve("more.example", 1)
         slow.go_on.set()
         await last
+        await asyncio.sleep(0)
         assert slow.begun == [b"running.example", b"last.example"]
 
     run(main())
@@ -158,11 +167,13 @@ def test_close_ends_the_threads_and_fails_who_waits(slow: SlowLookUp) -> None:
 
     async def main() -> None:
         resolver = Resolver(threads=1, look_up=slow)
+        idle = Resolver(threads=3)
         running = asyncio.create_task(resolver.resolve("running.example", 1))
         await slow.wait_until_begun()
         waiting = asyncio.create_task(resolver.resolve("waiting.example", 1))
         await asyncio.sleep(0)
         resolver.close()
+        idle.close()
         with pytest.raises(ResolverBusy, match="closed"):
             await waiting
         with pytest.raises(ResolverBusy, match="closed"):
@@ -174,6 +185,27 @@ def test_close_ends_the_threads_and_fails_who_waits(slow: SlowLookUp) -> None:
     for thread in resolver_threads() - before:
         thread.join(DEADLINE)
     assert resolver_threads() <= before
+
+
+def test_the_process_ends_while_a_lookup_hangs() -> None:
+    program = """
+import asyncio, threading
+from vsocks.resolve import Resolver
+
+begun = threading.Event()
+
+def hang(name, port):
+    begun.set()
+    threading.Event().wait()
+
+async def main():
+    task = asyncio.create_task(Resolver(look_up=hang).resolve("a.example", 1))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=DEADLINE, check=True)
 
 
 def test_a_loop_that_is_gone_is_not_told(slow: SlowLookUp) -> None:

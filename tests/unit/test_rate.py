@@ -10,8 +10,8 @@ pytestmark = pytest.mark.unit
 
 
 def test_a_burst_and_then_the_rate() -> None:
-    rate = ConnectRate(per_second=10, burst=3)
-    assert [rate.take(now=5.0) for _ in range(4)] == [True, True, True, False]
+    rate = ConnectRate(per_second=10, burst=30)
+    assert [rate.take(now=5.0) for _ in range(31)] == [True] * 30 + [False]
     assert not rate.take(now=5.05)
     assert rate.take(now=5.125)
     assert not rate.take(now=5.125)
