@@ -206,18 +206,21 @@ class Endpoint:
 
         ``out`` must hold MAX_OUTPUT bytes at least.
         """
-        position = 0
         session = self._session
-        if not isinstance(session, OriginalSession):
-            if session is not None and session.hello_due:
-                session.hello_due = False
-                self._handshake.answer()
-            hello = self._handshake.output(now, in_session=session is not None)
-            out[: len(hello)] = hello
-            position = len(hello)
-        if session is not None:
-            position += session.write_into(out[position:], now)
-        return position
+        hello = self._hello(session, now)
+        out[: len(hello)] = hello
+        if session is None:
+            return len(hello)
+        return len(hello) + session.write_into(out[len(hello) :], now)
+
+    def _hello(self, session: Session | OriginalSession | None, now: float) -> bytes:
+        """The handshake's part of the output."""
+        if session is None:
+            return self._handshake.output(now)
+        if isinstance(session, Session) and session.hello_due:
+            session.hello_due = False
+            self._handshake.answer()
+        return self._handshake.answer_due()
 
     @property
     def next_poll(self) -> float | None:

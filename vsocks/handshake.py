@@ -188,23 +188,30 @@ class Handshake:
         """Repeat our hello: the peer has not had it."""
         self._answer_due = True
 
-    def output(self, now: float, *, in_session: bool) -> bytes:
-        """What to put into the channel now, if anything; in a session only an answer is."""
-        hello = Hello(self.role, self.nonce, self.peer.nonce if self.peer else 0, self.offer)
+    def output(self, now: float) -> bytes:
+        """What to put into the channel now, if anything."""
         if self._answer_due:
-            self._answer_due = False
-            self._answered = hello.echo
             self._schedule(now)
-            return hello.encode()
+            return self.answer_due()
         due = self.next_poll
-        if in_session or due is None or now < due:
+        if due is None or now < due:
             return b""
         padding = self._padding() if self._attempts else b""
         self._attempts += 1
-        self._answered = hello.echo
         self._attempts_left = max(0, self._attempts_left - 1)
         self._schedule(now)
-        return padding + hello.encode() + (PROBE if self._probe and not self.peer else b"")
+        return padding + self._hello() + (PROBE if self._probe and not self.peer else b"")
+
+    def answer_due(self) -> bytes:
+        """The hello that answers the peer's, if that is still to be sent."""
+        if not self._answer_due:
+            return b""
+        self._answer_due = False
+        return self._hello()
+
+    def _hello(self) -> bytes:
+        self._answered = self.peer.nonce if self.peer else 0
+        return Hello(self.role, self.nonce, self._answered, self.offer).encode()
 
     def _schedule(self, now: float) -> None:
         self._next_attempt = now + min(LAST_RETRY, FIRST_RETRY * (1 << min(self._attempts, 4)))

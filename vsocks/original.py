@@ -43,7 +43,6 @@ class OriginalSession:
 
     confirms_open: Final = False
     half_closes: Final = False
-    hello_due: Final = False
 
     def __init__(
         self,

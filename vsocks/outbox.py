@@ -82,6 +82,8 @@ class Outbox:
 
         They count as sent. Data waits while a control message does.
         """
+        if not self._urgent and not self._turns:
+            return 0
         position = 0
         while self._urgent and len(out) - position >= MAX_CONTROL:
             message = self._message(*self._urgent.popleft())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,11 +24,20 @@ class Slot:
 
 
 class Pool:
-    """A fixed number of slots. The last one given back is the next one taken."""
+    """A fixed number of slots in one piece of memory.
+
+    The last slot given back is the next one taken, so the system has to find real memory
+    only for as many slots as have ever been in use at once.
+    """
 
     def __init__(self, count: int, window: int) -> None:
         self.size = count
-        self._free = [Slot(memoryview(bytearray(READ_SIZE)), Ring(window)) for _ in range(count)]
+        each = READ_SIZE + window
+        memory = memoryview(mmap.mmap(-1, count * each))
+        self._free = [
+            Slot(memory[at : at + READ_SIZE], Ring(memory[at + READ_SIZE : at + each]))
+            for at in reversed(range(0, count * each, each))
+        ]
 
     def take(self) -> Slot:
         """A free slot; raises BusyError if there is none."""

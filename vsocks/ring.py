@@ -6,8 +6,8 @@ from __future__ import annotations
 class Ring:
     """Bytes in order, first in first out, in memory that was taken once."""
 
-    def __init__(self, capacity: int) -> None:
-        self._memory = memoryview(bytearray(capacity))
+    def __init__(self, memory: memoryview) -> None:
+        self._memory = memory
         self._start = 0
         self._size = 0
 
