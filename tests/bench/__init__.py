@@ -1,8 +1,7 @@
 """How fast vsocks is, beside `ssh -D` and the raw pipe: `make bench`.
 
-    load/       the load: clients and target; standard library only, a bare copy runs in a VM
+    load/       what is measured: clients and target; a bare copy of it runs in a VM, too
     peer        what is compared, in a file each: peer_direct, peer_socat, peer_ssh, peer_vsocks
-    workloads   what is measured, by name
     rounds      every peer in turn, again and again
     table       medians, ratios and aims
 

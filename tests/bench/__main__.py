@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from . import machine
+from .load.workloads import WORKLOADS, Scale
 from .peer import Peer
 from .peer_direct import direct
 from .peer_socat import socat
@@ -14,9 +15,11 @@ from .peer_vsocks import vsocks
 from .profile import run_profile
 from .rounds import run_rounds
 from .table import as_json, markdown
-from .workloads import FULL, QUICK, WORKLOADS
 
 PEERS: dict[str, Peer] = {"direct": direct, "socat": socat, "ssh": ssh, "vsocks": vsocks}
+
+FULL = Scale(size=1_000_000_000, seconds=1.5)
+QUICK = Scale(size=250_000_000, seconds=0.5)
 
 ROUNDS = 5
 QUICK_ROUNDS = 2
@@ -33,10 +36,14 @@ def main() -> int:
         for name, workload in workloads.items():
             run_profile(name, workload, scale, output.parent)
         return 0
-    load = machine.load()
+    others = machine.Others()
     rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
     results = run_rounds(peers, workloads, scale, rounds)
-    facts = {**machine.describe(load), "rounds": f"{rounds}{' (quick)' if options.quick else ''}"}
+    facts = {
+        **machine.describe(),
+        "others": f"{others} were busy with something else",
+        "rounds": f"{rounds}{' (quick)' if options.quick else ''}",
+    }
     table = markdown(results, facts)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".md").write_text(table)

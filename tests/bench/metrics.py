@@ -45,5 +45,7 @@ METRICS = (
     Metric("CPU down 1", "s/GB"),
     Metric("CPU up 1", "s/GB"),
     Metric("CPU down 16", "s/GB"),
+    Metric("CPU connections 1", "s/1000"),
+    Metric("CPU connections 16", "s/1000"),
     Metric("memory", "MB"),
 )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from .child import Child
 from .load.route import Address, Route
+from .load.workloads import Routes
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where the load goes: two processes, or an echo would wait for downloads in the target."""
+    """Where the load goes (see `Routes`)."""
 
     bulk: Address
     small: Address
@@ -21,8 +22,7 @@ class Targets:
 class Way:
     """A peer that is up."""
 
-    bulk: Route
-    small: Route
+    routes: Routes
     daemons: list[Child] = field(default_factory=list)
     """The processes at work between client and target; empty if there are none."""
     forks: bool = False
@@ -35,4 +35,4 @@ Peer = Callable[[Targets, Path], AbstractContextManager[Way]]
 
 def through(proxy: Address, targets: Targets, daemons: list[Child]) -> Way:
     """The way through a SOCKS5 proxy."""
-    return Way(Route(proxy, targets.bulk), Route(proxy, targets.small), daemons)
+    return Way(Routes(Route(proxy, targets.bulk), Route(proxy, targets.small)), daemons)

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .load.route import Route
+from .load.workloads import Routes
 from .peer import Targets, Way
 
 
 @contextmanager
 def direct(targets: Targets, directory: Path) -> Iterator[Way]:
-    yield Way(Route(targets.bulk), Route(targets.small))
+    yield Way(Routes(Route(targets.bulk), Route(targets.small)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .child import PATIENCE, Child
 from .load.route import Address, Route
+from .load.workloads import Routes
 from .peer import Targets, Way
 
 SOCAT = ("socat", "-b", "262144")
@@ -21,8 +22,8 @@ def socat(targets: Targets, directory: Path) -> Iterator[Way]:
     with ExitStack() as stack:
         bulk = _relay(stack, targets.bulk, directory / "bulk")
         small = _relay(stack, targets.small, directory / "small")
-        daemons = [*bulk[1], *small[1]]
-        yield Way(Route(bulk[0]), Route(small[0]), daemons, forks=True)
+        routes = Routes(Route(bulk[0]), Route(small[0]))
+        yield Way(routes, [*bulk[1], *small[1]], forks=True)
 
 
 def _relay(stack: ExitStack, target: Address, pipe: Path) -> tuple[Address, list[Child]]:

@@ -6,10 +6,10 @@ cProfile makes calls look dearer than they are, so compare functions, not second
 import pstats
 from pathlib import Path
 
+from .load.workloads import Scale, Workload
 from .peer_vsocks import profiled
 from .scratch import scratch_directory
 from .targets import serving_targets
-from .workloads import Scale, Workload
 
 TOP = 25
 
@@ -24,7 +24,7 @@ def run_profile(name: str, workload: Workload, scale: Scale, directory: Path) ->
         scratch_directory() as scratch,
         peer(targets, scratch) as way,
     ):
-        figures = workload(way, scale)
+        figures = workload(way.routes, scale)
     for side, path in profiles.items():
         print(f"==== {side}, {name} ({path})")
         pstats.Stats(str(path)).strip_dirs().sort_stats("tottime").print_stats(TOP)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import psutil
 
 from .child import ChildError
+from .load.workloads import BULK, VISITS, Figures, Scale, Workload, warm_up
 from .peer import Peer, Targets
 from .scratch import scratch_directory
 from .targets import serving_targets
-from .usage import peak_megabytes
-from .workloads import Figures, Scale, Workload, warm_up
+from .usage import cpu_seconds, peak_megabytes
+
+WARM_UP = Scale(size=30_000_000, seconds=0.1)
 
 FAILURES = (OSError, AssertionError, ChildError, psutil.Error)
 """What a peer at fault raises here; anything else is our own error."""
@@ -56,9 +58,25 @@ def _run_round(
 ) -> None:
     """Fill in `figures`, as far as it gets."""
     with scratch_directory() as directory, peer(targets, directory) as way:
-        warm_up(way)
+        pids = [daemon.pid for daemon in way.daemons]
+        warm_up(way.routes, WARM_UP)
         for name, workload in workloads.items():
             print(f" {name}", end="", flush=True)
-            figures |= workload(way, scale)
-        if way.daemons and not way.forks:
-            figures["memory"] = peak_megabytes(daemon.pid for daemon in way.daemons)
+            before = cpu_seconds(pids)
+            result = workload(way.routes, scale)
+            figures |= result
+            if pids:
+                figures |= _cpu(name, result, scale, cpu_seconds(pids) - before)
+        if pids and not way.forks:
+            figures["memory"] = peak_megabytes(pids)
+
+
+def _cpu(name: str, result: Figures, scale: Scale, seconds: float) -> Figures:
+    """What the daemons' processor time was for each GB, or for a thousand connections."""
+    if name in BULK:
+        [metric] = result
+        return {f"CPU {metric}": seconds / (scale.size / 1e9)}
+    if name in VISITS:
+        [(metric, rate)] = result.items()
+        return {f"CPU {metric}": seconds / (rate * scale.seconds / 1e3)}
+    return {}

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from .load.workloads import Figures
 from .metrics import METRICS, Metric
 from .rounds import Results
-from .workloads import Figures
 
 OURS = "vsocks"
 THEIRS = "ssh"
