@@ -33,9 +33,13 @@ class DebianProcess(GuestProcess):
         self.name = name
         self.pid = pid
         self.path = path
-        self.log = Transcript(f"{name} (process {pid} of the guest)")
         self._guest = guest
-        guest.follow(f"tail -n +1 -s 0.2 --pid={pid} -f {path}", self.log)
+        self.follow()
+
+    def follow(self) -> None:
+        """Read the log file, and what is added to it until the process ends."""
+        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
+        self._guest.follow(f"tail -n +1 -s 0.2 --pid={self.pid} -f {self.path}", self.log)
 
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal, if the process is still there."""
@@ -83,12 +87,14 @@ class DebianGuest(Guest):
 
     def run(self, command: str, *, timeout: float = 60) -> Result:
         """Run a command line in root's shell; `timeout` is for each wait for a sign of life."""
-        channel = self._channel()
-        with channel:
+        with self._channel() as channel:
             channel.settimeout(timeout)
-            channel.exec_command(command)
-            errors = _Drain(channel)
-            stdout = b"".join(iter(lambda: channel.recv(65536), b""))
+            try:
+                channel.exec_command(command)
+                errors = _Drain(channel)
+                stdout = b"".join(iter(lambda: channel.recv(65536), b""))
+            except TimeoutError:
+                raise TimeoutError(f"silent for {timeout:g} s: {command}") from None
             stderr = errors.result(timeout)
             return Result(
                 command,
@@ -128,8 +134,7 @@ class DebianGuest(Guest):
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
                 tar.addfile(entry, io.BytesIO(content))
-        channel = self._channel()
-        with channel:
+        with self._channel() as channel:
             channel.settimeout(60)
             channel.exec_command(f"mkdir -p {folder} && tar -xzf - -C {folder}")
             channel.sendall(archive.getvalue())
@@ -145,12 +150,12 @@ class DebianGuest(Guest):
 
     def daemon_command(self, *arguments: str) -> str:
         """`python3 -m vsocks guest` from the uploaded folder."""
-        daemon = shlex.join(["python3", "-m", "vsocks", "guest", "--channel", self.channel])
-        return f"env PYTHONPATH={HOME} PYTHONUNBUFFERED=1 {daemon} {shlex.join(arguments)}"
+        return self.module_command(HOME, "vsocks", "guest", "--channel", self.channel, *arguments)
 
-    def script_command(self, path: str, *arguments: str) -> str:
-        """`python3 PATH…`."""
-        return shlex.join(["python3", path, *arguments])
+    def module_command(self, folder: str, module: str, *arguments: str) -> str:
+        """`python3 -m MODULE…`."""
+        python = ["env", f"PYTHONPATH={folder}", "PYTHONUNBUFFERED=1", "python3", "-m"]
+        return shlex.join([*python, module, *arguments])
 
     def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
         """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""

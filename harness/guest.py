@@ -43,6 +43,10 @@ class GuestProcess(ABC):
     log: Transcript
 
     @abstractmethod
+    def follow(self) -> None:
+        """Read the log from its beginning again, for instance over a new connection."""
+
+    @abstractmethod
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal (TERM, KILL, STOP, CONT); a process that is gone already is no error."""
 
@@ -88,8 +92,8 @@ class Guest(ABC):
         """The command line of `vsocks guest` with these arguments and this guest's channel."""
 
     @abstractmethod
-    def script_command(self, path: str, *arguments: str) -> str:
-        """The command line that runs an uploaded Python script."""
+    def module_command(self, folder: str, module: str, *arguments: str) -> str:
+        """The command line that runs a Python module of an uploaded folder."""
 
     def start_daemon(self, *arguments: str, name: str = "guest") -> GuestProcess:
         """Start `vsocks guest` in the background, with a log to wait on."""

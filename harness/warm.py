@@ -29,7 +29,8 @@ WARM_UP = (
     "curl --version; socat -V",
     # A program of Wine that never ends keeps Wine's services, which are slow to start, alive.
     "setsid sh -c 'sleep infinity | wine cmd' > /dev/null 2>&1 < /dev/null &",
-    "wine cmd /c ver",
+    # Not with our pipe as output: services that it starts would hold the pipe open for ever.
+    "wine cmd /c ver > /dev/null 2>&1 < /dev/null",
     "sync",
 )
 """What runs in the guest before its state is kept."""

@@ -1,0 +1,56 @@
+"""A program on the host, run beside the test: its log, its end, and no way to outlive us."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal as signals
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from harness.transcript import Pump, Transcript
+
+
+class HostProcess:
+    """A child with its output (both streams) in `log`, also kept in a file; killed at the end."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+        self.name = name
+        self.command = list(command)
+        self.log = Transcript(name)
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self._process.stdout
+        output = os.dup(self._process.stdout.fileno())
+        self._process.stdout.close()
+        self._pump = Pump(output, self.log, folder / f"{name}.log")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def __str__(self) -> str:
+        return shlex.join(self.command)
+
+    def kill(self, signal: str = "KILL", timeout: float = 10) -> int:
+        """Send a signal, wait for the end, and return the exit status (negative: a signal)."""
+        if self._process.poll() is None:
+            self._process.send_signal(signals.Signals[f"SIG{signal}"])
+        status = self._process.wait(timeout)
+        self._pump.close()
+        return status
+
+
+def host_daemon(channel: Path, *arguments: str, folder: Path, name: str = "host") -> HostProcess:
+    """`vsocks host` on the socket of a port."""
+    command = [sys.executable, "-m", "vsocks", "host", "--channel", f"unix:{channel}"]
+    return HostProcess(name, [*command, *arguments], folder)

@@ -1,0 +1,153 @@
+"""Runs in the guest: opens connections through SOCKS and checks every byte that comes back.
+
+    python3 -m tests.e2e.guest_client SOCKS_PORT HOST PORT MODE CONNECTIONS LENGTH FIRST_STREAM
+
+LENGTH 0 has no end. For each connection it prints JSON lines: "connected" or "refused" (with the
+SOCKS reply), "flowing" after the first 256 KiB, "ended" (how: eof, reset, timeout). ECHO prints the
+round trip times in milliseconds. Exit status: 0, or 9 if one byte was wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from contextlib import suppress
+
+from tests.e2e.truth import BLOCK, HEADER, VERDICT, Checker, Mode, expected, upward
+
+SILENCE = 60.0
+FLOWING = 256 * 1024
+
+
+class RefusedError(Exception):
+    """The SOCKS server answered with this reply."""
+
+
+class Connection:
+    """One connection through the proxy."""
+
+    def __init__(self, stream: int, mode: Mode, length: int) -> None:
+        self.stream, self.mode, self.length = stream, mode, length
+        self.checker = Checker(stream)
+        self.sent = 0
+        self.flowing = False
+
+    async def run(self, socks_port: int, host: str, port: int) -> None:
+        began = time.monotonic()
+        try:
+            reader, writer = await connect(socks_port, host, port)
+        except (RefusedError, OSError, EOFError) as error:
+            reply = error.args[0] if isinstance(error, RefusedError) else repr(error)
+            self.tell("refused", reply=reply, seconds=round(time.monotonic() - began, 3))
+            return
+        self.tell("connected", seconds=round(time.monotonic() - began, 3))
+        try:
+            writer.write(HEADER.pack(self.mode.value, self.stream, self.length))
+            how = await self.exchange(reader, writer)
+        except TimeoutError:
+            how = "timeout"
+        except OSError:
+            how = "reset"
+        finally:
+            writer.close()
+        checker = self.checker
+        self.tell("ended", how=how, received=checker.received, sent=self.sent, wrong=checker.wrong)
+
+    async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        if self.mode is Mode.DOWN:
+            await self.receive(reader)
+        elif self.mode is Mode.UP:
+            return await self.upload(reader, writer)
+        elif self.mode is Mode.BOTH:
+            sending = asyncio.create_task(self.send(writer, upward(self.stream)))
+            try:
+                await self.receive(reader)
+                if self.length:
+                    await sending
+            finally:
+                sending.cancel()
+                with suppress(asyncio.CancelledError, OSError):
+                    await sending
+        else:
+            await self.echo(reader, writer)
+        return "eof"
+
+    async def receive(self, reader: asyncio.StreamReader) -> None:
+        while data := await asyncio.wait_for(reader.read(BLOCK), SILENCE):
+            self.checker.take(data)
+            if self.checker.received >= FLOWING and not self.flowing:
+                self.flowing = True
+                self.tell("flowing")
+
+    async def send(self, writer: asyncio.StreamWriter, stream: int) -> None:
+        while not self.length or self.sent < self.length:
+            size = min(BLOCK, self.length - self.sent) if self.length else BLOCK
+            writer.write(expected(stream, self.sent, size))
+            await writer.drain()
+            self.sent += size
+        writer.write_eof()
+
+    async def upload(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        """Send all, say end of data, and only then get an answer: a half-close at work."""
+        await self.send(writer, self.stream)
+        answer = await asyncio.wait_for(reader.read(), SILENCE)
+        if answer != VERDICT.pack(self.sent, True):
+            self.checker.wrong = f"the server's verdict on {self.sent} bytes was {answer!r}"
+        return "eof"
+
+    async def echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        times = []
+        for number in range(self.length):
+            message = expected(self.stream, number * 64, 64)
+            began = time.perf_counter()
+            writer.write(message)
+            answer = await asyncio.wait_for(reader.readexactly(64), SILENCE)
+            times.append((time.perf_counter() - began) * 1000)
+            self.checker.take(answer)
+        times.sort()
+        self.tell(
+            "echoed",
+            p50=round(times[len(times) // 2], 3),
+            p99=round(times[len(times) * 99 // 100], 3),
+        )
+
+    def tell(self, event: str, **details: object) -> None:
+        print(json.dumps({"event": event, "stream": self.stream, **details}), flush=True)
+
+
+async def connect(
+    socks_port: int, host: str, port: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """SOCKS5 CONNECT by RFC 1928; host is an IPv4 address or a name."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", socks_port)
+    writer.write(b"\x05\x01\x00")
+    if await asyncio.wait_for(reader.readexactly(2), SILENCE) != b"\x05\x00":
+        raise RefusedError("method")
+    try:
+        address = b"\x01" + socket.inet_aton(host)
+    except OSError:
+        address = b"\x03" + bytes([len(host)]) + host.encode()
+    writer.write(b"\x05\x01\x00" + address + port.to_bytes(2, "big"))
+    answer = await asyncio.wait_for(reader.readexactly(4), SILENCE)
+    if answer[1] != 0:
+        writer.close()
+        raise RefusedError(answer[1])
+    rest = {1: 6, 4: 18}[answer[3]]
+    await asyncio.wait_for(reader.readexactly(rest), SILENCE)
+    return reader, writer
+
+
+async def main() -> int:
+    socks_port, host, port, mode, connections, length, first = sys.argv[1:]
+    all_of_them = [
+        Connection(int(first) + i, Mode[mode], int(length)) for i in range(int(connections))
+    ]
+    await asyncio.gather(*(one.run(int(socks_port), host, int(port)) for one in all_of_them))
+    return 9 if any(one.checker.wrong for one in all_of_them) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,209 @@
+"""One machine with both daemons and a target, and the questions the tests ask of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from harness.accel import Choice
+from harness.cache import ROOT
+from harness.debian import DebianGuest
+from harness.guest import GuestProcess
+from harness.image import Image
+from harness.process import HostProcess, host_daemon
+from harness.targets import serving
+from harness.transcript import Line
+from harness.vm import VM
+from harness.warm import warm_vm
+from tests.e2e.truth_server import TruthServer
+
+HERE = Path(__file__).parent
+SCRIPTS = "/opt/e2e"
+SOCKS_PORT = 1080
+SOON = 30.0
+"""Deadline for what takes a second or so: emulation on a busy machine is slow."""
+SESSION_GOAL = 2.0
+SESSION_DEADLINE = SESSION_GOAL + 8.0
+"""The goal is 2 s. The rest is slack for emulation; the figure itself is printed."""
+
+UP = r"session up"
+LOST = r"session lost"
+
+
+class Client:
+    """The client in the guest: a process whose log is one JSON object a line."""
+
+    def __init__(self, process: GuestProcess) -> None:
+        self.process = process
+
+    def wait(self, event: str, times: int = 1, timeout: float = SOON) -> list[dict[str, Any]]:
+        """Wait until `event` has been told `times` times."""
+        deadline = time.monotonic() + timeout
+        pattern = f'"event": "{event}"'
+        while True:
+            seen = self.process.log.find(pattern)
+            if len(seen) >= times:
+                return [json.loads(line.text) for line in seen]
+            after = seen[-1].number + 1 if seen else 0
+            left = max(0.0, deadline - time.monotonic())
+            self.process.log.wait(pattern, timeout=left, after=after, failing=("Traceback",))
+
+
+@dataclass
+class Rig:
+    """Everything of one test. Daemons are started by the test, in the order it is about."""
+
+    vm: VM
+    guest: DebianGuest
+    target: TruthServer
+    notes: list[str] = field(default_factory=list)
+    """Figures for the table at the end."""
+    _processes: list[GuestProcess] = field(default_factory=list)
+    _hosts: list[HostProcess] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _streams: Iterator[int] = field(default_factory=lambda: count(1, 100))
+
+    def start_guest(self, *arguments: str) -> GuestProcess:
+        """Start the guest daemon and wait until it listens."""
+        daemon = self.guest.start_daemon("-v", "--log-format", "json", *arguments)
+        self._processes.append(daemon)
+        daemon.log.wait("listening on", timeout=SOON)
+        return daemon
+
+    def start_host(self, *arguments: str, channel: Path | None = None) -> HostProcess:
+        """Start the host daemon and wait until it has the channel."""
+        daemon = host_daemon(
+            channel or self.vm.socket(),
+            *("-v", "--log-format", "json", "--allow", "127.0.0.0/8", "--allow", "[::1]"),
+            *arguments,
+            folder=self.vm.folder,
+            name=f"host-{next(self._numbers)}",
+        )
+        self._hosts.append(daemon)
+        daemon.log.wait("channel open", timeout=SOON)
+        return daemon
+
+    def start_both(self) -> tuple[GuestProcess, HostProcess]:
+        """Start both daemons and wait for a session between them."""
+        guest, host = self.start_guest(), self.start_host()
+        guest.log.wait(UP, timeout=SOON)
+        host.log.wait(UP, timeout=SOON)
+        return guest, host
+
+    def client(
+        self, mode: str, *, connections: int = 1, length: int = 0, host: str = "127.0.0.1"
+    ) -> Client:
+        """Start the self-verifying client in the guest against our target."""
+        command = self.guest.module_command(
+            SCRIPTS,
+            "tests.e2e.guest_client",
+            *(str(SOCKS_PORT), host, str(self.target.port), mode),
+            *(str(connections), str(length), str(next(self._streams))),
+        )
+        process = self.guest.start("client", command)
+        self._processes.append(process)
+        return Client(process)
+
+    def transfer_without_end(self, connections: int = 4) -> Client:
+        """Connections with data in both directions, all of them in full flow."""
+        client = self.client("BOTH", connections=connections)
+        client.wait("flowing", connections)
+        return client
+
+    def check_old_connections_closed(self, client: Client, connections: int = 4) -> None:
+        """Whatever was open before the fault has ended on both sides, and all of it was right."""
+        for ended in client.wait("ended", connections):
+            assert not ended["wrong"], ended
+            assert ended["how"] in {"eof", "reset"}, ended
+        self.target.wait_all_ended(SOON)
+        self.check_no_wrong_byte()
+
+    def check_transfers_work(self) -> None:
+        """New connections carry data, down and up, to the last byte."""
+        length = 1_000_003
+        for mode in ("DOWN", "UP"):
+            client = self.client(mode, connections=4, length=length)
+            for ended in client.wait("ended", 4):
+                assert ended["how"] == "eof", ended
+                assert not ended["wrong"], ended
+                assert ended["received" if mode == "DOWN" else "sent"] == length, ended
+        self.check_no_wrong_byte()
+
+    def check_still_flowing(self, client: Client, connections: int = 4) -> None:
+        """Connections without end have not ended."""
+        assert client.process.log.find('"event": "ended"') == []
+        assert len(client.wait("flowing", connections)) == connections
+        self.check_no_wrong_byte()
+
+    def follow_again(self, *processes: GuestProcess) -> None:
+        """Read logs on after the connection to the guest was made anew."""
+        for process in processes:
+            process.follow()
+
+    def check_no_wrong_byte(self) -> None:
+        """The target got what the clients sent, or the beginning of it."""
+        assert [record for record in self.target.records if record.wrong] == []
+
+    def note(self, figure: str) -> None:
+        """Add a figure to the table at the end."""
+        self.notes.append(figure)
+
+    def report_session(self, there: float, up: float) -> None:
+        """Note how long the session took from both ends being there; it may not take too long."""
+        seconds = max(0.0, up - there)
+        self.note(f"session after {seconds:.2f} s (goal {SESSION_GOAL:g})")
+        assert seconds < SESSION_DEADLINE
+
+    def raw_port(self) -> socket.socket:
+        """The host's end of the port, for a test that is no daemon."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(SOON)
+        connection.connect(str(self.vm.socket()))
+        return connection
+
+    def collect(self, folder: Path) -> None:
+        """Save everything that may explain a failure."""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.vm.screenshot(folder / "screen.png")
+        except Exception as error:
+            (folder / "screen.txt").write_text(repr(error))
+        for process in self._processes:
+            name = f"{process.name}-{process.pid}.log"
+            (folder / name).write_text(process.log.text())
+        for log in self.vm.folder.glob("*.log"):
+            shutil.copy(log, folder)
+
+    def stop_hosts(self) -> None:
+        """End what was started on the host."""
+        for daemon in self._hosts:
+            daemon.kill()
+
+
+@contextmanager
+def running_rig(image: Image, choice: Choice) -> Iterator[Rig]:
+    """A warm machine with vsocks and the client in it; no daemon runs yet."""
+    with ExitStack() as stack:
+        target = stack.enter_context(serving(TruthServer()))
+        vm = stack.enter_context(warm_vm(image, choice))
+        guest = stack.enter_context(DebianGuest(vm, image))
+        guest.deploy()
+        scripts = [HERE / "truth.py", HERE / "guest_client.py"]
+        guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, SCRIPTS)
+        rig = Rig(vm, guest, target)
+        stack.callback(rig.stop_hosts)
+        yield rig
+
+
+def when(line: Line) -> float:
+    """When a daemon wrote a line of its JSON log, in seconds of the daemon's own clock."""
+    return datetime.fromisoformat(json.loads(line.text)["time"]).timestamp()

@@ -1,0 +1,63 @@
+"""A relay between a host daemon and a port that remembers every byte, to be sent again later."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Self
+
+REMEMBERED = 4 * 1024 * 1024
+
+
+class Tap:
+    """Listens at `path` for one host daemon; `to_guest` and `to_host` are what passed."""
+
+    def __init__(self, path: Path, port: Path) -> None:
+        self.path = path
+        self.to_guest = bytearray()
+        self.to_host = bytearray()
+        self._port = socket.socket(socket.AF_UNIX)
+        self._port.connect(str(port))
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(1)
+        self._threads = [threading.Thread(target=self._run, name="tap", daemon=True)]
+        self._threads[0].start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for end in (self._listener, self._port):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+            end.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            daemon, _ = self._listener.accept()
+        except OSError:
+            return
+        up = threading.Thread(
+            target=_pass_on, args=(daemon, self._port, self.to_guest), name="tap", daemon=True
+        )
+        self._threads.append(up)
+        up.start()
+        _pass_on(self._port, daemon, self.to_host)
+        daemon.close()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket, memory: bytearray) -> None:
+    try:
+        while data := source.recv(65536):
+            if len(memory) < REMEMBERED:
+                memory += data
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return

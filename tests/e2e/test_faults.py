@@ -1,0 +1,170 @@
+"""Whatever breaks, a new session stands soon after, and not one byte goes astray.
+
+Each test has connections with data in both directions, breaks something, and then looks at three
+things: the old connections are closed on both sides, a new session came within the goal of both ends
+being there, and new connections carry data. All data proves itself (truth.py).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.e2e.rig import LOST, SOON, UP, Rig, when
+from tests.e2e.tap import Tap
+
+pytestmark = pytest.mark.e2e
+
+HEARTBEAT_EXPIRY = 5.0
+"""Seconds of silence after which a daemon gives a session up."""
+PORT = "/dev/virtio-ports/org.vsocks.0"
+GARBAGE = random.Random(1).randbytes(20_000)
+
+
+def test_guest_daemon_killed(rig: Rig) -> None:
+    guest, host = rig.start_both()
+    client = rig.transfer_without_end()
+    mark = host.log.mark()
+    guest.kill()
+    guest = rig.start_guest()
+    listening = guest.log.wait("listening on", timeout=SOON)
+    rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+    host.log.wait(LOST, timeout=SOON, after=mark)
+    host.log.wait(UP, timeout=SOON, after=mark)
+    rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_host_daemon_killed(rig: Rig) -> None:
+    guest, host = rig.start_both()
+    client = rig.transfer_without_end()
+    mark = guest.log.mark()
+    host.kill()
+    guest.log.wait(LOST, timeout=SOON, after=mark)
+    host = rig.start_host()
+    opened = host.log.wait("channel open", timeout=SOON)
+    rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
+    rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_machine_paused_for_longer_than_the_heartbeat(rig: Rig) -> None:
+    _guest, host = rig.start_both()
+    client = rig.transfer_without_end()
+    mark = host.log.mark()
+    rig.vm.pause()
+    host.log.wait(LOST, timeout=HEARTBEAT_EXPIRY + SOON, after=mark)
+    mark = host.log.mark()
+    rig.vm.resume()
+    resumed = time.monotonic()
+    rig.report_session(resumed, host.log.wait(UP, timeout=SOON, after=mark).at)
+    rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_machine_paused_for_a_moment_keeps_its_connections(rig: Rig) -> None:
+    _guest, host = rig.start_both()
+    client = rig.transfer_without_end()
+    mark = host.log.mark()
+    rig.vm.pause()
+    rig.vm.resume()
+    rig.check_transfers_work()
+    rig.check_still_flowing(client)
+    assert host.log.find(LOST, after=mark) == []
+
+
+def test_machine_reset(rig: Rig) -> None:
+    _guest, host = rig.start_both()
+    rig.transfer_without_end()
+    mark = host.log.mark()
+    console = rig.vm.console.mark()
+    rig.vm.reset()
+    rig.vm.wait_until_booted(after=console)
+    rig.guest.reconnect()
+    guest = rig.start_guest()
+    listening = guest.log.wait("listening on", timeout=SOON)
+    rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+    host.log.wait(LOST, timeout=SOON, after=mark)
+    # Of the old connections only the host's half can still be asked: the guest has forgotten all.
+    rig.target.wait_all_ended(SOON)
+    rig.check_transfers_work()
+
+
+def test_machine_put_back_to_a_snapshot_under_a_running_host_daemon(rig: Rig) -> None:
+    guest, host = rig.start_both()
+    client = rig.transfer_without_end()
+    rig.vm.save_snapshot("in-session")
+    # New connections after the snapshot: the guest that comes back has never heard of them.
+    rig.transfer_without_end()
+    mark = host.log.mark()
+    rig.vm.load_snapshot("in-session")
+    loaded = time.monotonic()
+    host.log.wait(LOST, timeout=SOON, after=mark)
+    rig.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
+    rig.guest.reconnect()
+    rig.follow_again(guest, client.process)
+    rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_stale_bytes_for_the_guest(rig: Rig) -> None:
+    """Frames of a dead session and garbage, pushed while nobody in the guest has the port open."""
+    recorded = _record_a_session(rig)
+    with rig.raw_port() as port:
+        port.sendall(bytes(recorded.to_guest[:40_000]) + GARBAGE)
+    guest, host = rig.start_guest(), rig.start_host()
+    opened = host.log.wait("channel open", timeout=SOON)
+    guest.log.wait(UP, timeout=SOON)
+    rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
+    rig.check_transfers_work()
+
+
+def test_stale_bytes_for_the_host(rig: Rig) -> None:
+    """Frames of a dead session and garbage from the guest, to a host daemon that waits for one."""
+    recorded = _record_a_session(rig)
+    rig.guest.upload({"stale": bytes(recorded.to_host[:200_000]) + GARBAGE}, "/tmp")
+    host = rig.start_host()
+    rig.guest.succeed(f"cat /tmp/stale > {PORT}")
+    guest = rig.start_guest()
+    listening = guest.log.wait("listening on", timeout=SOON)
+    rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+    host.log.wait(UP, timeout=SOON)
+    rig.check_transfers_work()
+
+
+def test_no_host_at_the_start_and_then_it_comes(rig: Rig) -> None:
+    guest = rig.start_guest()
+    client = rig.client("DOWN", length=8)
+    [refused] = client.wait("refused")
+    assert refused["reply"] == 1
+    rig.note(f"refused after {refused['seconds']:.2f} s")
+    host = rig.start_host()
+    opened = host.log.wait("channel open", timeout=SOON)
+    rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
+    guest.log.wait(UP, timeout=SOON)
+    rig.check_transfers_work()
+
+
+def test_the_host_waits_for_the_guest(rig: Rig) -> None:
+    host = rig.start_host()
+    guest = rig.start_guest()
+    listening = guest.log.wait("listening on", timeout=SOON)
+    rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+    host.log.wait(UP, timeout=SOON)
+    rig.check_transfers_work()
+
+
+def _record_a_session(rig: Rig) -> Tap:
+    """Let a session with data in both directions pass through a tap, then kill both daemons."""
+    with Tap(rig.vm.folder / "tap.sock", rig.vm.socket()) as tap:
+        guest, host = rig.start_guest(), rig.start_host(channel=tap.path)
+        host.log.wait(UP, timeout=SOON)
+        client = rig.transfer_without_end()
+        guest.kill()
+        host.kill()
+        rig.check_old_connections_closed(client)
+    assert tap.to_guest
+    assert tap.to_host
+    return tap
