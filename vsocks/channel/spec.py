@@ -25,6 +25,11 @@ FORMS: Final = """\
   tcp-listen:ADDR:PORT    listen on a TCP port
   PATH                    a unix socket, virtio port or serial line that exists"""
 
+_SHORT_FORMS: Final = (
+    "unix:PATH, unix-listen:PATH, virtio[:NAME], serial:DEVICE[?baudrate=N], tcp:HOST:PORT, "
+    "tcp-listen:ADDR:PORT, or the path of an existing socket, port or serial line"
+)
+
 _DEFAULT_BAUDRATE: Final = 115200
 _VIRTIO_FOLDER: Final = Path("/dev/virtio-ports")
 
@@ -111,7 +116,7 @@ def _recognise(text: str) -> ChannelSpec:
 
 
 def _error(text: str, problem: str) -> UsageError:
-    return UsageError(f"channel '{text}': {problem}. Valid forms:\n{FORMS}")
+    return UsageError(f"channel '{text}': {problem}; valid forms: {_SHORT_FORMS}")
 
 
 _MAX_UNIX_PATH: Final = 107
