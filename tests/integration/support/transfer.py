@@ -1,0 +1,103 @@
+"""Moving self-verifying data through a socket, and what became of it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.integration.support.pattern import BLOCK, Checker, pattern
+
+ENDLESS = 1 << 40
+"""A length that no test reaches: the transfer goes on until somebody ends it."""
+
+Ending = Literal["eof", "reset"]
+HEADER = struct.Struct(">QQ")
+
+
+@dataclass(frozen=True)
+class Received:
+    """What one side of a stream saw: so many right bytes, and then this end."""
+
+    stream: int
+    count: int
+    ending: Ending
+
+
+def send_pattern(
+    sock: socket.socket,
+    stream: int,
+    length: int,
+    *,
+    start: int = 0,
+    moved: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Send bytes `start` to `length` of `stream`; `moved` is told the size of each step."""
+    offset = start
+    while offset < length:
+        block = pattern(stream, offset, min(BLOCK, length - offset))
+        sock.sendall(block)
+        offset += len(block)
+        moved(len(block))
+
+
+def receive_pattern(
+    sock: socket.socket,
+    stream: int,
+    *,
+    start: int = 0,
+    moved: Callable[[int], object] = lambda _: None,
+) -> Received:
+    """Check everything that arrives until the end, be it clean or a reset.
+
+    Raises CorruptDataError at the first wrong byte and TimeoutError if the socket falls silent.
+    """
+    checker = Checker(stream)
+    checker.count = start
+    ending: Ending = "eof"
+    try:
+        while data := sock.recv(BLOCK):
+            checker.feed(data)
+            moved(len(data))
+    except (ConnectionResetError, BrokenPipeError):
+        ending = "reset"
+    return Received(stream, checker.count, ending)
+
+
+def receive_exactly(sock: socket.socket, count: int) -> bytes:
+    """`count` bytes; EOFError if the stream ends before."""
+    parts: list[bytes] = []
+    while count:
+        data = sock.recv(count)
+        if not data:
+            raise EOFError(f"the stream ended {count} bytes early")
+        parts.append(data)
+        count -= len(data)
+    return b"".join(parts)
+
+
+def receive_all(sock: socket.socket) -> bytes:
+    """Everything until the clean end of the stream; a reset raises."""
+    parts: list[bytes] = []
+    while data := sock.recv(BLOCK):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def request(sock: socket.socket, stream: int, length: int) -> None:
+    """Tell a target which stream this is, and how many bytes of it are wanted."""
+    sock.sendall(HEADER.pack(stream, length))
+
+
+def read_request(sock: socket.socket) -> tuple[int, int]:
+    """The stream and the length that the client asked for."""
+    stream, length = HEADER.unpack(receive_exactly(sock, HEADER.size))
+    return stream, length
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with RST: the other end must see a reset, never a clean end."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()

@@ -1,0 +1,72 @@
+"""Two daemons can't share a channel: the second says so, in one line, and at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import StartPair, StartTarget
+from tests.integration.support import socks
+from tests.integration.support.behaviours import echo
+from tests.integration.support.daemon import Daemon
+from tests.integration.support.layouts import LAYOUTS
+from tests.integration.support.pair import Pair
+from tests.integration.support.socks import Reply
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+
+def _fails_in_one_line(arguments: tuple[str, ...], log: Path) -> str:
+    with Daemon(arguments, log) as daemon:
+        assert daemon.wait() != 0, daemon.tail()
+        assert len(daemon.lines) == 1, daemon.tail()
+        return daemon.lines[0]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_second_host(
+    start_pair: StartPair, serve: StartTarget, tmp_path: Path, layout: str
+) -> None:
+    pair, target = start_pair(layout), serve(echo)
+    since = len(pair.guest.lines)
+    error = _fails_in_one_line(("host", "--channel", pair.ends.host), tmp_path / "second.log")
+    assert pair.ends.host.split(":", 1)[1] in error, "the error does not say which channel"
+    assert socks.ask(pair.proxy, target.address) == Reply.SUCCEEDED
+    assert len(pair.guest.lines) == since, "the first pair was disturbed"
+
+
+def test_a_second_host_before_any_guest(start_pair: StartPair, tmp_path: Path) -> None:
+    pair = start_pair(start=False)
+    pair.start_guest()
+    pair.start_host()
+    pair.wait_session()
+    pair.guest.stop()
+    _fails_in_one_line(("host", "--channel", pair.ends.host), tmp_path / "second.log")
+
+
+def test_a_second_host_by_another_path(start_pair: StartPair, tmp_path: Path) -> None:
+    start_pair()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "channel")
+    _fails_in_one_line(("host", "--channel", f"unix:{link}"), tmp_path / "second.log")
+
+
+@pytest.mark.parametrize("layout", ["unix-guest-listens", "serial"])
+def test_the_lock_dies_with_its_owner(start_pair: StartPair, layout: str) -> None:
+    pair: Pair = start_pair(layout)
+    since = len(pair.guest.lines)
+    pair.host.kill()
+    pair.start_host()
+    pair.wait_session(guest_since=since)
+
+
+@pytest.mark.parametrize("layout", ["unix-guest-listens", "tcp-guest-listens"])
+def test_a_second_guest_that_would_listen_on_the_same_channel(
+    start_pair: StartPair, serve: StartTarget, tmp_path: Path, layout: str
+) -> None:
+    pair, target = start_pair(layout), serve(echo)
+    arguments = ("guest", "--channel", pair.ends.guest, "--listen", "127.0.0.1:0")
+    with Daemon(arguments, tmp_path / "second.log") as daemon:
+        assert daemon.wait() != 0, daemon.tail()
+    assert socks.ask(pair.proxy, target.address) == Reply.SUCCEEDED
