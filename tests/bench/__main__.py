@@ -1,25 +1,15 @@
-"""`python -m tests.bench`: run the comparison, print it, write it down."""
+"""`python -m tests.bench`: compare, print the tables, write them down."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import machine
-from .load.workloads import WORKLOADS, Scale
-from .peer import Peer
-from .peer_direct import direct
-from .peer_socat import socat
-from .peer_ssh import ssh
-from .peer_vsocks import vsocks
+from . import in_vm, on_loopback
+from .load.workloads import WORKLOADS
+from .machine import Others, describe
 from .profile import run_profile
-from .rounds import run_rounds
-from .table import as_json, markdown
-
-PEERS: dict[str, Peer] = {"direct": direct, "socat": socat, "ssh": ssh, "vsocks": vsocks}
-
-FULL = Scale(size=1_000_000_000, seconds=1.5)
-QUICK = Scale(size=250_000_000, seconds=0.5)
+from .report import Part, write_report
 
 ROUNDS = 5
 QUICK_ROUNDS = 2
@@ -28,37 +18,83 @@ QUICK_ROUNDS = 2
 def main() -> int:
     """The exit status: 0 if every peer did everything, whoever won."""
     options = _options()
-    scale = QUICK if options.quick else FULL
-    peers = {name: PEERS[name] for name in _chosen(PEERS, options.only)}
-    workloads = {name: WORKLOADS[name] for name in _chosen(WORKLOADS, options.only)}
-    output: Path = options.output
+    workloads = [name for name in WORKLOADS if name in options.only] or list(WORKLOADS)
     if options.profile:
-        for name, workload in workloads.items():
-            run_profile(name, workload, scale, output.parent)
+        scale = on_loopback.QUICK if options.quick else on_loopback.FULL
+        for name in workloads:
+            run_profile(name, WORKLOADS[name], scale, options.output.parent)
         return 0
-    others = machine.Others()
-    rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
-    results = run_rounds(peers, workloads, scale, rounds)
-    facts = {
-        **machine.describe(),
+    parts = []
+    if options.loopback and (peers := _chosen(on_loopback.PEERS, options.only)):
+        parts.append(_loopback_part(peers, workloads, options))
+    if _wants_vm(options) and (peers := _chosen(in_vm.PEERS, options.only)):
+        parts.append(_vm_part(peers, workloads, options))
+    write_report(parts, describe(), options.output)
+    return 1 if any(part.results.failures for part in parts) else 0
+
+
+def _wants_vm(options: argparse.Namespace) -> bool:
+    if options.vm is None and not in_vm.is_image_built():
+        print("no virtual machine: its image is not built; --vm builds it")
+        return False
+    return options.vm is not False
+
+
+def _loopback_part(
+    peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace
+) -> Part:
+    scale = on_loopback.QUICK if options.quick else on_loopback.FULL
+    others, rounds = Others(), _rounds(options)
+    results = on_loopback.run_on_loopback(
+        {name: on_loopback.PEERS[name] for name in peers},
+        {name: WORKLOADS[name] for name in workloads},
+        scale,
+        rounds,
+    )
+    return Part(
+        "Two daemons on one machine, joined by a unix socket",
+        results,
+        on_loopback.METRICS,
+        on_loopback.RATIOS,
+        _facts(others, rounds, options),
+    )
+
+
+def _vm_part(peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace) -> Part:
+    scale = in_vm.QUICK if options.quick else in_vm.FULL
+    others, rounds = Others(), _rounds(options)
+    results, accelerator = in_vm.run_in_vm(
+        {name: in_vm.PEERS[name] for name in peers}, workloads, scale, rounds
+    )
+    return Part(
+        "In a virtual machine, through a virtio-serial port",
+        results,
+        in_vm.METRICS,
+        in_vm.RATIOS,
+        {"accelerator": accelerator, **_facts(others, rounds, options)},
+    )
+
+
+def _facts(others: Others, rounds: int, options: argparse.Namespace) -> Mapping[str, str]:
+    return {
         "others": f"{others} were busy with something else",
         "rounds": f"{rounds}{' (quick)' if options.quick else ''}",
     }
-    table = markdown(results, facts)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.with_suffix(".md").write_text(table)
-    output.with_suffix(".json").write_text(as_json(results, facts))
-    print(f"\n{table}\nwritten to {output.with_suffix('.md')} and {output.with_suffix('.json')}")
-    return 1 if results.failures else 0
 
 
-def _chosen(names: Iterable[str], only: Sequence[str]) -> list[str]:
-    """Those named by `only`; all, if it names none of these."""
-    return [name for name in names if name in only] or list(names)
+def _rounds(options: argparse.Namespace) -> int:
+    return options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
+
+
+def _chosen(peers: Iterable[str], only: Sequence[str]) -> list[str]:
+    """The peers named by `only`; all of these, if it names none of any part."""
+    if not {*on_loopback.PEERS, *in_vm.PEERS}.intersection(only):
+        return list(peers)
+    return [name for name in peers if name in only]
 
 
 def _options() -> argparse.Namespace:
-    names = [*PEERS, *WORKLOADS]
+    names = list(dict.fromkeys([*on_loopback.PEERS, *in_vm.PEERS, *WORKLOADS]))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer bytes and rounds, more noise")
     parser.add_argument(
@@ -72,6 +108,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, metavar="N", help=f"rounds (default {ROUNDS})")
     parser.add_argument(
         "--output", type=Path, default=Path("dist/bench"), metavar="PATH", help="less the suffix"
+    )
+    parser.add_argument(
+        "--loopback",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the two daemons on this machine",
+    )
+    parser.add_argument(
+        "--vm",
+        action=argparse.BooleanOptionalAction,
+        help="in a virtual machine, too; by default if its image is built already",
     )
     parser.add_argument(
         "--profile", action="store_true", help="vsocks alone, under cProfile; choose with --only"

@@ -1,73 +1,58 @@
-"""The results as a Markdown table and as JSON: medians of the rounds, ratios, aims."""
+"""Results as a Markdown table: medians of the rounds, ratios, aims."""
 
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from .load.workloads import Figures
-from .metrics import METRICS, Metric
+from .metrics import Metric, Ratio
 from .rounds import Results
-
-OURS = "vsocks"
-THEIRS = "ssh"
 
 NOTHING = "-"
 
 NOTE = """\
-MB/s and GB count in thousands; CPU is user and system time of all the peer's daemons, memory the
-sum of their largest resident sizes. Each figure is the median of the rounds; the ratio is that of
-the medians, and in brackets the least and greatest of single rounds."""
+MB and GB count in thousands. CPU is user and system time of all the peer's daemons, memory the sum
+of their largest resident sizes. Each figure is the median of the rounds; the ratio is that of the
+medians, in brackets the least and greatest of single rounds."""
 
 
-def markdown(results: Results, machine: Mapping[str, str]) -> str:
-    """What a reader wants to see."""
+def markdown(results: Results, metrics: Sequence[Metric], ratios: Sequence[Ratio]) -> str:
+    """The table, and below it what failed. The aims are those of the first ratio."""
     peers = list(results.figures)
-    compared = OURS in peers and THEIRS in peers
-    head = ["", "", *peers, *([f"{OURS}/{THEIRS}", "aim", ""] if compared else [])]
-    rows = [_row(metric, results, compared=compared) for metric in METRICS]
-    parts = [
-        "\n".join(f"- {name}: {value}" for name, value in machine.items()),
-        _aligned([head, *(row for row in rows if row)]),
-        NOTE,
-        *(f"FAILED {failure}" for failure in results.failures),
-    ]
-    return "\n\n".join(parts) + "\n"
+    shown = [ratio for ratio in ratios if ratio.ours in peers and ratio.theirs in peers]
+    aimed = shown[:1] == list(ratios[:1])
+    rows = [["", "", *peers, *map(str, shown), *(["aim", ""] if aimed else [])]]
+    for metric in metrics:
+        medians = medians_of(metric, results)
+        if medians:
+            row = [metric.name, metric.unit, *(_number(medians.get(peer)) for peer in peers)]
+            row += [_compared(metric, results, ratio) for ratio in shown]
+            rows.append(row + ([metric.aim, _verdict(metric, medians, shown[0])] if aimed else []))
+    failures = [f"FAILED {failure}" for failure in results.failures]
+    return "\n\n".join([_aligned(rows), *failures])
 
 
-def as_json(results: Results, machine: Mapping[str, str]) -> str:
-    """Everything, every round."""
-    medians = {
-        peer: {metric.name: value for metric in METRICS if (value := _median(metric, rounds))}
+def medians_of(metric: Metric, results: Results) -> dict[str, float]:
+    """Of each peer that has been measured."""
+    values = {
+        peer: [figures[metric.name] for figures in rounds if metric.name in figures]
         for peer, rounds in results.figures.items()
     }
-    content = {
-        "machine": machine,
-        "medians": medians,
-        "rounds": results.figures,
-        "failures": results.failures,
-    }
-    return json.dumps(content, indent=2) + "\n"
+    return {peer: median(found) for peer, found in values.items() if found}
 
 
-def _row(metric: Metric, results: Results, *, compared: bool) -> list[str]:
-    """The cells of a line; none if nobody measured it."""
-    medians = {peer: _median(metric, rounds) for peer, rounds in results.figures.items()}
-    if not any(medians.values()):
-        return []
-    row = [metric.name, metric.unit, *(_number(value) for value in medians.values())]
-    if compared:
-        ours, theirs = medians[OURS], medians[THEIRS]
-        if not ours or not theirs:
-            return [*row, NOTHING, metric.aim, ""]
-        verdict = "yes" if metric.reached(ours / theirs) else "NO"
-        spread = _spread(metric, results.figures[OURS], results.figures[THEIRS])
-        row += [f"{ours / theirs:.2f} {spread}", metric.aim, verdict if metric.aim else ""]
-    return row
+def _compared(metric: Metric, results: Results, ratio: Ratio) -> str:
+    medians = medians_of(metric, results)
+    if ratio.ours not in medians or ratio.theirs not in medians:
+        return NOTHING
+    value = medians[ratio.ours] / medians[ratio.theirs]
+    spread = _spread(metric, results.figures[ratio.ours], results.figures[ratio.theirs])
+    return f"{value:.2f} {spread}".rstrip()
 
 
-def _median(metric: Metric, rounds: Sequence[Figures]) -> float | None:
-    values = [figures[metric.name] for figures in rounds if metric.name in figures]
-    return median(values) if values else None
+def _verdict(metric: Metric, medians: Mapping[str, float], ratio: Ratio) -> str:
+    if ratio.ours not in medians or ratio.theirs not in medians:
+        return ""
+    return metric.verdict(medians[ratio.ours] / medians[ratio.theirs])
 
 
 def _spread(metric: Metric, ours: Sequence[Figures], theirs: Sequence[Figures]) -> str:
