@@ -245,11 +245,11 @@ def _run(options: argparse.Namespace, make: Callable[[], Daemon]) -> int:
 
 
 async def _serve(make: Callable[[], Daemon]) -> None:
+    stopping = asyncio.Event()
+    _on_signals(stopping)
     daemon = make()
     await daemon.start()
     serving = asyncio.create_task(daemon.run())
-    stopping = asyncio.Event()
-    _on_signals(stopping)
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

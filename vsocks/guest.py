@@ -8,7 +8,7 @@ import errno
 import logging
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.endpoint import EndpointConfig
 from vsocks.errors import BusyError, SessionLostError, UsageError
@@ -18,11 +18,13 @@ from vsocks.pool import Pool
 from vsocks.relay import Relay
 from vsocks.reply import Reply
 from vsocks.socks import Connect, Handshake, Refuse, Send
+from vsocks.tasks import cancel, run_until_first_ends
 
 if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
     from vsocks.endpoint import Wire
+    from vsocks.relay import Answer
     from vsocks.streams import Stream
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ _MORE_CLIENTS: Final = 64
 #: Seconds to wait when the system has no more sockets to give.
 _ACCEPT_PAUSE: Final = 0.1
 _LINGER: Final = 1.0
+#: Seconds to wait for the host before looking whether the client is still there.
+_PATIENCE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,10 @@ class Guest:
         """Serve until cancelled; clients are reset then."""
         assert self._listener is not None, "start() comes first"
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._link.run())
-                tasks.create_task(self._accept(self._listener))
+            await run_until_first_ends(self._link.run(), self._accept(self._listener))
         finally:
             self._listener.close()
-            for client in self._clients:
-                client.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
+            await cancel(*self._clients)
 
     async def goodbye(self) -> None:
         """Tell the host that the daemon ends."""
@@ -154,7 +154,7 @@ class Guest:
         async with relay:
             try:
                 async with asyncio.timeout(self._config.answer_timeout):
-                    reply, bound = await relay.open(target)
+                    reply, bound = await self._answer(client, handshake, relay.open(target))
             except (BusyError, TimeoutError) as error:
                 reason = str(error) or "no answer from the host"
             if reply == Reply.SUCCEEDED:
@@ -166,6 +166,29 @@ class Guest:
             reason = relay.aborted
         if client.fileno() >= 0:
             await self._refuse(client, handshake, target, reply, reason)
+
+    async def _answer(
+        self, client: socket.socket, handshake: Handshake, opening: asyncio.Future[Answer]
+    ) -> Answer:
+        """The host's answer; raises ConnectionResetError if the client doesn't wait for it.
+
+        A client that has sent data ahead of the reply may end its side and still be there.
+        """
+        await asyncio.wait({opening}, timeout=_PATIENCE)
+        if opening.done():
+            return opening.result()
+        loop = asyncio.get_running_loop()
+        reading = loop.create_task(loop.sock_recv(client, _HANDSHAKE_SIZE))
+        try:
+            waiting: set[asyncio.Future[Any]] = {opening, reading}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                if not reading.result() and not handshake.leftover:
+                    raise ConnectionResetError(errno.ECONNRESET, "the client has left")
+                handshake.receive(reading.result())
+            return await opening
+        finally:
+            await cancel(reading)
 
     async def _refuse(
         self,

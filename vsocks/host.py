@@ -22,6 +22,7 @@ from vsocks.rate import ConnectRate
 from vsocks.relay import Relay
 from vsocks.reply import Reply
 from vsocks.resolve import Resolver
+from vsocks.tasks import cancel
 
 if TYPE_CHECKING:
     import socket
@@ -73,9 +74,7 @@ class Host:
         try:
             await self._link.run()
         finally:
-            for connection in self._connections:
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            await cancel(*self._connections)
             self._resolver.close()
 
     async def goodbye(self) -> None:

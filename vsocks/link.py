@@ -29,6 +29,7 @@ from vsocks.events import (
     SessionUp,
 )
 from vsocks.reply import Reply
+from vsocks.tasks import run_until_first_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -248,6 +249,7 @@ class Link:
                     await self._written.wait()
 
     async def _open(self) -> Channel:
+        log.info("waiting for the channel %s", self._name)
         delay = _FIRST_RETRY
         last_problem = ""
         while True:
@@ -256,7 +258,7 @@ class Link:
             except OSError as error:
                 problem = _problem(error)
             if problem != last_problem:
-                log.info("waiting for the channel %s: %s", self._name, problem)
+                log.info("the channel isn't there yet: %s", problem)
                 last_problem = problem
             await asyncio.sleep(delay)
             delay = min(_LAST_RETRY, delay * 2)
@@ -268,14 +270,11 @@ class Link:
         self._writer_wake.clear()
         self._dispatch(self._endpoint.start())
         self.flush()
-        reason = ""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(channel, self._endpoint))
-                tasks.create_task(self._write(channel))
-        except* OSError as group:
-            reason = "; ".join(sorted({_problem(error) for error in group.exceptions}))
-        return reason
+            await run_until_first_ends(self._read(channel, self._endpoint), self._write(channel))
+        except OSError as error:
+            return _problem(error)
+        return "it ended"
 
     async def _read(self, channel: Channel, endpoint: Endpoint) -> None:
         while size := await channel.read_into(endpoint.buffer()):

@@ -9,7 +9,10 @@ length of 0 closes. What the format leaves open can't be added from one side:
 - no half-close: the end of one direction ends both;
 - no way back into step after a loss, and no sign of life.
 
-An id is reused as late as possible, because nothing says when the peer has let go of it.
+A close from the peer frees its id at once: the next packet on it may be a new request, while
+here the old stream still has data to give to its socket. So each use of an id has a Stream of
+its own. After a close of ours the peer's data may still be under way, which nothing tells from
+a malformed request; it is ignored. The guest reuses an id as late as possible.
 """
 
 from __future__ import annotations
@@ -61,7 +64,9 @@ class OriginalSession:
         self._skips_control = skips_control
         self._window = window
         self._streams = [Stream(number) for number in range(max_streams)]
-        self._idle = deque(s for s in self._streams if s.id not in kept_free)
+        self._idle = deque(n for n in range(max_streams) if n not in kept_free)
+        #: Ids on which our close was the last word.
+        self._let_go: set[int] = set()
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
         self._stalled_since: float | None = None
@@ -78,8 +83,7 @@ class OriginalSession:
         """Take a slot and send the request; raises BusyError if all are taken."""
         if not self._idle:
             raise BusyError(f"all {len(self._streams)} streams are taken")
-        stream = self._idle.popleft()
-        self._take(stream)
+        stream = self._take(self._idle.popleft())
         stream.target = target
         self._take_turn(stream)
         return stream
@@ -108,10 +112,7 @@ class OriginalSession:
         stream.closing = CloseCode.DONE
         if code != CloseCode.DONE:
             stream.outbound = None
-        if stream.close_received:
-            self._close_sent(stream)
-        else:
-            self._take_turn(stream)
+        self._take_turn(stream)
 
     def consumed(self, stream: Stream, size: int) -> None:
         """``size`` bytes have been passed on: there is room for as many more."""
@@ -146,7 +147,8 @@ class OriginalSession:
                 self._drained.append(stream)
             return _frame(out, at, stream.id, data[:size])
         if stream.closing is not None:
-            self._close_sent(stream)
+            self._free(stream)
+            self._let_go.add(stream.id)
             return _frame(out, at, stream.id, b"")
         return at
 
@@ -162,6 +164,8 @@ class OriginalSession:
         if waits and stream.in_use and not stream.in_turn:
             stream.in_turn = True
             self._turns.append(stream)
+            if len(self._turns) > 2 * len(self._streams):
+                self._turns = deque(stream for stream in self._turns if stream.in_use)
 
     # -- time ------------------------------------------------------------------------------
 
@@ -196,7 +200,7 @@ class OriginalSession:
                     return
                 yield from self._receive_frame(stream, payload)
             elif stream is not None and self._role is Role.HOST and length != _CLOSE:
-                yield from self._receive_request(stream, payload)
+                yield from self._receive_request(stream_id, payload)
             self.taken = start + length
 
     @property
@@ -218,34 +222,37 @@ class OriginalSession:
         if overflow:
             yield Closed(stream, CloseCode.TIMEOUT)
         elif len(payload) == _CLOSE:
-            stream.close_received = True
+            self._free(stream)
             if stream.closing is None:
                 yield Closed(stream, CloseCode.DONE)
-            else:
-                self._close_sent(stream)
         elif stream.closing is None:
             stream.receive_credit -= len(payload)
             yield Data(stream, payload)
 
-    def _receive_request(self, stream: Stream, payload: memoryview) -> Iterator[Event]:
+    def _receive_request(self, stream_id: int, payload: memoryview) -> Iterator[Event]:
         target = parse_request(payload)
-        self._take(stream)
-        if target is None:
-            self.close(stream)
-        else:
-            yield Opened(stream, target)
+        if target is not None:
+            yield Opened(self._take(stream_id), target)
+        elif stream_id not in self._let_go:
+            self.close(self._take(stream_id))
 
     # -- slots -----------------------------------------------------------------------------
 
-    def _take(self, stream: Stream) -> None:
+    def _take(self, stream_id: int) -> Stream:
+        stream = self._streams[stream_id] = Stream(stream_id)
         stream.reset(0, self._window)
         stream.taken = True
+        self._let_go.discard(stream_id)
+        return stream
 
-    def _close_sent(self, stream: Stream) -> None:
-        """Our close is enough to free an id: many a peer won't answer it."""
+    def _free(self, stream: Stream) -> None:
+        """Either side's close frees the id; whoever has the stream may still finish with it."""
         stream.close_sent = stream.close_received = True
-        if self._role is Role.GUEST and stream not in self._idle:
-            self._idle.append(stream)
+        if stream.outbound is not None:
+            stream.outbound = None
+            self._drained.append(stream)
+        if self._role is Role.GUEST:
+            self._idle.append(stream.id)
 
 
 def parse_request(payload: memoryview) -> Target | None:

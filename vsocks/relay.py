@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from vsocks.errors import SessionLostError
 from vsocks.frames import CloseCode
 from vsocks.reply import Reply
+from vsocks.tasks import cancel
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from vsocks.link import Link
     from vsocks.pool import Pool
     from vsocks.streams import Stream
+
+    #: The host's reply to an open, and its own address on the connection.
+    Answer = tuple[int, Target | None]
 
 #: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -49,7 +53,7 @@ class Relay:
         self._task: asyncio.Task[object] | None = None
         self._stream: Stream | None = None
         self._socket: socket.socket | None = None
-        self._answer: asyncio.Future[tuple[int, Target | None]] = self._loop.create_future()
+        self._answer: asyncio.Future[Answer] = self._loop.create_future()
         #: Done when the peer has ended and all its data has been given to the socket.
         self._delivered: asyncio.Future[None] = self._loop.create_future()
         self._peer_ended = False
@@ -73,27 +77,28 @@ class Relay:
         task, self._task = self._task, None
         if self._watchdog is not None:
             self._watchdog.cancel()
-        if self._drainer is not None:
-            self._drainer.cancel()
-            await asyncio.gather(self._drainer, return_exceptions=True)
         self._close_stream(CloseCode.RESET)
-        self._close_socket(reset=kind is not None or bool(self.aborted))
-        self._pool.give_back(self._slot)
+        try:
+            if self._drainer is not None:
+                await cancel(self._drainer)
+        finally:
+            self._close_socket(reset=kind is not None or bool(self.aborted))
+            self._pool.give_back(self._slot)
         if kind is asyncio.CancelledError and self.aborted and task is not None:
             return task.uncancel() == 0
         return False
 
     # -- before there is a connection ------------------------------------------------------
 
-    async def open(self, target: Target) -> tuple[int, Target | None]:
-        """Open a stream to ``target``; returns the host's reply and its own address.
+    def open(self, target: Target) -> asyncio.Future[Answer]:
+        """Open a stream to ``target``; what is returned will hold the host's answer.
 
         Raises BusyError if there is no session or no free stream.
         """
         self._stream = self._link.open(target, self)
         if not self._link.confirms_open:
-            return Reply.SUCCEEDED, None
-        return await self._answer
+            self._answer.set_result((Reply.SUCCEEDED, None))
+        return self._answer
 
     def adopt(self, stream: Stream) -> None:
         """Take a stream that the peer has opened."""

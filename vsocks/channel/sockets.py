@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vsocks.channel.spec import ChannelSpec
 
 _CONNECT_TIMEOUT: Final = 10.0
+#: Peers that came and went while one was served wait here too.
+_BACKLOG: Final = 16
 
 
 class SocketChannel(Channel):
@@ -133,14 +135,14 @@ class ListenSource(ChannelSource):
             return socket.create_server(
                 self._address,
                 family=socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET,
-                backlog=1,
+                backlog=_BACKLOG,
             )
         _remove_stale(self._address)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(self._address)
             Path(self._address).chmod(0o600)
-            listener.listen(1)
+            listener.listen(_BACKLOG)
         except OSError:
             listener.close()
             raise

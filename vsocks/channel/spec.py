@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +111,22 @@ def _recognise(text: str) -> ChannelSpec:
         return ChannelSpec("virtio", path.name)
     if stat.S_ISSOCK(mode):
         return _path("unix", text, text)
-    if stat.S_ISCHR(mode):
-        return ChannelSpec("virtio" if path.name.startswith("vport") else "serial", text)
-    raise _error(text, "it is neither a socket nor a character device")
+    if stat.S_ISCHR(mode) and path.name.startswith("vport"):
+        return ChannelSpec("virtio", text)
+    if stat.S_ISCHR(mode) and _is_tty(text):
+        return ChannelSpec("serial", text)
+    raise _error(text, "it is no socket, no virtio port and no serial line")
+
+
+def _is_tty(path: str) -> bool:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | getattr(os, "O_NOCTTY", 0))
+    except OSError:
+        return False
+    try:
+        return os.isatty(fd)
+    finally:
+        os.close(fd)
 
 
 def _error(text: str, problem: str) -> UsageError:
