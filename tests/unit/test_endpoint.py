@@ -184,7 +184,7 @@ def test_whatever_the_channel_does_no_wrong_byte_is_delivered(
     world.transfer(9000)
 
 
-def perform(world: World, name: str, *arguments: Any) -> None:  # noqa: C901
+def perform(world: World, name: str, *arguments: Any) -> None:
     def recent(back: int) -> int:
         return max(0, world.next_connection - back)
 
@@ -193,7 +193,7 @@ def perform(world: World, name: str, *arguments: Any) -> None:  # noqa: C901
             world.write(role, space)
         case "read", (role, size):
             world.read(role, size)
-        case ("wait" | "sleep"), (seconds,):
+        case (("wait" | "sleep"), (seconds,)):
             world.wait(seconds)
         case "restart", (role, keep):
             world.restart(role, keep)
@@ -212,8 +212,10 @@ def perform(world: World, name: str, *arguments: Any) -> None:  # noqa: C901
             world.host.accept(recent(back))
         case "send", (role, back, size):
             side = world.side(role)
-            if role is Role.HOST or side.connections.get(recent(back), None) is None or (
-                side.connections[recent(back)].reply == 0
+            if (
+                role is Role.HOST
+                or side.connections.get(recent(back), None) is None
+                or (side.connections[recent(back)].reply == 0)
             ):
                 side.send(recent(back), size)
         case "consume", (role, back):
