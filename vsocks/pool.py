@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from vsocks.errors import BusyError
+from vsocks.frames import MAX_PAYLOAD
 from vsocks.ring import Ring
 
-#: What is read from a socket at once. Larger costs less a byte and holds others up longer.
-READ_SIZE: Final = 128 * 1024
+#: What is read from a socket at once: whole frames. More costs less a byte, but holds up others.
+READ_SIZE: Final = 2 * MAX_PAYLOAD
 
 
 @dataclass(frozen=True, slots=True)
