@@ -1,9 +1,7 @@
-"""The command line: what it takes, how it says no, and how the daemons end."""
+"""The command line: what it takes, and how it says no."""
 
 from __future__ import annotations
 
-import json
-import signal
 import socket
 import subprocess
 import sys
@@ -11,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support import socks
-from tests.integration.support.behaviours import Holder, echo, source
 from tests.integration.support.daemon import Daemon
-from tests.integration.support.pair import ALLOW_LOOPBACK, LISTENING, Pair
-from tests.integration.support.targets import silent_port
-from tests.integration.support.transfer import ENDLESS, receive_exactly, request
+from tests.integration.support.pair import LISTENING
 from tests.integration.support.waiting import DEADLINE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -152,84 +146,3 @@ def test_an_ipv6_listener(tmp_path: Path) -> None:
     with Daemon(arguments, tmp_path / "guest.log") as guest:
         port = int(guest.wait_for_log(r"listening on \[::1\]:(\d+)")[1])
         assert socks.ask(("::1", port), ("127.0.0.1", 1)) == socks.Reply.GENERAL_FAILURE
-
-
-ENDING_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-
-
-@ENDING_SIGNALS
-@pytest.mark.parametrize("first", ["guest", "host"])
-def test_a_signal_ends_it_with_streams_open(
-    start_pair: StartPair, serve: StartTarget, number: signal.Signals, first: str
-) -> None:
-    pair = start_pair()
-    holder = Holder()
-    busy, idle = serve(source), serve(holder)
-    with (
-        socks.connect(pair.proxy, busy.address) as downloading,
-        socks.connect(pair.proxy, busy.address) as stalled,
-        socks.connect(pair.proxy, idle.address),
-        socks.dial(pair.proxy),
-        silent_port() as silent,
-        socks.dial(pair.proxy) as dialling,
-    ):
-        socks.greet(dialling)
-        dialling.sendall(socks.encode_request(silent))
-        for sock in (downloading, stalled):
-            request(sock, 1, ENDLESS)
-        receive_exactly(downloading, 5_000_000)
-        order = [pair.guest, pair.host] if first == "guest" else [pair.host, pair.guest]
-        for daemon in order:
-            daemon.stop(number)
-    holder.go.set()
-
-
-@ENDING_SIGNALS
-@pytest.mark.parametrize("command", ["guest", "host"])
-@pytest.mark.parametrize("spec", ["unix:{}/absent", "unix-listen:{}/alone", "tcp:127.0.0.1:1"])
-def test_a_signal_ends_it_with_no_peer(
-    tmp_path: Path, number: signal.Signals, command: str, spec: str
-) -> None:
-    listen = ("--listen", "127.0.0.1:0") if command == "guest" else ()
-    arguments = (command, "-v", "--channel", spec.format(tmp_path), *listen)
-    with Daemon(arguments, tmp_path / "daemon.log") as daemon:
-        daemon.wait_for_log(".")
-        daemon.stop(number)
-
-
-def test_the_log_as_json(start_pair: StartPair) -> None:
-    options = ("--log-format", "json")
-    pair: Pair = start_pair(guest_options=options, host_options=(*ALLOW_LOOPBACK, *options))
-    socks.ask(pair.proxy, ("127.0.0.1", 1))
-    pair.host.stop()
-    pair.guest.wait_for_log("session lost: ")
-    pair.guest.stop()
-    for daemon in (pair.guest, pair.host):
-        records = [json.loads(line) for line in daemon.lines]
-        assert all({"time", "level", "message"} <= record.keys() for record in records)
-        messages = [record["message"] for record in records]
-        assert "session up" in " | ".join(messages)
-    guest_messages = [json.loads(line)["message"] for line in pair.guest.lines]
-    assert any(message.startswith("listening on 127.0.0.1:") for message in guest_messages)
-    assert any(message.startswith("session lost: ") for message in guest_messages)
-    assert any("channel open" in line for line in pair.host.lines)
-
-
-def test_verbose_says_more_and_quiet_says_a_line_each(
-    start_pair: StartPair, serve: StartTarget
-) -> None:
-    counts = []
-    target = serve(echo)
-    for name, options in (("quiet", ()), ("verbose", ("-v",))):
-        pair: Pair = start_pair(guest_options=options, host_options=(*ALLOW_LOOPBACK, *options))
-        for _ in range(5):
-            assert socks.ask(pair.proxy, target.address) == socks.Reply.SUCCEEDED
-        pair.host.stop()
-        pair.guest.wait_for_log("session lost: ")
-        pair.guest.stop()
-        counts.append((len(pair.guest.lines), len(pair.host.lines)))
-        assert sum("session up" in line for line in pair.host.lines) == 1, name
-        assert sum("session lost: " in line for line in pair.guest.lines) == 1, name
-    (quiet_guest, quiet_host), (verbose_guest, verbose_host) = counts
-    assert quiet_guest < verbose_guest
-    assert quiet_host < verbose_host

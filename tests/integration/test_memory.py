@@ -36,6 +36,7 @@ FULL = os.environ.get("VSOCKS_FULL") == "1"
 CONNECTIONS = 20_000 if FULL else 2_000
 BULK = 2_000_000_000 if FULL else 256_000_000
 ROUNDS = 4
+WARM_UP = 1_000
 WORKERS = 16
 POOL = 64
 
@@ -102,7 +103,7 @@ def _warm_up(pair: Pair, targets: Targets) -> None:
 
     with ThreadPoolExecutor(POOL) as pool:
         list(pool.map(one, range(POOL)))
-    _connections(pair.proxy, targets.echo, CONNECTIONS // 10)
+    _connections(pair.proxy, targets.echo, WARM_UP)
     _bulk(pair.proxy, targets, BULK // 10, 8)
     targets.wait_idle()
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import StartTarget
 from tests.integration.support import socks
+from tests.integration.support.alone import connect_unix, lone_guest, lone_host
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.curl import curl
 from tests.integration.support.daemon import Daemon
@@ -30,54 +30,11 @@ from tests.integration.support.transfer import (
     request,
     send_pattern,
 )
-from tests.integration.support.waiting import DEADLINE, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
 SIZE = 3_000_001
 WIRES = pytest.mark.parametrize("wire", [(), ("--wire", "original")], ids=["auto", "original"])
-
-
-@contextmanager
-def host_daemon(directory: Path, *options: str) -> Iterator[tuple[Daemon, socket.socket]]:
-    """`vsocks host` as it runs beside QEMU, and our end of its channel."""
-    path = directory / "channel"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen(1)
-        listener.settimeout(DEADLINE)
-        arguments = ("host", "--channel", f"unix:{path}", *ALLOW_LOOPBACK, *options)
-        with Daemon(arguments, directory / "host.log") as host:
-            channel, _ = listener.accept()
-            yield host, channel
-
-
-@contextmanager
-def guest_daemon(
-    directory: Path, options: Sequence[str]
-) -> Iterator[tuple[Daemon, Address, socket.socket]]:
-    """`vsocks guest`, the address of its proxy, and our end of its channel."""
-    path = directory / "channel"
-    arguments = (
-        "guest",
-        "--channel",
-        f"unix-listen:{path}",
-        "--listen",
-        "127.0.0.1:0",
-        *options,
-    )
-    with Daemon(arguments, directory / "guest.log") as guest:
-        port = int(guest.wait_for_log(LISTENING)[1])
-        channel = socket.socket(socket.AF_UNIX)
-
-        def connect() -> None:
-            try:
-                channel.connect(str(path))
-            except OSError as error:
-                raise AssertionError(str(error)) from error
-
-        eventually(connect)
-        yield guest, ("127.0.0.1", port), channel
 
 
 def _download(proxy: Address, target: Address, stream: int) -> Received:
@@ -127,13 +84,13 @@ def _is_ended(sock: socket.socket) -> bool:
 
 @WIRES
 def test_an_original_guest(tmp_path: Path, serve: StartTarget, wire: Sequence[str]) -> None:
-    with host_daemon(tmp_path, *wire) as (_, channel), OriginalGuest(channel) as guest:
+    with lone_host(tmp_path, *wire) as (_, channel), OriginalGuest(channel) as guest:
         _exercise(guest.proxy, serve)
 
 
 @WIRES
 def test_an_original_host(tmp_path: Path, serve: StartTarget, wire: Sequence[str]) -> None:
-    with guest_daemon(tmp_path, wire) as (guest, proxy, channel):
+    with lone_guest(tmp_path, *wire) as (guest, proxy, channel):
         with OriginalHost(channel) as host:
             guest.wait_for_log(SESSION_UP)
             _exercise(proxy, serve)
@@ -149,7 +106,7 @@ def test_an_original_host_that_comes_late(
 ) -> None:
     """What the guest said to nobody meanwhile waits in the channel, and does no harm."""
     target = serve(echo)
-    with guest_daemon(tmp_path, wire) as (guest, proxy, channel):
+    with lone_guest(tmp_path, *wire) as (guest, proxy, channel):
         time.sleep(3)  # of silence at the other end: that is the case to test
         with OriginalHost(channel):
             guest.wait_for_log(SESSION_UP)
@@ -164,7 +121,7 @@ def test_the_policy_holds_for_an_original_guest(
 ) -> None:
     target = serve(echo)
     with (
-        host_daemon(tmp_path, *wire, "--deny", f"*:{target.port}") as (_, channel),
+        lone_host(tmp_path, *wire, "--deny", f"*:{target.port}") as (_, channel),
         OriginalGuest(channel) as guest,
         socks.connect(guest.proxy, target.address) as sock,
     ):
@@ -183,8 +140,7 @@ def test_an_id_may_be_used_again_right_behind_its_close(
     """The host must not send its own close for the old connection: the new one would get it."""
     target = serve(echo)
     opening = _packet(0, encode_target(*target.address))
-    with host_daemon(tmp_path, *wire) as (_, channel), channel:
-        channel.settimeout(DEADLINE)
+    with lone_host(tmp_path, *wire) as (_, channel):
         for number in range(20):
             word = f"word {number}".encode()
             channel.sendall(opening + _packet(0, word))
@@ -196,8 +152,7 @@ def test_an_id_may_be_used_again_right_behind_its_close(
 def test_every_split_of_a_packet(tmp_path: Path, serve: StartTarget, wire: Sequence[str]) -> None:
     target = serve(echo)
     said = _packet(5, encode_target(*target.address)) + _packet(5, b"hello")
-    with host_daemon(tmp_path, *wire) as (_, channel), channel:
-        channel.settimeout(DEADLINE)
+    with lone_host(tmp_path, *wire) as (_, channel):
         for byte in said:
             channel.sendall(bytes((byte,)))
         assert receive_exactly(channel, 9) == _packet(5, b"hello")
@@ -213,7 +168,7 @@ def test_our_own_guest_is_not_taken_for_an_original(
     arguments = ("host", "--channel", f"unix-listen:{path}", *ALLOW_LOOPBACK, "--wire", wire)
     with Daemon(arguments, tmp_path / "host.log") as host:
         if wire == "auto":
-            _one_original_connection(path, target.address)
+            _one_original_connection(path, host, target.address)
         since = len(host.lines)
         guest_arguments = ("guest", "--channel", f"unix:{path}", "--listen", "127.0.0.1:0")
         with Daemon(guest_arguments, tmp_path / "guest.log") as guest:
@@ -225,16 +180,7 @@ def test_our_own_guest_is_not_taken_for_an_original(
                 assert socks.ask(("127.0.0.1", port), nobody) == socks.Reply.REFUSED
 
 
-def _one_original_connection(path: Path, target: Address) -> None:
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.settimeout(DEADLINE)
-
-        def connect() -> None:
-            try:
-                channel.connect(str(path))
-            except OSError as error:
-                raise AssertionError(str(error)) from error
-
-        eventually(connect)
+def _one_original_connection(path: Path, host: Daemon, target: Address) -> None:
+    with connect_unix(path, host) as channel:
         channel.sendall(_packet(0, encode_target(*target)) + _packet(0, b"hello"))
         assert receive_exactly(channel, 9) == _packet(0, b"hello")

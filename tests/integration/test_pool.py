@@ -149,3 +149,20 @@ def test_a_half_closed_stream_is_no_leak_but_a_stream(
         holder.go.set()
         assert receive_all(sock) == b""
     _served(pair, target).close()
+
+
+def test_a_half_closed_stream_in_silence_is_closed_after_a_time(
+    start_pair: StartPair, serve: StartTarget
+) -> None:
+    pair = start_pair(
+        guest_options=("--max-streams", "1", "--half-close-timeout", "1"),
+        host_options=(*ALLOW_LOOPBACK, "--half-close-timeout", "1"),
+    )
+    holder = Holder()
+    silent, target = serve(holder), serve(echo)
+    with socks.connect(pair.proxy, silent.address) as sock:
+        sock.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionResetError):
+            receive_all(sock)
+        _served(pair, target).close()
+    holder.go.set()

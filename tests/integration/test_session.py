@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
 
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support import socks
+from tests.integration.support.alone import connect_unix
 from tests.integration.support.behaviours import echo, sink, source
-from tests.integration.support.daemon import Daemon
 from tests.integration.support.load import Load
 from tests.integration.support.pair import SESSION_LOST, SESSION_UP, Pair
 from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import receive_exactly
-from tests.integration.support.waiting import DEADLINE, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
@@ -51,22 +49,10 @@ def test_the_host_first(start_pair: StartPair, serve: StartTarget, layout: str) 
     host = pair.start_host()
     if layout == "unix-host-listens":
         # Connecting proves that it is up and waiting; with no guest there is nothing to log yet.
-        with socket.socket(socket.AF_UNIX) as probe:
-            _connect_when_there(probe, pair, host)
+        connect_unix(pair.directory / "channel", host).close()
     pair.start_guest()
     pair.wait_session()
     _echoes(pair, target)
-
-
-def _connect_when_there(channel: socket.socket, pair: Pair, listener: Daemon) -> None:
-    def attempt() -> None:
-        assert listener.process.poll() is None, listener.tail()
-        try:
-            channel.connect(str(pair.directory / "channel"))
-        except OSError as error:
-            raise AssertionError(str(error)) from error
-
-    eventually(attempt)
 
 
 @pytest.mark.parametrize("restarted", ["guest", "host"])
@@ -123,9 +109,7 @@ def test_noise_in_the_channel_before_the_host(start_pair: StartPair, serve: Star
     pair.start_guest()
     noise = random.Random(1)
     for size in (1, 4, 100, 70_000):
-        with socket.socket(socket.AF_UNIX) as channel:
-            _connect_when_there(channel, pair, pair.guest)
-            channel.settimeout(DEADLINE)
+        with connect_unix(pair.directory / "channel", pair.guest) as channel:
             channel.sendall(noise.randbytes(size))
     pair.start_host()
     pair.wait_session()

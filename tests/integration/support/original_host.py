@@ -63,21 +63,24 @@ class OriginalHost:
         reader.start()
 
     def _read(self, conn_id: int, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := target.recv(BUFFER):
-                self._wire.send(conn_id, data)
-        if self._forget(conn_id, target):
-            self._wire.send(conn_id, b"")
+        with target:
+            with contextlib.suppress(OSError):
+                while data := target.recv(BUFFER):
+                    self._wire.send(conn_id, data)
+            if self._forget(conn_id, target):
+                self._wire.send(conn_id, b"")
 
     def _forget(self, conn_id: int, target: socket.socket) -> bool:
-        """Close `target`; True if nobody did it before."""
+        """End the connection; True if nobody did it before.
+
+        Closing it is left to its reader: a descriptor must not change hands under a recv().
+        """
         with self._lock:
             if self._targets.get(conn_id) is not target:
                 return False
             del self._targets[conn_id]
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
-        target.close()
         return True
 
     def __enter__(self) -> Self:
