@@ -127,7 +127,7 @@ class DebianGuest(Guest):
         threading.Thread(target=pump, name=transcript.name, daemon=True).start()
 
     def upload(self, files: dict[str, bytes], folder: str) -> None:
-        """Send the files as one tar archive."""
+        """Send the files as one tar archive; they are still there after a reset."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w:gz") as tar:
             for name, content in files.items():
@@ -136,7 +136,7 @@ class DebianGuest(Guest):
                 tar.addfile(entry, io.BytesIO(content))
         with self._channel() as channel:
             channel.settimeout(60)
-            channel.exec_command(f"mkdir -p {folder} && tar -xzf - -C {folder}")
+            channel.exec_command(f"mkdir -p {folder} && tar -xzf - -C {folder} && sync")
             channel.sendall(archive.getvalue())
             channel.shutdown_write()
             status = channel.recv_exit_status()

@@ -89,9 +89,11 @@ class VM:
         """Stop the guest's processors."""
         self.qmp.execute("stop")
 
-    def resume(self) -> None:
-        """Let them go on."""
+    def resume(self) -> float:
+        """Let them go on; the time (`time.monotonic()`) at which they did."""
+        mark = self.qmp.mark()
         self.qmp.execute("cont")
+        return self.qmp.wait_event("RESUME", timeout=10, after=mark).at
 
     def reset(self) -> None:
         """The reset button: the guest boots anew, no matter what it was doing."""
@@ -101,9 +103,14 @@ class VM:
         """Keep memory, devices and disk under `tag`, in the disk's file."""
         self._snapshot_job("snapshot-save", tag)
 
-    def load_snapshot(self, tag: str) -> None:
-        """Go back to `tag`; what is connected to the ports stays connected."""
+    def load_snapshot(self, tag: str) -> float:
+        """Go back to `tag`; the time (`time.monotonic()`) at which the guest ran on from there.
+
+        What is connected to the ports stays connected.
+        """
+        mark = self.qmp.mark()
         self._snapshot_job("snapshot-load", tag)
+        return self.qmp.wait_event("RESUME", timeout=10, after=mark).at
 
     def port_is_open(self, port: Port | None = None) -> bool:
         """Whether a program in the guest has the port open at this moment."""

@@ -15,7 +15,7 @@ from harness.image import Image, debian_image
 from harness.warm import warm_state
 from tests.e2e.rig import Rig, running_rig
 
-ARTIFACTS = ROOT / "tests" / "artifacts"
+ARTIFACTS = ROOT / "tests" / "artifacts" / "e2e"
 
 failed = pytest.StashKey[bool]()
 rigs = pytest.StashKey[Rig]()

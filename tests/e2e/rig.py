@@ -172,7 +172,8 @@ class Rig:
 
     def collect(self, folder: Path) -> None:
         """Save everything that may explain a failure."""
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
             self.vm.screenshot(folder / "screen.png")
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -30,10 +31,8 @@ class Tap:
 
     def __exit__(self, *_: object) -> None:
         for end in (self._listener, self._port):
-            try:
+            with suppress(OSError):  # it may have ended by itself
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended by itself
             end.close()
         for thread in self._threads:
             thread.join(10)

@@ -1,14 +1,13 @@
 """Whatever breaks, a new session stands soon after, and not one byte goes astray.
 
 Each test has connections with data in both directions, breaks something, and then looks at three
-things: the old connections are closed on both sides, a new session came within the goal of both ends
-being there, and new connections carry data. All data proves itself (truth.py).
+things: the old connections are closed on both sides, a new session came within the goal of both
+ends being there, and new connections carry data. All data proves itself (truth.py).
 """
 
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -57,8 +56,7 @@ def test_machine_paused_for_longer_than_the_heartbeat(rig: Rig) -> None:
     rig.vm.pause()
     host.log.wait(LOST, timeout=HEARTBEAT_EXPIRY + SOON, after=mark)
     mark = host.log.mark()
-    rig.vm.resume()
-    resumed = time.monotonic()
+    resumed = rig.vm.resume()
     rig.report_session(resumed, host.log.wait(UP, timeout=SOON, after=mark).at)
     rig.check_old_connections_closed(client)
     rig.check_transfers_work()
@@ -99,8 +97,7 @@ def test_machine_put_back_to_a_snapshot_under_a_running_host_daemon(rig: Rig) ->
     # New connections after the snapshot: the guest that comes back has never heard of them.
     rig.transfer_without_end()
     mark = host.log.mark()
-    rig.vm.load_snapshot("in-session")
-    loaded = time.monotonic()
+    loaded = rig.vm.load_snapshot("in-session")
     host.log.wait(LOST, timeout=SOON, after=mark)
     rig.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
     rig.guest.reconnect()

@@ -65,6 +65,7 @@ def test_both_directions_at_once_and_the_end_of_one_before_the_other(shared_rig:
         for ended in client.wait("ended", 8, timeout=120):
             assert (ended["how"], ended["wrong"]) == ("eof", ""), ended
             assert ended["sent"] == 1_000_003
+            assert ended["received"] == (1_000_003 if mode == "BOTH" else 0)
     shared_rig.target.wait_all_ended(SOON)
     shared_rig.check_no_wrong_byte()
 
