@@ -3,8 +3,8 @@
     python3 -m tests.e2e.guest_client SOCKS_PORT HOST PORT MODE CONNECTIONS LENGTH FIRST_STREAM
 
 LENGTH 0 has no end. For each connection it prints JSON lines: "connected" or "refused" (with the
-SOCKS reply), "flowing" after the first 256 KiB, "ended" (how: eof, reset, timeout). ECHO prints the
-round trip times in milliseconds. Exit status: 0, or 9 if one byte was wrong.
+SOCKS reply), "flowing" after the first 256 KiB, "ended" (how: eof, reset, timeout). Exit
+status: 0, or 9 if one byte was wrong.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Connection:
             await self.receive(reader)
         elif self.mode is Mode.UP:
             return await self.upload(reader, writer)
-        elif self.mode is Mode.BOTH:
+        else:
             sending = asyncio.create_task(self.send(writer, upward(self.stream)))
             try:
                 await self.receive(reader)
@@ -71,8 +71,6 @@ class Connection:
                 sending.cancel()
                 with suppress(asyncio.CancelledError, OSError):
                     await sending
-        else:
-            await self.echo(reader, writer)
         return "eof"
 
     async def receive(self, reader: asyncio.StreamReader) -> None:
@@ -98,22 +96,6 @@ class Connection:
         if answer != VERDICT.pack(self.sent, True):
             self.checker.wrong = f"the server's verdict on {self.sent} bytes was {answer!r}"
         return "eof"
-
-    async def echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        times = []
-        for number in range(self.length):
-            message = expected(self.stream, number * 64, 64)
-            began = time.perf_counter()
-            writer.write(message)
-            answer = await asyncio.wait_for(reader.readexactly(64), SILENCE)
-            times.append((time.perf_counter() - began) * 1000)
-            self.checker.take(answer)
-        times.sort()
-        self.tell(
-            "echoed",
-            p50=round(times[len(times) // 2], 3),
-            p99=round(times[len(times) * 99 // 100], 3),
-        )
 
     def tell(self, event: str, **details: object) -> None:
         print(json.dumps({"event": event, "stream": self.stream, **details}), flush=True)

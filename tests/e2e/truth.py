@@ -25,7 +25,6 @@ class Mode(Enum):
     DOWN = b"DOWN"
     UP = b"UP  "
     BOTH = b"BOTH"
-    ECHO = b"ECHO"
 
 
 def upward(stream: int) -> int:

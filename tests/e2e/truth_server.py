@@ -85,16 +85,13 @@ class _Handler(socketserver.BaseRequestHandler):
             checker = Checker(record.stream)
             self._receive(sock, checker)
             sock.sendall(VERDICT.pack(checker.received, not checker.wrong))
-        elif record.mode is Mode.BOTH:
+        else:
             sender = threading.Thread(target=self._send_quietly, args=(sock, length), daemon=True)
             sender.start()
             self._receive(sock, Checker(upward(record.stream)))
             if not length:
                 sock.shutdown(socket.SHUT_RDWR)  # nobody reads any more: stop the sender too
             sender.join(SILENCE)
-        else:
-            while data := sock.recv(BLOCK):
-                sock.sendall(data)
 
     def _send(self, sock: socket.socket, length: int) -> None:
         sent = 0

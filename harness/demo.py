@@ -1,0 +1,156 @@
+"""`make demo`: a guest with no network fetches a file through vsocks, before your eyes."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+from harness.accel import Choice, choose
+from harness.debian import HOME, DebianGuest
+from harness.guest import CommandError, Guest
+from harness.image import Image, ImageError, debian_image
+from harness.measure import echo_round_trips
+from harness.process import host_daemon
+from harness.progress import say, step
+from harness.qmp import QMPError
+from harness.targets import EchoServer, FileServer, payload, serving, sha256
+from harness.transcript import Transcript, WaitError
+from harness.vm import VM, LaunchError
+from harness.warm import warm_vm
+
+SIZE = 32 * 1024 * 1024
+ROUND_TRIPS = 500
+SOCKS = 1080
+PROXY = f"127.0.0.1:{SOCKS}"
+QEMU_SEES_HOST_AS = "10.0.2.2"
+"""Where a guest usually finds the host in QEMU's user network."""
+
+OWN_VM = """\
+With libvirt, in the domain (`virsh edit`), under <devices>:
+
+    <channel type='unix'>
+      <source mode='bind' path='/run/vsocks/guest.sock'/>
+      <target type='virtio' name='org.vsocks.0'/>
+    </channel>
+
+With QEMU's command line:
+
+    -chardev socket,id=vsocks,path=/run/vsocks/guest.sock,server=on,wait=off
+    -device virtio-serial-pci
+    -device virtserialport,chardev=vsocks,name=org.vsocks.0
+
+Then, in the guest (a copy of the folder vsocks/ and a Python 3.11 are enough) and on the host:
+
+    guest$ python3 -m vsocks guest --channel virtio
+    host$  vsocks host --channel unix:/run/vsocks/guest.sock
+
+What the guest may reach is decided on the host; the host's loopback is not unless you say so
+(--allow 127.0.0.1:PORT). Programs in the guest use 127.0.0.1:1080 as their SOCKS5 proxy."""
+
+
+def main() -> int:
+    """Show it all; status 0 only if the file came through whole."""
+    try:
+        image = debian_image()
+        choice = choose(image)
+        with ExitStack() as stack:
+            right = _show(stack, image, choice)
+    except (CommandError, ImageError, LaunchError, QMPError, WaitError, OSError) as error:
+        _out(f"\nThe demo failed: {error}")
+        return 1
+    _title("With your own machine")
+    _out(OWN_VM)
+    _title("Result")
+    _out(f"The file came through {'whole' if right else 'DAMAGED'}.")
+    return 0 if right else 1
+
+
+def _show(stack: ExitStack, image: Image, choice: Choice) -> bool:
+    content = payload(SIZE)
+    files = stack.enter_context(serving(FileServer(content)))
+    echo = stack.enter_context(serving(EchoServer()))
+    with step("starting the guest"):
+        vm = stack.enter_context(warm_vm(image, choice))
+        guest = stack.enter_context(DebianGuest(vm, image))
+    with step("copying vsocks into the guest"):
+        guest.deploy()
+
+    _title("The guest's own view")
+    _out(f"Debian in QEMU, {choice}")
+    _in_guest(guest, "ip route")
+    for address in (QEMU_SEES_HOST_AS, "127.0.0.1"):
+        _in_guest_failing(guest, f"curl -sS --max-time 3 http://{address}:{files.port}/file")
+
+    _title("Two daemons and a virtio-serial port between them")
+    _start_daemons(stack, vm, guest, [files.port, echo.port])
+
+    _title("Through SOCKS, over the port")
+    right = _fetch(guest, files, content) and _push(guest, files, content)
+    trips = echo_round_trips(guest, SOCKS, echo.port, ROUND_TRIPS)
+    _out(f"round trip of 64 bytes, {ROUND_TRIPS} times: {trips}")
+    return right
+
+
+def _start_daemons(stack: ExitStack, vm: VM, guest: Guest, ports: list[int]) -> None:
+    _out(f"guest$ cd {HOME} && python3 -m vsocks guest --channel virtio")
+    in_guest = guest.start_daemon()
+    _wait(in_guest.log, "listening on")
+    rules = [word for port in ports for word in ("--allow", f"127.0.0.1:{port}")]
+    _out(f"host$  vsocks host --channel unix:{vm.socket()} {' '.join(rules)}")
+    on_host = stack.enter_context(host_daemon(vm.socket(), *rules, folder=vm.folder))
+    _wait(in_guest.log, "session up")
+    _wait(on_host.log, "session up")
+    _out(in_guest.log.text(), indent="guest: ")
+    _out(on_host.log.text(), indent="host:  ")
+
+
+def _fetch(guest: Guest, files: FileServer, content: bytes) -> bool:
+    curl = f"curl -fsS --socks5-hostname {PROXY} -o /tmp/file -w '%{{speed_download}}' {files.url}"
+    speed = float(_in_guest(guest, curl, show=False))
+    received = _in_guest(guest, "sha256sum /tmp/file").split()[0]
+    right = received == sha256(content)
+    _out(f"{sha256(content)}  on the host: {_verdict(right)}")
+    _out(f"download of {SIZE >> 20} MiB: {speed / 1e6:.1f} MB/s")
+    return right
+
+
+def _push(guest: Guest, files: FileServer, content: bytes) -> bool:
+    curl = f"curl -fsS --socks5-hostname {PROXY} -T /tmp/file -w ' %{{speed_upload}}' {files.url}"
+    received, speed = _in_guest(guest, curl, show=False).split()
+    right = received == sha256(content)
+    _out(f"{received}  received on the host: {_verdict(right)}")
+    _out(f"upload of {SIZE >> 20} MiB: {float(speed) / 1e6:.1f} MB/s")
+    return right
+
+
+def _verdict(right: bool) -> str:
+    return "the same" if right else "NOT THE SAME"
+
+
+def _in_guest(guest: Guest, command: str, *, show: bool = True) -> str:
+    _out(f"guest$ {command}")
+    output = guest.succeed(command, timeout=300)
+    if show:
+        _out(output.rstrip())
+    return output
+
+
+def _in_guest_failing(guest: Guest, command: str) -> None:
+    _out(f"guest$ {command}")
+    _out(guest.fail(command).stderr.rstrip())
+
+
+def _wait(log: Transcript, pattern: str) -> None:
+    log.wait(pattern, timeout=60, failing=("error:", "Traceback"))
+
+
+def _title(text: str) -> None:
+    _out(f"\n== {text}")
+
+
+def _out(text: str, indent: str = "") -> None:
+    say("\n".join(indent + line for line in text.splitlines()), sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
