@@ -18,7 +18,9 @@ def heartbeat() -> Heartbeat:
 def polls_until_expired(heart: Heartbeat, limit: float) -> tuple[list[float], float]:
     """Call poll() whenever it asks for it; returns when it pinged, and when it gave up."""
     pings = []
-    while (now := heart.next_poll) < limit:
+    for _ in range(1000):
+        now = heart.next_poll
+        assert now < limit
         if heart.poll(now):
             pings.append(now)
         if heart.expired(now):
@@ -85,7 +87,7 @@ def test_a_short_delay_of_a_busy_machine_is_no_suspension() -> None:
     """Else a peer would never be given up by a daemon that is always a little late."""
     heart = heartbeat()
     now = 100.0
-    while not heart.expired(now):
+    for _ in range(3):
         now += 2 * INTERVAL
         heart.poll(now)
-    assert now <= 106.0
+    assert heart.expired(now)

@@ -1,0 +1,166 @@
+"""The house: who may import whom, and what the guest daemon needs to run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "vsocks"
+
+#: The protocol: bytes in, events out. It brings no clock and touches no socket.
+CORE = [
+    *("address", "endpoint", "errors", "events", "flow", "frames", "handshake", "heartbeat"),
+    *("original", "outbox", "policy", "rate", "reply", "ring", "rules", "session", "socks"),
+    "streams",
+]
+
+#: Imports run down only: what stands above may import what stands below, never the reverse.
+#: Within a line anything goes that is no circle.
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    ["guest", "host"],
+    ["relay"],
+    ["link"],
+    ["channel", "dial", "logs", "pool", "resolve", "tasks"],
+    ["__init__", *CORE],
+]
+LEVELS = {module: -level for level, layer in enumerate(LAYERS) for module in layer}
+
+IMPURE = {"asyncio", "socket", "_socket", "select", "selectors", "time", "threading", "ssl"}
+
+
+def module_files() -> dict[str, Path]:
+    """The modules by their name below the package."""
+    files = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
+    return {
+        ".".join(name.parts).removesuffix(".__init__"): path for name, path in sorted(files.items())
+    }
+
+
+MODULES = module_files()
+
+
+def imported(path: Path, *, types_too: bool = True) -> set[str]:
+    """The full names of all that a file imports, anywhere in it."""
+    names: set[str] = set()
+    tree = ast.parse(path.read_text())
+    skipped = set() if types_too else set(inside_type_checking(tree))
+    for node in set(ast.walk(tree)) - skipped:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names.update(origin(node.module or "", alias.name) for alias in node.names)
+    return names
+
+
+def origin(module: str, name: str) -> str:
+    """The module that ``from module import name`` needs: ``name`` may be one itself."""
+    full_name = f"{module}.{name}"
+    return full_name if full_name.removeprefix("vsocks.") in MODULES else module
+
+
+def inside_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
+    """What isn't there when the program runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from ast.walk(node)
+
+
+def own_imports(module: str, *, types_too: bool = True) -> set[str]:
+    """The modules of vsocks that a module imports, by their name below the package."""
+    names = imported(MODULES[module], types_too=types_too)
+    return {name.removeprefix("vsocks.") for name in names} & set(MODULES)
+
+
+def level_of(module: str) -> int:
+    house = module.partition(".")[0]
+    assert house in LEVELS, f"{module} has no place in LAYERS: which one is its layer?"
+    return LEVELS[house]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_down_only(module: str) -> None:
+    for other in own_imports(module):
+        assert level_of(other) <= level_of(module), f"{module} imports {other}, which is above it"
+
+
+def test_imports_make_no_circle() -> None:
+    """But for imports of types alone."""
+    graph = {module: own_imports(module, types_too=False) for module in MODULES}
+    assert graph["guest"]
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_names_nothing_impure(module: str) -> None:
+    names = {name.partition(".")[0] for name in imported(MODULES[module])}
+    assert not names & IMPURE
+
+
+def python(code: str, *arguments: str) -> str:
+    """What a fresh Python prints which sees the standard library and vsocks, nothing else."""
+    program = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{code}"
+    # -I: nothing from the environment or the working directory; -S: no site-packages.
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not result.returncode, result.stderr
+    return result.stdout
+
+
+#: Imports the modules given and prints what came with them. A built-in such as time is there
+#: from the start, so it is taken away before, to see whether it comes back.
+LOADED = """
+for name in sys.argv[1].split(","):
+    sys.modules.pop(name, None)
+before = set(sys.modules)
+for name in sys.argv[2:]:
+    __import__(name)
+print(*set(sys.modules) - before)
+"""
+
+
+def loaded_by(*modules: str) -> set[str]:
+    return set(python(LOADED, ",".join(IMPURE), *modules).split())
+
+
+def test_the_core_loads_nothing_impure() -> None:
+    loaded = loaded_by(*(f"vsocks.{module}" for module in CORE))
+    assert {f"vsocks.{module}" for module in CORE} <= loaded
+    assert not loaded & IMPURE
+
+
+def test_what_is_above_the_core_is_seen_to_be_impure() -> None:
+    """So the test before this one can fail."""
+    assert {"asyncio", "socket", "time", "threading"} <= loaded_by("vsocks.link")
+
+
+def test_the_guest_loads_the_standard_library_only() -> None:
+    """It runs from a bare copy of the folder."""
+    loaded = loaded_by("vsocks.guest", "vsocks.cli", "vsocks.channel.virtio")
+    loaded |= loaded_by("vsocks.channel.sockets", "vsocks.channel.lock", "vsocks.__main__")
+    tops = {name.partition(".")[0] for name in loaded}
+    assert tops - {"vsocks"} <= sys.stdlib_module_names
+
+
+def test_there_is_nothing_but_the_standard_library() -> None:
+    """So the test before this one can fail: pyserial is installed, but out of sight."""
+    look = "import importlib.util as u; print(u.find_spec('serial'), u.find_spec('asyncio'))"
+    absent, present = python(look).split(maxsplit=1)
+    assert absent == "None"
+    assert "asyncio" in present
