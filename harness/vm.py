@@ -61,6 +61,12 @@ class VM:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def pid(self) -> int:
+        """QEMU's process."""
+        assert self._process, "the machine was not started"
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What QEMU itself printed."""
         return self.folder / "qemu.log"

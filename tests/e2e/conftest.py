@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -11,14 +11,16 @@ import pytest
 
 from harness.accel import Choice, choose
 from harness.cache import ROOT
+from harness.debian import DebianGuest
 from harness.image import Image, debian_image
 from harness.warm import warm_state
+from tests.e2e.boot_gate import BootGate
 from tests.e2e.rig import Rig, running_rig
 
 ARTIFACTS = ROOT / "tests" / "artifacts" / "e2e"
 
 failed = pytest.StashKey[bool]()
-rigs = pytest.StashKey[Rig]()
+FIGURE = "figure"
 
 
 class Row(NamedTuple):
@@ -34,25 +36,11 @@ class Row(NamedTuple):
 rows: list[Row] = []
 
 
-class BootGate:
-    """After the first machine that did not boot, no further one is tried."""
-
-    def __init__(self) -> None:
-        self.failure = ""
-
-    def __enter__(self) -> None:
-        if self.failure:
-            pytest.skip(f"no machine: an earlier one did not boot ({self.failure})")
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error:
-            self.failure = f"{type(error).__name__}: {error}".splitlines()[0]
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The limit is for the test, not for building an image in a fixture before it."""
     for item in items:
-        item.add_marker(pytest.mark.timeout(300, func_only=True))
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +61,21 @@ def machine(boot_gate: BootGate, pytestconfig: pytest.Config) -> tuple[Image, Ch
 
 
 @pytest.fixture
+def note(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Adds a figure to the test's line in the table at the end."""
+    return lambda figure: record_property(FIGURE, figure)
+
+
+@pytest.fixture
 def rig(
-    machine: tuple[Image, Choice], boot_gate: BootGate, request: pytest.FixtureRequest
+    machine: tuple[Image, Choice],
+    boot_gate: BootGate,
+    request: pytest.FixtureRequest,
+    note: Callable[[str], None],
 ) -> Iterator[Rig]:
     """A machine of the test's own; no daemon runs yet."""
     with _rig(machine, boot_gate, request) as rig:
+        rig.note = note
         yield rig
 
 
@@ -99,7 +97,6 @@ def _rig(
     with ExitStack() as stack:
         with boot_gate:
             rig = stack.enter_context(running_rig(*machine))
-        request.node.stash[rigs] = rig
         try:
             yield rig
         finally:
@@ -112,13 +109,12 @@ def _rig(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, object]:
     report = yield
-    nodes = item.listchain()
     if report.failed:
-        for node in nodes:
+        for node in item.listchain():
             node.stash[failed] = True
     if report.when == "call" or not report.passed:
-        notes = [note for node in nodes if rigs in node.stash for note in node.stash[rigs].notes]
-        rows.append(Row(item.name, "Linux", report.outcome, report.duration, "; ".join(notes)))
+        notes = "; ".join(str(value) for name, value in report.user_properties if name == FIGURE)
+        rows.append(Row(item.name, DebianGuest.kind, report.outcome, report.duration, notes))
     return report
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,8 +65,8 @@ class Rig:
     vm: VM
     guest: DebianGuest
     target: TruthServer
-    notes: list[str] = field(default_factory=list)
-    """Figures for the table at the end."""
+    note: Callable[[str], None] = print
+    """Takes a figure for the table at the end."""
     _processes: list[GuestProcess] = field(default_factory=list)
     _hosts: list[HostProcess] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -152,10 +152,6 @@ class Rig:
     def check_no_wrong_byte(self) -> None:
         """The target got what the clients sent, or the beginning of it."""
         assert [record for record in self.target.records if record.wrong] == []
-
-    def note(self, figure: str) -> None:
-        """Add a figure to the table at the end."""
-        self.notes.append(figure)
 
     def report_session(self, there: float, up: float) -> None:
         """Note how long the session took from both ends being there; it may not take too long."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_the_reply_says_why_a_connection_was_not_made(shared_rig: Rig) -> None:
     assert "(2)" in denied.stderr
 
 
-def test_an_echo_comes_back(shared_rig: Rig) -> None:
+def test_an_echo_comes_back(shared_rig: Rig, note: Callable[[str], None]) -> None:
     with serving(EchoServer()) as echo:
         trips = echo_round_trips(shared_rig.guest, SOCKS_PORT, echo.port, 200)
-    shared_rig.note(f"echo of 64 B: {trips}")
+    note(f"echo of 64 B: {trips}")

@@ -1,0 +1,78 @@
+"""The machine itself: a boot from nothing, a launch that fails, an end that nobody outlives."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.accel import Choice
+from harness.cache import ROOT
+from harness.debian import DebianGuest
+from harness.image import Image
+from harness.spec import Accel, VMSpec
+from harness.vm import VM, LaunchError
+from harness.warm import cold_spec, new_disk
+from tests.e2e.rig import SOON
+
+pytestmark = pytest.mark.e2e
+
+Machine = tuple[Image, Choice]
+
+
+def test_a_cold_boot_ends_with_sshd(
+    machine: Machine, tmp_path: Path, note: Callable[[str], None]
+) -> None:
+    image, choice = machine
+    began = time.monotonic()
+    with VM(cold_spec(image, choice, new_disk(image, tmp_path / "disk.qcow2"))) as vm:
+        vm.wait_until_booted()
+        note(f"booted in {time.monotonic() - began:.1f} s")
+        with DebianGuest(vm, image) as guest:
+            assert guest.succeed("readlink /dev/virtio-ports/org.vsocks.0").startswith("../vport")
+        vm.screenshot(tmp_path / "screen.png")
+        assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_failed_launch_tells_the_command_line_and_what_qemu_said(machine: Machine) -> None:
+    image, _ = machine
+    spec = VMSpec(Path("/no/such/kernel"), image.initrd, Accel.TCG)
+    with pytest.raises(LaunchError) as failure, VM(spec):
+        pytest.fail("it started")
+    message = str(failure.value)
+    assert "ended with status 1" in message
+    assert "-kernel /no/such/kernel" in message
+    assert "could not" in message.partition("printed:")[2]
+
+
+def test_the_machine_dies_with_the_process_that_started_it(machine: Machine) -> None:
+    image, _ = machine
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from harness.spec import Accel, VMSpec; from harness.vm import VM\n"
+        f"spec = VMSpec(Path({str(image.kernel)!r}), Path({str(image.initrd)!r}), Accel.TCG)\n"
+        "with VM(spec) as vm:\n"
+        "    print(vm.pid, vm.folder, flush=True); sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        assert parent.stdout
+        pid, folder = parent.stdout.readline().split()
+        qemu = os.pidfd_open(int(pid))
+        parent.kill()
+    gone, _, _ = select.select([qemu], [], [], SOON)
+    os.close(qemu)
+    subprocess.run(["rm", "-r", folder], check=True)
+    assert gone

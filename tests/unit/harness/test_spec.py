@@ -1,0 +1,65 @@
+"""QEMU's command line is a pure function of the description."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness.spec import Accel, Port, VMSpec, Wiring, argv
+
+pytestmark = pytest.mark.unit
+
+SPEC = VMSpec(Path("/i/vmlinuz"), Path("/i/initrd"), Accel.TCG, Path("/d/disk.qcow2"))
+WIRING = Wiring(Path("/run/vm"), qmp_fd=7, console_fd=8)
+
+
+def option(command: list[str], name: str) -> list[str]:
+    """All values that are given to an option."""
+    return [after for before, after in pairwise(command) if before == name]
+
+
+def test_the_same_description_gives_the_same_command_line() -> None:
+    assert argv(SPEC, WIRING) == argv(replace(SPEC), replace(WIRING))
+
+
+def test_a_port_is_a_socket_that_does_not_hold_up_the_boot() -> None:
+    command = argv(replace(SPEC, ports=(Port("a.b", "one"), Port("c.d", "two"))), WIRING)
+    chardevs = option(command, "-chardev")
+    assert "socket,id=onec,path=/run/vm/one.sock,server=on,wait=off" in chardevs
+    assert "socket,id=twoc,path=/run/vm/two.sock,server=on,wait=off" in chardevs
+    devices = option(command, "-device")
+    controller = devices.index("virtio-serial-pci")
+    first = devices.index("virtserialport,chardev=onec,name=a.b,id=one")
+    second = devices.index("virtserialport,chardev=twoc,name=c.d,id=two")
+    assert controller < first < second
+
+
+def test_the_guest_cannot_reach_out_by_the_management_network() -> None:
+    [network] = option(argv(SPEC, WIRING), "-netdev")
+    assert "restrict=on" in network.split(",")
+    assert "hostfwd=tcp:127.0.0.1:0-:22" in network.split(",")
+
+
+def test_monitor_and_console_use_the_inherited_sockets() -> None:
+    chardevs = option(argv(SPEC, WIRING), "-chardev")
+    assert "socket,id=qmp,fd=7" in chardevs
+    assert "socket,id=console,fd=8" in chardevs
+
+
+@pytest.mark.parametrize(
+    ("accel", "cpu"), [(Accel.TCG, "max,smap=off"), (Accel.KVM, "host")], ids=["tcg", "kvm"]
+)
+def test_the_processor_suits_the_accelerator(accel: Accel, cpu: str) -> None:
+    command = argv(replace(SPEC, accel=accel), WIRING)
+    assert option(command, "-accel") == [accel.value]
+    assert option(command, "-cpu") == [cpu]
+
+
+def test_a_snapshot_and_a_disk_are_given_only_if_there_are_any() -> None:
+    assert "-loadvm" not in argv(SPEC, WIRING)
+    assert option(argv(replace(SPEC, snapshot="warm"), WIRING), "-loadvm") == ["warm"]
+    assert "-blockdev" in argv(SPEC, WIRING)
+    assert "-blockdev" not in argv(replace(SPEC, disk=None), WIRING)
