@@ -27,7 +27,9 @@ T = TypeVar("T")
 def content(connection: int, role: Role, start: int, size: int) -> bytes:
     """The bytes that ``role`` sends on a connection, at an offset."""
     seed = connection * 2 + role
-    return bytes((seed * 31 + (offset >> 8) * 7 + offset) & 0xFF for offset in range(start, start + size))
+    return bytes(
+        (seed * 31 + (offset >> 8) * 7 + offset) & 0xFF for offset in range(start, start + size)
+    )
 
 
 @dataclass
