@@ -13,6 +13,7 @@ A SOCKS request, our own frames and the original wire format all use this form.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 IPAddress = IPv4Address | IPv6Address
@@ -55,6 +56,7 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@lru_cache(maxsize=1024)
 def parse_ip(text: str) -> IPAddress | None:
     """The IP address which ``text`` spells, or None. A scope (``fe80::1%eth0``) is none."""
     try:
@@ -79,6 +81,11 @@ def ascii_name(name: str) -> str:
     if len(encoded) > _MAX_NAME:
         raise ValueError(f"{name[:20]!r}… is no host name: it is longer than {_MAX_NAME} bytes")
     return encoded
+
+
+@lru_cache(maxsize=1024)
+def _ip_text(packed: bytes) -> str:
+    return str(ip_address(packed))
 
 
 def encode_address(target: Target) -> bytes:
@@ -123,7 +130,7 @@ def parse_address(
         return None
     address = bytes(data[start : start + size])
     port = int.from_bytes(data[start + size : end], "big")
-    host = _parse_name(address) if address_type == _NAME else str(ip_address(address))
+    host = _parse_name(address) if address_type == _NAME else _ip_text(address)
     return Target(host, port), end
 
 

@@ -148,24 +148,26 @@ class Guest:
         except BusyError as error:
             await self._refuse(client, handshake, target, Reply.GENERAL_FAILURE, str(error))
             return
-        reply: int = Reply.GENERAL_FAILURE
-        reason = "the host refused it"
-        loop = asyncio.get_running_loop()
         async with relay:
-            try:
-                async with asyncio.timeout(self._config.answer_timeout):
-                    reply, bound = await self._answer(client, handshake, relay.open(target))
-            except (BusyError, TimeoutError) as error:
-                reason = str(error) or "no answer from the host"
+            reply, bound, reason = await self._ask(client, handshake, relay, target)
             if reply == Reply.SUCCEEDED:
                 log.debug("%s: connected", target)
-                await loop.sock_sendall(client, handshake.reply(Reply.SUCCEEDED, bound))
-                await relay.run(client, handshake.leftover)
-                return
-        if relay.aborted:
-            reason = relay.aborted
-        if client.fileno() >= 0:
-            await self._refuse(client, handshake, target, reply, reason)
+                greeting = handshake.reply(Reply.SUCCEEDED, bound)
+                await relay.run(client, greeting, handshake.leftover)
+            else:
+                await self._refuse(client, handshake, target, reply, reason)
+            return
+        await self._refuse(client, handshake, target, Reply.GENERAL_FAILURE, relay.aborted)
+
+    async def _ask(
+        self, client: socket.socket, handshake: Handshake, relay: Relay, target: Target
+    ) -> tuple[int, Target | None, str]:
+        """The host's reply, its own address on the connection, and why if it is bad."""
+        try:
+            opening = relay.open(target, self._config.answer_timeout)
+        except BusyError as error:
+            return Reply.GENERAL_FAILURE, None, str(error)
+        return *await self._answer(client, handshake, opening), "the host says so"
 
     async def _answer(
         self, client: socket.socket, handshake: Handshake, opening: asyncio.Future[Answer]
@@ -198,6 +200,8 @@ class Guest:
         reply: int,
         reason: str,
     ) -> None:
+        if client.fileno() < 0 or handshake.is_answered:
+            return
         code = Reply(reply) if reply <= max(Reply) else Reply.GENERAL_FAILURE
         log.debug("%s: refused (%d): %s", target, code, reason)
         await _send_last(client, handshake.reply(code))

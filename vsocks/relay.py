@@ -52,13 +52,16 @@ class Relay:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[object] | None = None
         self._stream: Stream | None = None
+        #: The connection that is relayed, and the same as soon as data may be written to it.
+        self._connection: socket.socket | None = None
         self._socket: socket.socket | None = None
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
         #: Done when the peer has ended and all its data has been given to the socket.
         self._delivered: asyncio.Future[None] = self._loop.create_future()
         self._peer_ended = False
         self._drainer: asyncio.Task[None] | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        #: Until the answer, and while half-closed.
+        self._timer: asyncio.TimerHandle | None = None
         self._moved = 0
         self.aborted = ""
 
@@ -75,8 +78,7 @@ class Relay:
         trace: TracebackType | None,
     ) -> bool:
         task, self._task = self._task, None
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        self._stop_timer()
         self._close_stream(CloseCode.RESET)
         try:
             if self._drainer is not None:
@@ -90,11 +92,13 @@ class Relay:
 
     # -- before there is a connection ------------------------------------------------------
 
-    def open(self, target: Target) -> asyncio.Future[Answer]:
+    def open(self, target: Target, timeout: float) -> asyncio.Future[Answer]:
         """Open a stream to ``target``; what is returned will hold the host's answer.
 
-        Raises BusyError if there is no session or no free stream.
+        After ``timeout`` seconds it is a general failure. Raises BusyError if there is no session
+        or no free stream.
         """
+        self._timer = self._loop.call_later(timeout, self.on_answer, Reply.GENERAL_FAILURE, None)
         self._stream = self._link.open(target, self)
         if not self._link.confirms_open:
             self._answer.set_result((Reply.SUCCEEDED, None))
@@ -117,11 +121,17 @@ class Relay:
 
     # -- relaying --------------------------------------------------------------------------
 
-    async def run(self, connection: socket.socket, head: bytes = b"") -> None:
-        """Relay until both directions have ended; ``head`` was read from the socket before.
+    async def run(
+        self, connection: socket.socket, greeting: bytes = b"", head: bytes = b""
+    ) -> None:
+        """Relay until both directions have ended.
 
-        Closes ``connection``. Raises OSError if the socket fails.
+        ``greeting`` goes to the socket before all else; ``head`` was read from it before. Closes
+        ``connection`` in the end. Raises OSError if the socket fails.
         """
+        self._connection = connection
+        if greeting:
+            await self._loop.sock_sendall(connection, greeting)
         self._socket = connection
         self._deliver_ring()
         with contextlib.suppress(SessionLostError):
@@ -192,6 +202,7 @@ class Relay:
         """The host has answered."""
         if reply:
             self._close_stream(CloseCode.RESET)
+        self._stop_timer()
         if not self._answer.done():
             self._answer.set_result((reply, bound))
 
@@ -246,7 +257,7 @@ class Relay:
             self._link.close(stream, code)
 
     def _close_socket(self, *, reset: bool) -> None:
-        connection, self._socket = self._socket, None
+        connection, self._connection, self._socket = self._connection, None, None
         if connection is None:
             return
         if reset:
@@ -256,14 +267,19 @@ class Relay:
 
     def _watch(self) -> None:
         """A half-closed stream may not wait for ever for its other half."""
-        if self._watchdog is None:
-            self._watchdog = self._loop.call_later(
+        if self._timer is None:
+            self._timer = self._loop.call_later(
                 self._half_close_timeout, self._check_moved, self._moved
             )
 
     def _check_moved(self, moved_before: int) -> None:
-        self._watchdog = None
+        self._timer = None
         if self._moved == moved_before:
             self._abort("half-closed and silent for too long", CloseCode.TIMEOUT)
         else:
             self._watch()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()

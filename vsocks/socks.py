@@ -82,6 +82,11 @@ class Handshake:
         return encode_reply(reply, bound)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the client has had its reply."""
+        return self._state == self._state_done
+
+    @property
     def leftover(self) -> bytes:
         """What the client sent beyond its request, to be relayed after a good reply."""
         waiting = self._state in (self._state_connecting, self._state_done)
