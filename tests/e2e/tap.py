@@ -12,14 +12,18 @@ REMEMBERED = 4 * 1024 * 1024
 
 
 class Tap:
-    """Listens at `path` for one host daemon; `to_guest` and `to_host` are what passed."""
+    """Listens at `path` for one host daemon; `to_guest` and `to_host` are what passed.
 
-    def __init__(self, path: Path, port: Path) -> None:
+    `to_guest_first` goes into the port before anything that the daemon says.
+    """
+
+    def __init__(self, path: Path, port: Path, to_guest_first: bytes = b"") -> None:
         self.path = path
         self.to_guest = bytearray()
         self.to_host = bytearray()
         self._port = socket.socket(socket.AF_UNIX)
         self._port.connect(str(port))
+        self._first = to_guest_first
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(1)
@@ -42,13 +46,16 @@ class Tap:
             daemon, _ = self._listener.accept()
         except OSError:
             return
-        up = threading.Thread(
-            target=_pass_on, args=(daemon, self._port, self.to_guest), name="tap", daemon=True
-        )
+        up = threading.Thread(target=self._run_up, args=(daemon,), name="tap", daemon=True)
         self._threads.append(up)
         up.start()
         _pass_on(self._port, daemon, self.to_host)
         daemon.close()
+
+    def _run_up(self, daemon: socket.socket) -> None:
+        with suppress(OSError):
+            self._port.sendall(self._first)
+            _pass_on(daemon, self._port, self.to_guest)
 
 
 def _pass_on(source: socket.socket, sink: socket.socket, memory: bytearray) -> None:

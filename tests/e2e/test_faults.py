@@ -7,7 +7,9 @@ ends being there, and new connections carry data. All data proves itself (truth.
 
 from __future__ import annotations
 
+import fcntl
 import random
+import termios
 
 import pytest
 
@@ -106,24 +108,41 @@ def test_machine_put_back_to_a_snapshot_under_a_running_host_daemon(rig: Rig) ->
     rig.check_transfers_work()
 
 
-def test_stale_bytes_for_the_guest(rig: Rig) -> None:
-    """Frames of a dead session and garbage, pushed while nobody in the guest has the port open."""
-    recorded = _record_a_session(rig)
+def test_stale_bytes_in_front_of_the_host_s_first(rig: Rig) -> None:
+    """Frames of a dead session and garbage wait in the port when both daemons come."""
+    stale = bytes(_record_a_session(rig).to_guest[:40_000]) + GARBAGE
+    with Tap(rig.vm.folder / "tap2.sock", rig.vm.socket(), to_guest_first=stale) as tap:
+        host = rig.start_host(channel=tap.path)
+        guest = rig.start_guest()
+        listening = guest.log.wait("listening on", timeout=SOON)
+        rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+        host.log.wait(UP, timeout=SOON)
+        rig.check_transfers_work()
+
+
+def test_stale_bytes_for_the_guest_make_no_session(rig: Rig) -> None:
+    """What a dead host daemon once said, handshake included, is no host daemon."""
+    stale = bytes(_record_a_session(rig).to_guest[:40_000]) + GARBAGE
     with rig.raw_port() as port:
-        port.sendall(bytes(recorded.to_guest[:40_000]) + GARBAGE)
-    guest, host = rig.start_guest(), rig.start_host()
+        port.sendall(stale)
+        guest = rig.start_guest()
+        while fcntl.ioctl(port, termios.TIOCOUTQ, bytes(4)) != bytes(4):  # not all read yet
+            assert port.recv(65536), "the port was closed"
+        assert guest.log.find(UP) == []
+    host = rig.start_host()
     opened = host.log.wait("channel open", timeout=SOON)
-    guest.log.wait(UP, timeout=SOON)
     rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
+    guest.log.wait(UP, timeout=SOON)
     rig.check_transfers_work()
 
 
-def test_stale_bytes_for_the_host(rig: Rig) -> None:
-    """Frames of a dead session and garbage from the guest, to a host daemon that waits for one."""
-    recorded = _record_a_session(rig)
-    rig.guest.upload({"stale": bytes(recorded.to_host[:200_000]) + GARBAGE}, "/tmp")
+def test_stale_bytes_for_the_host_make_no_session(rig: Rig) -> None:
+    """What a dead guest daemon once said, and garbage, to a host daemon that waits for one."""
+    stale = bytes(_record_a_session(rig).to_host[:200_000]) + GARBAGE
+    rig.guest.upload({"stale": stale}, "/tmp")
     host = rig.start_host()
     rig.guest.succeed(f"cat /tmp/stale > {PORT}")
+    assert host.log.find(UP) == []
     guest = rig.start_guest()
     listening = guest.log.wait("listening on", timeout=SOON)
     rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
