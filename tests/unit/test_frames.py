@@ -138,6 +138,10 @@ def test_a_long_goodbye_is_shortened() -> None:
     assert isinstance(decode(payload), Goodbye)
 
 
+def test_a_goodbye_that_is_no_utf_8_is_a_goodbye_still() -> None:
+    assert decode(b"\x18it rains\xff") == Goodbye("it rains\ufffd")
+
+
 @given(TOKENS, TOKENS)
 def test_the_two_directions_have_different_epochs(ours: int, theirs: int) -> None:
     if ours != theirs:

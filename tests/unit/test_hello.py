@@ -92,6 +92,12 @@ def crafted(body: bytes) -> bytes:
     return HEADER.pack(CONTROL_ID, len(body) + 4) + body + struct.pack("<I", zlib.crc32(body))
 
 
+def test_a_hello_that_says_less_is_none() -> None:
+    body = struct.pack("<BBHQQIH", 1, 1, 8, 5, 6, 2048, 600)
+    assert decode_hello(payload_of(crafted(body))) is None
+    assert decode_hello(payload_of(crafted(b""))) is None
+
+
 def test_a_later_version_may_say_more() -> None:
     body = struct.pack("<BBHQQIHH", 2, 1, 8, 5, 6, 2048, 600, 0) + b"more that we don't know"
     hello, end = find_hello(memoryview(crafted(body) + b"rest"))
@@ -143,6 +149,17 @@ def test_a_hello_is_found_behind_any_junk_in_any_chunks(
         first, behind = searched(behind, [])
     assert first == hello
     assert behind == rest
+
+
+def test_what_claims_to_be_a_far_longer_hello_is_not_waited_for() -> None:
+    claim = HEADER.pack(CONTROL_ID, 5 * HELLO_SIZE) + MAGIC
+    assert searched(claim + HELLO.encode(), []) == (HELLO, b"")
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 100])
+def test_a_hello_is_found_wherever_it_is_cut(junk: bytes) -> None:
+    for cut in range(HELLO_SIZE):
+        assert searched(junk + HELLO.encode(), [len(junk) + cut]) == (HELLO, b"")
 
 
 @given(HELLOS, HELLOS, st.lists(st.integers(1, 90), max_size=10))
