@@ -66,6 +66,14 @@ def test_the_hello_of_somebody_from_an_hour_ago_proves_nothing_and_is_answered()
     assert host.receive_hello(Hello(Role.GUEST, 100, host.nonce, Offer()))
 
 
+def test_a_peer_that_repeats_its_hello_has_not_had_ours() -> None:
+    host = handshake(Role.HOST)
+    for _ in range(3):
+        assert not host.receive_hello(Hello(Role.GUEST, 99, 0, Offer()))
+        assert hello_in(host.output(0.0)).echo == 99
+        assert not host.output(0.0)
+
+
 def test_our_hello_can_be_asked_for_again() -> None:
     guest = handshake(Role.GUEST)
     guest.receive_hello(Hello(Role.HOST, 5, guest.nonce, Offer()))
@@ -81,8 +89,10 @@ def test_a_nonce_is_never_zero() -> None:
 
 
 def test_a_guest_speaks_at_once_and_then_again_and_again() -> None:
-    times = [when for when, _ in said(handshake(Role.GUEST), 20.0)]
+    guest = handshake(Role.GUEST)
+    times = [when for when, _ in said(guest, 20.0)]
     assert times[0] == 0.0
+    assert not guest.output(times[-1] + FIRST_RETRY / 2)
     gaps = [after - before for before, after in pairwise(times)]
     assert all(FIRST_RETRY <= gap <= LAST_RETRY for gap in gaps)
     assert len(gaps) >= 20.0 / LAST_RETRY - 1

@@ -120,9 +120,18 @@ def test_an_id_is_free_at_its_close(guest: OriginalPeer) -> None:
 def test_data_that_crosses_our_close_is_ignored(guest: OriginalPeer) -> None:
     guest.session.close(guest.opened(0), CloseCode.RESET)
     assert guest.hear() == [(0, b"")]
-    assert not guest.say(packet(0, b"sent before the close came"), packet(0))
-    assert not guest.hear()
+    for late in (b"sent before the close came", b""):
+        assert not guest.say(packet(0, late))
+        assert not guest.hear()
     assert guest.opened(0)
+
+
+def test_after_the_next_use_of_an_id_nothing_crosses_any_more(guest: OriginalPeer) -> None:
+    guest.session.close(guest.opened(0), CloseCode.RESET)
+    guest.hear()
+    guest.opened(0)
+    guest.say(packet(0), packet(0, b"no request"))
+    assert guest.hear() == [(0, b"")]
 
 
 # -- an original host ----------------------------------------------------------------------

@@ -71,6 +71,19 @@ def test_a_stream_that_stays_full_is_given_up(guest: OriginalPeer) -> None:
     assert guest.hear() == [(0, b"")]
 
 
+def test_each_stall_has_its_own_time(guest: OriginalPeer) -> None:
+    slow, other = guest.opened(0), guest.opened(1)
+    guest.say(packet(0, bytes(WINDOW)), packet(1, bytes(WINDOW)), packet(0, b"more"))
+    guest.now += STALL_TIMEOUT
+    assert guest.say() == [Closed(slow, CloseCode.TIMEOUT)]
+    assert not guest.session.is_stalled
+    assert not guest.say(packet(1, b"more"))
+    guest.now += STALL_TIMEOUT - 0.1
+    assert not guest.say()
+    guest.now += 0.1
+    assert guest.say() == [Closed(other, CloseCode.TIMEOUT)]
+
+
 def test_a_stall_begins_anew_after_each_room(guest: OriginalPeer) -> None:
     """Slow is not stuck."""
     slow, _ = full(guest)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.original_peer import BY_IP, BY_NAME, packet, packets
 from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
+from vsocks.errors import BusyError
 from vsocks.events import Event, Opened, SessionLost, SessionUp
 from vsocks.handshake import HELLO_SIZE, Hello, Offer, Role, find_hello
 from vsocks.original import OriginalSession
@@ -96,6 +97,15 @@ def test_in_any_chunks(sizes: list[int]) -> None:
     assert opened == ["example.com", "10.1.2.3"]
 
 
+def test_cut_at_any_byte() -> None:
+    first = packet(0, b"\x03\xc8" + b"x" * 200 + b"\x00\x50")
+    for cut in range(len(first)):
+        host = Side(Role.HOST)
+        assert not host.take(first[:cut])
+        assert len(host.take(first[cut:])) == 2
+        assert host.is_original
+
+
 def test_an_original_guest_is_sent_nothing_that_it_does_not_know() -> None:
     host = Side(Role.HOST)
     assert not host.wait(60.0)
@@ -158,6 +168,8 @@ def test_an_original_host_then_gets_requests_but_not_on_the_id_of_the_probe() ->
     assert session is not None
     for number in range(63):
         assert session.open(Target("example.com", 80)).id == number
+    with pytest.raises(BusyError):
+        session.open(Target("example.com", 80))
     assert packets(guest.wait(60.0)) == [(number, BY_NAME) for number in range(63)]
 
 
@@ -205,7 +217,25 @@ def test_a_vsocks_guest_that_follows_an_original_one_gets_a_session() -> None:
         host.take(guest.say())
     assert isinstance(host.endpoint.session, Session)
     assert isinstance(guest.endpoint.session, Session)
-    # From now on the peer is known to speak vsocks.
-    host.take(Hello(Role.GUEST, 5, 6, Offer()).encode())
+
+
+def test_a_peer_that_has_spoken_vsocks_is_never_taken_for_an_original_one() -> None:
+    """Its old data might look like a request."""
+    host = Side(Role.HOST)
+    ours = host.endpoint._handshake.nonce
+    assert [type(event) for event in host.take(hello_to(ours))] == [SessionUp]
+    host.wait(60.0)
+    assert [type(event) for event in host.events] == [SessionUp, SessionLost]
     assert not host.take(FIRST)
-    assert not host.is_original
+
+
+def test_nor_one_that_has_sent_a_control_frame() -> None:
+    host = Side(Role.HOST)
+    host.take(FIRST)
+    assert [type(event) for event in host.take(packet(0xFFFF, bytes(30)))] == [SessionLost]
+    assert not host.take(FIRST)
+
+
+def hello_to(nonce: int) -> bytes:
+    """The hello of a guest that has had the host's."""
+    return Hello(Role.GUEST, 5, nonce, Offer()).encode()

@@ -69,8 +69,8 @@ def test_a_guest_that_never_reads_costs_no_memory() -> None:
         optional = bytes([FIRST_OPTIONAL_KIND]) + bytes(100)
         obey(guest, guest.deliver(guest.frame(CONTROL_ID, optional)))
         guest.data(2, b"")
+        guest.now += 1.5
         guest.session.poll(guest.now)
-        guest.now += 1.0
         if token == 0:
             before = queued(guest.session)
     assert queued(guest.session) <= before + STREAMS

@@ -106,6 +106,16 @@ def test_a_reset_while_done_waits_for_credit_frees_the_slot() -> None:
     assert guest.can_reopen(stream)
 
 
+def test_a_reset_that_crosses_our_done_needs_no_answer(guest: Peer) -> None:
+    stream = guest.opened(0)
+    guest.say(End(0))
+    guest.session.close(stream, DONE)
+    assert guest.talk()[-1] == Close(0, DONE)
+    assert not guest.say(Close(0, RESET))
+    assert not guest.talk()
+    assert guest.can_reopen(stream)
+
+
 def test_a_close_is_sent_once(guest: Peer) -> None:
     stream = guest.opened(0)
     guest.talk()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.peer import WINDOW, Heard, Peer
-from vsocks.flow import MAX_LIMIT
+from vsocks.flow import MAX_LIMIT, MIN_LIMIT
 from vsocks.frames import Ack, Credit, End, Ping, Pong
 from vsocks.handshake import Offer, Role
 from vsocks.session import ACK_EVERY
@@ -130,6 +130,7 @@ def test_nothing_can_be_sent_after_the_end(guest: Peer) -> None:
     assert not sizes(heard := guest.hear())
     assert len(of_kind(heard, End)) == 1
     guest.session.send(stream, memoryview(b"late"))
+    guest.session.end(stream)
     assert not guest.hear()
 
 
@@ -150,6 +151,15 @@ def test_control_messages_go_before_data(guest: Peer) -> None:
     heard = guest.hear()
     assert Pong(77) in heard
     assert heard.index(Pong(77)) < min(heard.index(item) for item in heard if type(item) is tuple)
+
+
+def test_every_ping_is_answered_but_of_several_at_once_only_the_last(guest: Peer) -> None:
+    guest.hear()
+    for token in range(3):
+        guest.say(Ping(token))
+        assert guest.hear() == [Pong(token)]
+    guest.say(Ping(7), Ping(8), Ping(9))
+    assert guest.hear() == [Pong(9)]
 
 
 def test_data_waits_while_a_control_message_has_no_room(guest: Peer) -> None:
@@ -205,6 +215,16 @@ def test_an_acknowledgement_makes_room(guest: Peer) -> None:
     assert 0 < guest.heard_bytes() <= total // 2
 
 
+def test_on_a_slow_channel_frames_are_short(guest: Peer) -> None:
+    """So that the other streams are never long behind one of them."""
+    guest.session.send(guest.opened(0), memoryview(bytes(4 * MAX_LIMIT)))
+    for _ in range(20):
+        written = guest.heard_bytes()
+        guest.now += 1.0
+        guest.say(Ack(written))
+    assert max(size for _, size in sizes(guest.hear())) == MIN_LIMIT // 4
+
+
 def test_control_messages_do_not_wait_for_acknowledgements(guest: Peer) -> None:
     written_without_acks(guest)
     guest.say(Ping(5))
@@ -216,6 +236,9 @@ def test_all_that_came_is_acknowledged(guest: Peer) -> None:
     for _ in range(40):
         guest.data(0, bytes(WINDOW // 2))
         guest.session.consumed(stream, WINDOW // 2)
-        acknowledged += sum(item.size for item in guest.hear() if isinstance(item, Ack))
-        assert 0 <= guest.sent - acknowledged < ACK_EVERY
+        for ack in guest.hear():
+            if isinstance(ack, Ack):
+                acknowledged += ack.size
+                assert acknowledged == guest.sent
+        assert guest.sent - acknowledged < ACK_EVERY
     assert acknowledged > 4 * ACK_EVERY
