@@ -1,0 +1,20 @@
+"""The fuzz targets hold on what they begin from; `make fuzz` goes on from there."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from tests.fuzz import TARGETS
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_and_their_beginnings_hold(name: str) -> None:
+    target = importlib.import_module(f"tests.fuzz.{name}")
+    assert target.SEEDS
+    for seed in target.SEEDS:
+        for size in range(len(seed) + 1):
+            target.run(seed[:size])
