@@ -140,8 +140,9 @@ class Rig:
 
     def check_still_flowing(self, client: Client, connections: int = 4) -> None:
         """Connections without end have not ended."""
-        assert client.process.log.find('"event": "ended"') == []
-        assert len(client.wait("flowing", connections)) == connections
+        ended = client.process.log.find('"event": "ended"')
+        assert not ended, f"connections ended: {ended}"
+        client.wait("flowing", connections)
         self.check_no_wrong_byte()
 
     def follow_again(self, *processes: GuestProcess) -> None:
@@ -151,13 +152,14 @@ class Rig:
 
     def check_no_wrong_byte(self) -> None:
         """The target got what the clients sent, or the beginning of it."""
-        assert [record for record in self.target.records if record.wrong] == []
+        wrong = [record for record in self.target.records if record.wrong]
+        assert not wrong, f"wrong bytes reached the target: {wrong}"
 
     def report_session(self, there: float, up: float) -> None:
         """Note how long the session took from both ends being there; it may not take too long."""
         seconds = max(0.0, up - there)
         self.note(f"session after {seconds:.2f} s (goal {SESSION_GOAL:g})")
-        assert seconds < SESSION_DEADLINE
+        assert seconds < SESSION_DEADLINE, f"no session for {seconds:.1f} s"
 
     def raw_port(self) -> socket.socket:
         """The host's end of the port, for a test that is no daemon."""
