@@ -1,6 +1,7 @@
 """`python -m tests.bench`: compare, print the tables, write them down."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,13 @@ from .profile import run_profile
 from .report import Part, write_report
 
 ROUNDS = 5
+VM_ROUNDS = 3
 QUICK_ROUNDS = 2
 
 
 def main() -> int:
     """The exit status: 0 if every peer did everything, whoever won."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # cleans up on its way
     options = _options()
     workloads = [name for name in WORKLOADS if name in options.only] or list(WORKLOADS)
     if options.profile:
@@ -44,7 +47,7 @@ def _loopback_part(
     peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace
 ) -> Part:
     scale = on_loopback.QUICK if options.quick else on_loopback.FULL
-    others, rounds = Others(), _rounds(options)
+    others, rounds = Others(), _rounds(options, ROUNDS)
     results = on_loopback.run_on_loopback(
         {name: on_loopback.PEERS[name] for name in peers},
         {name: WORKLOADS[name] for name in workloads},
@@ -62,7 +65,7 @@ def _loopback_part(
 
 def _vm_part(peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace) -> Part:
     scale = in_vm.QUICK if options.quick else in_vm.FULL
-    others, rounds = Others(), _rounds(options)
+    others, rounds = Others(), _rounds(options, VM_ROUNDS)
     results, accelerator = in_vm.run_in_vm(
         {name: in_vm.PEERS[name] for name in peers}, workloads, scale, rounds
     )
@@ -82,8 +85,8 @@ def _facts(others: Others, rounds: int, options: argparse.Namespace) -> Mapping[
     }
 
 
-def _rounds(options: argparse.Namespace) -> int:
-    return options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
+def _rounds(options: argparse.Namespace, usual: int) -> int:
+    return options.repeat or (QUICK_ROUNDS if options.quick else usual)
 
 
 def _chosen(peers: Iterable[str], only: Sequence[str]) -> list[str]:
@@ -105,7 +108,9 @@ def _options() -> argparse.Namespace:
         metavar="NAME",
         help=f"a peer or a workload; can be repeated; any of {', '.join(names)}",
     )
-    parser.add_argument("--repeat", type=int, metavar="N", help=f"rounds (default {ROUNDS})")
+    parser.add_argument(
+        "--repeat", type=int, metavar="N", help=f"rounds (default {ROUNDS}, in the VM {VM_ROUNDS})"
+    )
     parser.add_argument(
         "--output", type=Path, default=Path("dist/bench"), metavar="PATH", help="less the suffix"
     )

@@ -27,7 +27,7 @@ from .vm_vsocks import vsocks
 
 PEERS: dict[str, VMPeer] = {"direct": direct, "raw": raw, "socat": socat, "vsocks": vsocks}
 
-FULL = Scale(size=50_000_000, seconds=3)
+FULL = Scale(size=30_000_000, seconds=2)
 QUICK = Scale(size=20_000_000, seconds=1)
 
 METRICS = (
