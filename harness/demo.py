@@ -16,7 +16,7 @@ from harness.qmp import QMPError
 from harness.targets import EchoServer, FileServer, payload, serving, sha256
 from harness.transcript import Transcript, WaitError
 from harness.vm import VM, LaunchError
-from harness.warm import warm_vm
+from harness.warm import warm_state, warm_vm
 
 SIZE = 32 * 1024 * 1024
 ROUND_TRIPS = 500
@@ -44,8 +44,8 @@ Then, in the guest (a copy of the folder vsocks/ and a Python 3.11 are enough) a
     guest$ python3 -m vsocks guest --channel virtio
     host$  vsocks host --channel unix:/run/vsocks/guest.sock
 
-What the guest may reach is decided on the host; the host's loopback is not unless you say so
-(--allow 127.0.0.1:PORT). Programs in the guest use 127.0.0.1:1080 as their SOCKS5 proxy."""
+Programs in the guest use 127.0.0.1:1080 as their SOCKS5 proxy. The host decides what they reach:
+its own loopback, for one, only if you say so (--allow 127.0.0.1:PORT)."""
 
 
 def main() -> int:
@@ -53,6 +53,7 @@ def main() -> int:
     try:
         image = debian_image()
         choice = choose(image)
+        warm_state(image, choice)
         with ExitStack() as stack:
             right = _show(stack, image, choice)
     except (CommandError, ImageError, LaunchError, QMPError, WaitError, OSError) as error:

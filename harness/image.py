@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +66,6 @@ def _build(folder: Path) -> None:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
         ).returncode
     if status:
-        shutil.rmtree(folder / "root", ignore_errors=True)
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise ImageError(f"{' '.join(command)} ended with status {status}:\n{tail}")
 
