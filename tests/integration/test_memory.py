@@ -124,7 +124,7 @@ def _traced(daemon: Daemon) -> int:
     ("what", "measure", "slack", "environment"),
     [
         pytest.param("resident", _resident, 3_000_000, {}, id="resident"),
-        pytest.param("traced", _traced, 50_000, {"VSOCKS_TRACE_MEMORY": "1"}, id="traced-heap"),
+        pytest.param("traced", _traced, 100_000, {"VSOCKS_TRACE_MEMORY": "1"}, id="traced-heap"),
     ],
 )
 def test_memory_is_flat(
