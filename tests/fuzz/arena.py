@@ -7,6 +7,7 @@ of a session that is over.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,12 +29,15 @@ from vsocks.events import (
 from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, CloseCode, epoch_of
 from vsocks.handshake import Hello, Offer, Role
 from vsocks.original import STALL_TIMEOUT, OriginalSession
+from vsocks.session import Session
 from vsocks.streams import Stream
 
 STREAMS = 4
 WINDOW = 2048
 TARGET = Target("example.com", 80)
 THEIRS = 0x2222222222222222
+#: The daemon does one of so many things.
+ACTIONS = 8
 OUTPUT = memoryview(bytearray(MAX_OUTPUT + 0xFFFF))
 #: Queues hold at most a few entries a stream; an endpoint has a queue or two of each kind.
 MOST_QUEUED = 40 * STREAMS
@@ -43,7 +47,9 @@ MOST_QUEUED = 40 * STREAMS
 class Account:
     """What the daemon knows of one stream."""
 
-    answered: bool
+    #: The guest has had the host's answer; the host owes one.
+    answered: bool = True
+    owes_answer: bool = False
     held: int = 0
     over: bool = False
     closed: bool = False
@@ -149,7 +155,7 @@ class Arena:
             case Opened(stream, _):
                 assert self.role is Role.HOST
                 assert stream not in self.accounts, "the same stream opened twice"
-                self.accounts[stream] = Account(answered=True)
+                self.accounts[stream] = Account(owes_answer=True)
             case Answered(stream, _, _):
                 account = self.accounts[stream]
                 assert not account.answered, "answered twice"
@@ -182,21 +188,20 @@ class Arena:
         if session is None:
             return
         if action == 0 and self.role is Role.GUEST:
-            try:
-                opened = session.open(TARGET)
-            except BusyError:
-                return
-            assert opened not in self.accounts
-            self.accounts[opened] = Account(answered=not session.confirms_open)
-            return
+            self._open(session)
+        if action == 7:
+            session.goodbye("it is late")
         chosen = next((s for s in self.accounts if s.id == stream), None)
         if chosen is None:
             return
+        account = self.accounts[chosen]
         match action:
-            case 1:
+            case 1 if account.owes_answer:
                 session.accept(chosen, TARGET if size % 2 else None)
-            case 2 if self.role is Role.HOST:
+                account.owes_answer = False
+            case 2 if account.owes_answer:
                 session.refuse(chosen, size % 255 + 1)
+                del self.accounts[chosen]
             case 3 if chosen.outbound is None:
                 session.send(chosen, memoryview(bytes(size)))
             case 4:
@@ -204,10 +209,15 @@ class Arena:
             case 5:
                 self.close(chosen, size % 5)
             case 6:
-                account = self.accounts[chosen]
                 passed_on = min(size, account.held)
                 account.held -= passed_on
                 session.consumed(chosen, passed_on)
+
+    def _open(self, session: Session | OriginalSession) -> None:
+        with contextlib.suppress(BusyError):
+            stream = session.open(TARGET)
+            assert stream not in self.accounts
+            self.accounts[stream] = Account(answered=not session.confirms_open)
 
     def close(self, stream: Stream, code: int) -> None:
         """The daemon is done with a stream."""

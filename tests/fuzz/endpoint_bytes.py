@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz.arena import TARGET, THEIRS, Arena
+from tests.fuzz.arena import ACTIONS, TARGET, THEIRS, Arena
 from tests.fuzz.feed import Feed
 from vsocks.address import encode_address
 from vsocks.endpoint import Wire
@@ -28,7 +28,7 @@ def run(data: bytes) -> None:
             case 1:
                 arena.wait(feed.number(1) / 8)
             case 2:
-                arena.act(feed.below(7), feed.below(4), feed.number(2))
+                arena.act(feed.below(ACTIONS), feed.below(4), feed.number(2))
             case _:
                 arena.deliver(feed.blob())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.fuzz.arena import Arena
+from tests.fuzz.arena import ACTIONS, Arena
 from tests.fuzz.feed import Feed
 from vsocks.endpoint import Wire
 from vsocks.frames import Kind
@@ -48,9 +48,12 @@ def step(arena: Arena, feed: Feed) -> None:
         case 8:
             ours = arena.endpoint._handshake.nonce
             nonce = arena.peer_nonce + feed.below(2)
-            arena.deliver(arena.hello(nonce, ours if feed.below(2) else feed.number(2)))
+            hello = bytearray(arena.hello(nonce, ours if feed.below(2) else feed.number(2)))
+            if feed.below(4) == 3:
+                hello[feed.below(len(hello))] ^= 1
+            arena.deliver(bytes(hello))
         case 9:
-            arena.act(feed.below(7), feed.below(4), feed.number(2))
+            arena.act(feed.below(ACTIONS), feed.below(4), feed.number(2))
         case 10:
             arena.write(feed.number(2))
         case 11:
@@ -94,11 +97,45 @@ def address(feed: Feed) -> bytes:
             return feed.blob()
 
 
-#: An open, an answer by the daemon, data both ways, ends and closes; and the guest's side of it.
+# -- seeds: each is a row of choices, as run() takes them -----------------------------------
+
+
+def says(kind: Kind, stream: int, *fields: int) -> bytes:
+    return bytes([0, KINDS.index(kind), stream, *fields])
+
+
+def sends(stream: int, size: int) -> bytes:
+    return bytes([4, stream]) + size.to_bytes(2, "little")
+
+
+def does(action: int, stream: int, size: int = 0) -> bytes:
+    return bytes([9, action, stream]) + size.to_bytes(2, "little")
+
+
+WRITES = bytes([10, 255, 255])
+CONSUMES, GOODBYES = 6, 7
+HOST, GUEST = bytes([1, 0]), bytes([0, 0])
+
 SEEDS = [
-    bytes(
-        [1, 0, 0, 0, 0, 2, 9, 1, 0, 0, 0, 4, 0, 9, 0, 9, 3, 0, 9, 0, 10, 0, 4, 0, 3, 0, 0, 4, 0, 1]
-    ),
-    bytes([0, 0, 9, 0, 0, 0, 0, 10, 0, 4, 0, 1, 0, 0, 0, 4, 0, 9, 0, 9, 5, 0, 1, 0, 10, 0, 4]),
-    bytes([1, 3, 0, 7, 0, 5, 8, 1, 0, 6, 0, 0, 2, 5, 0, 0, 7, 3, 1, 2, 3, 11, 200, 11, 200]),
+    # The host accepts; data both ways, credit for all of it, the ends, the closes.
+    HOST + says(Kind.OPEN, 0, 2) + does(1, 0) + sends(0, 2000) + does(CONSUMES, 0, 2000) + WRITES,
+    HOST + says(Kind.OPEN, 1, 2) + does(1, 1) + does(3, 1, 3000) + WRITES + does(4, 1) + WRITES,
+    HOST + says(Kind.OPEN, 0, 2) + does(1, 0) + says(Kind.END, 0) + does(5, 0) + WRITES,
+    HOST + says(Kind.OPEN, 0, 2) + does(2, 0, 4) + WRITES + says(Kind.CLOSE, 0, 1),
+    # The host is done but for data without credit, and the guest resets.
+    HOST
+    + says(Kind.OPEN, 0, 2)
+    + does(1, 0)
+    + does(3, 0, 3000)
+    + says(Kind.END, 0)
+    + does(5, 0)
+    + WRITES
+    + says(Kind.CLOSE, 0, 1)
+    + WRITES,
+    # The guest opens, and is accepted or refused.
+    GUEST + does(0, 0) + WRITES + says(Kind.OPEN_RESULT, 0, 0, 0) + sends(0, 9) + does(3, 0, 9),
+    GUEST + does(0, 0) + WRITES + says(Kind.OPEN_RESULT, 0, 5, 0) + does(5, 0, 1) + WRITES,
+    # Short frames, raw bytes, hellos, silence, and our goodbye.
+    bytes([1, 3, 7, 5, 8, 1, 0, 6, 0, 8, 0, 1, 0, 8, 0, 1, 3, 30, 11, 200, 11, 200]) + WRITES,
+    HOST + does(GOODBYES, 0) + WRITES,
 ]

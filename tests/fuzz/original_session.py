@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.fuzz.arena import STREAMS, TARGET, Arena
+from tests.fuzz.arena import ACTIONS, STREAMS, TARGET, Arena
 from tests.fuzz.feed import Feed
 from vsocks.address import encode_address
 from vsocks.endpoint import Wire
@@ -36,7 +36,7 @@ def step(arena: Arena, feed: Feed) -> None:
         case 6:
             arena.deliver(feed.blob())
         case 7:
-            arena.act(feed.below(7), number, feed.number(2))
+            arena.act(feed.below(ACTIONS), number, feed.number(2))
         case 8:
             arena.write(feed.number(2))
         case 9:
