@@ -3,11 +3,13 @@
 A pipe holds far more than it needs to stay busy (QEMU's holds 0.7 MB towards a guest), and
 whatever is queued in it stands in front of the next keystroke. So the sender keeps count of
 what the receiver hasn't yet taken out, and keeps that below a limit, which it fits to the
-channel: it grows while bytes come through quickly and shrinks when they begin to queue.
+channel: it grows while bytes come through quickly and shrinks when they begin to queue. What
+is quick depends on the channel and on the machines at its ends; the shortest delay seen tells.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -15,8 +17,10 @@ from vsocks.errors import ProtocolError
 
 MIN_LIMIT: Final = 64 * 1024
 MAX_LIMIT: Final = 1024 * 1024
-#: The time that bytes may spend in the channel, in seconds, before the limit is lowered.
-TARGET_DELAY: Final = 0.004
+#: The time that bytes may wait in the channel, in seconds, before the limit is lowered.
+MAX_WAIT: Final = 0.004
+#: A peer that never acknowledges may not make the list of times grow.
+_MAX_MARKS: Final = 1024
 
 
 class Flight:
@@ -28,7 +32,8 @@ class Flight:
         self._sent = 0
         self._acked = 0
         #: (bytes sent so far, when) of batches that are still on their way, oldest first.
-        self._marks: deque[tuple[int, float]] = deque()
+        self._marks: deque[tuple[int, float]] = deque(maxlen=_MAX_MARKS)
+        self._shortest = math.inf
         self.limit = max(min_limit, min(max_limit, 4 * min_limit))
 
     @property
@@ -58,9 +63,16 @@ class Flight:
         delay = None
         while self._marks and self._marks[0][0] <= self._acked:
             delay = now - self._marks.popleft()[1]
-        if delay is None:
-            return
-        if delay > TARGET_DELAY:
+        if delay is not None:
+            self._adapt(delay, size)
+
+    def _adapt(self, delay: float, size: int) -> None:
+        """Fit the limit to the time that some bytes took to be acknowledged."""
+        # Never forgotten: a measure that followed the delay up would let it grow without end.
+        self._shortest = min(delay, self._shortest)
+        wait = delay - self._shortest
+        most = MAX_WAIT + self._shortest
+        if wait > most:
             self.limit = max(self._min, self.limit * 3 // 4)
-        elif delay < TARGET_DELAY / 2:
+        elif wait < most / 2:
             self.limit = min(self._max, self.limit + size)

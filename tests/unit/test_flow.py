@@ -7,13 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.errors import ProtocolError
-from vsocks.flow import MAX_LIMIT, MIN_LIMIT, TARGET_DELAY, Flight
+from vsocks.flow import MAX_LIMIT, MAX_WAIT, MIN_LIMIT, Flight
 
 pytestmark = pytest.mark.unit
 
-QUICK = TARGET_DELAY / 4
-NEITHER = TARGET_DELAY * 3 / 4
-SLOW = TARGET_DELAY * 4
+#: The shortest delay of the channel, and how long bytes may wait beyond it.
+QUICK = 0.001
+MOST = MAX_WAIT + QUICK
+NEITHER = QUICK + MOST * 3 / 4
+SLOW = QUICK + MOST * 4
+
+
+def known_channel() -> Flight:
+    """A flight that has seen how quick the channel can be."""
+    flight = Flight()
+    round_trips(flight, QUICK, times=1)
+    return flight
 
 
 def round_trips(flight: Flight, delay: float, times: int) -> None:
@@ -27,7 +36,7 @@ def round_trips(flight: Flight, delay: float, times: int) -> None:
 
 
 def test_sent_bytes_take_room_until_they_are_acknowledged() -> None:
-    flight = Flight()
+    flight = known_channel()
     limit = flight.limit
     flight.sent(1000, 0.0)
     flight.sent(500, 0.0)
@@ -61,9 +70,10 @@ def test_the_limit_grows_on_a_quick_channel() -> None:
 
 
 def test_the_limit_shrinks_when_bytes_queue_and_recovers() -> None:
-    flight = Flight()
+    flight = known_channel()
+    before = flight.limit
     round_trips(flight, SLOW, times=1)
-    assert MIN_LIMIT < flight.limit < Flight().limit
+    assert MIN_LIMIT < flight.limit < before
     round_trips(flight, SLOW, times=50)
     assert flight.limit == MIN_LIMIT
     round_trips(flight, QUICK, times=50)
@@ -71,9 +81,17 @@ def test_the_limit_shrinks_when_bytes_queue_and_recovers() -> None:
 
 
 def test_the_limit_stays_where_the_delay_is_right() -> None:
-    flight = Flight()
+    flight = known_channel()
+    before = flight.limit
     round_trips(flight, NEITHER, times=20)
-    assert flight.limit == Flight().limit
+    assert flight.limit == before
+
+
+def test_a_long_way_is_no_queue() -> None:
+    """A slow machine at the other end answers late, however little is under way."""
+    flight = Flight()
+    round_trips(flight, SLOW, times=50)
+    assert flight.limit == MAX_LIMIT
 
 
 @given(

@@ -210,17 +210,16 @@ def test_without_acknowledgements_no_more_than_the_limit_is_sent(guest: Peer) ->
 
 def test_an_acknowledgement_makes_room(guest: Peer) -> None:
     total = written_without_acks(guest)
-    guest.now = 1.0  # The channel is slow, so there will not be more room than before.
     guest.say(Ack(total // 2))
-    assert 0 < guest.heard_bytes() <= total // 2
+    assert 0 < guest.heard_bytes() <= total
 
 
 def test_on_a_slow_channel_frames_are_short(guest: Peer) -> None:
     """So that the other streams are never long behind one of them."""
     guest.session.send(guest.opened(0), memoryview(bytes(4 * MAX_LIMIT)))
-    for _ in range(20):
+    for delay in (0.001, *[1.0] * 20):
         written = guest.heard_bytes()
-        guest.now += 1.0
+        guest.now += delay
         guest.say(Ack(written))
     assert max(size for _, size in sizes(guest.hear())) == MIN_LIMIT // 4
 

@@ -70,9 +70,20 @@ class VirtioChannel(Channel):
     async def read_into(self, buffer: memoryview) -> int:
         while True:
             try:
-                return os.readv(self._fd, [buffer])
+                return self._read_all(buffer)
             except BlockingIOError:
                 await self._edge()
+
+    def _read_all(self, buffer: memoryview) -> int:
+        """Read what there is: a read gives one of QEMU's buffers, 4 KiB, however much waits.
+
+        Raises BlockingIOError if there is nothing; 0 means that the host has disconnected.
+        """
+        size = os.readv(self._fd, [buffer])
+        with contextlib.suppress(BlockingIOError):
+            while 0 < size < len(buffer) and (more := os.readv(self._fd, [buffer[size:]])):
+                size += more
+        return size
 
     def write_now(self, data: memoryview) -> int:
         written = 0
