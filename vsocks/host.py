@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target
 from vsocks.dial import Dialer, DialError
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from vsocks.streams import Stream
 
 log = logging.getLogger(__name__)
+
+#: Refusals logged, a second in the long run and at once.
+_REFUSALS_LOGGED: Final = 2.0
+_REFUSALS_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Host:
         self._pool = Pool(config.offer.max_streams, config.offer.window)
         self._resolver = Resolver()
         self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
+        self._refusals = Refusals()
         self._rate = ConnectRate(config.connect_rate, burst=max(1, int(config.connect_rate)))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         self._link = Link(source, endpoint, channel_name, self._on_open)
@@ -83,12 +88,15 @@ class Host:
 
     def _on_open(self, stream: Stream, target: Target) -> Relay | Reply:
         if not self._rate.take(now=self._loop.time()):
-            log.warning("%s: refused, more than %g connects/s", target, self._config.connect_rate)
+            rate = self._config.connect_rate
+            self._refusals.note(f"{target}: more than {rate:g} connects/s", self._loop.time())
             return Reply.GENERAL_FAILURE
         try:
             relay = Relay(self._link, self._pool, self._config.half_close_timeout)
         except BusyError:
-            log.warning("%s: refused, all %d streams are taken", target, self._pool.size)
+            self._refusals.note(
+                f"{target}: all {self._pool.size} streams are taken", self._loop.time()
+            )
             return Reply.GENERAL_FAILURE
         relay.adopt(stream)
         task = self._loop.create_task(self._serve(relay, target))
@@ -116,9 +124,26 @@ class Host:
         try:
             return await self._dialer.dial(target)
         except DialError as error:
-            log.info("refused (%d): %s", error.reply, error.reason)
+            self._refusals.note(f"({error.reply:d}) {error.reason}", self._loop.time())
             relay.refuse(error.reply)
             return None
+
+
+class Refusals:
+    """Logs what was refused, but not so much that a hostile guest could fill the disk with it."""
+
+    def __init__(self) -> None:
+        self._rate = ConnectRate(_REFUSALS_LOGGED, burst=_REFUSALS_AT_ONCE)
+        self._left_out = 0
+
+    def note(self, reason: str, now: float) -> None:
+        """Log a refusal, or count it for the next line that is logged."""
+        if not self._rate.take(now=now):
+            self._left_out += 1
+            return
+        more = f" (and {self._left_out} more before it)" if self._left_out else ""
+        self._left_out = 0
+        log.info("refused: %s%s", reason, more)
 
 
 def _bound_address(connection: socket.socket) -> Target:

@@ -89,6 +89,7 @@ def test_a_frozen_peer_is_noticed_and_taken_back(
     source_target, sink_target, echo_target = serve(source), serve(sink), serve(echo)
     asleep, awake = (pair.guest, pair.host) if frozen == "guest" else (pair.host, pair.guest)
     load = Load(pair.proxy, source_target.address, sink_target.address, range(4))
+    load.wait_begun()
     load.wait_moved(1_000_000)
     since, asleep_since = len(awake.lines), len(asleep.lines)
     asleep.signal(signal.SIGSTOP)

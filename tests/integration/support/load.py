@@ -29,6 +29,7 @@ class Load:
     def __init__(self, proxy: Address, source: Address, sink: Address, streams: range) -> None:
         self._proxy = proxy
         self._moved = 0
+        self._begun = 0
         self._running = len(streams)
         self._news = threading.Condition()
         self._outcomes: list[Any] = []
@@ -44,6 +45,12 @@ class Load:
         ]
         for thread in self._threads:
             thread.start()
+
+    def wait_begun(self, *, deadline: float = DEADLINE) -> None:
+        """Wait until every transfer has its connection."""
+        with self._news:
+            everybody = self._news.wait_for(lambda: self._begun == len(self._threads), deadline)
+            assert everybody, f"only {self._begun} of {len(self._threads)} began in {deadline} s"
 
     def wait_moved(self, count: int, *, deadline: float = DEADLINE) -> int:
         """Wait until `count` bytes have gone through in all, or nothing runs any more."""
@@ -74,6 +81,9 @@ class Load:
         try:
             with socks.connect(self._proxy, target) as sock:
                 request(sock, stream, ENDLESS)
+                with self._news:
+                    self._begun += 1
+                    self._news.notify_all()
                 outcome = transfer(sock, stream)
         except (OSError, EOFError, socks.RefusedError, CorruptDataError) as error:
             outcome = error
