@@ -29,6 +29,8 @@ def run(data: bytes) -> None:
                 arena.wait(feed.number(1) / 8)
             case 2:
                 arena.act(feed.below(ACTIONS), feed.below(4), feed.number(2))
+            case 3:
+                arena.deliver(feed.blob() * (feed.number(2) % 4096))
             case _:
                 arena.deliver(feed.blob())
 
@@ -51,6 +53,7 @@ def _seeds() -> list[bytes]:
             seeds += [pieces(head, hello), pieces(head, hello[:20], hello[20:], hello)]
             seeds += [pieces(head, packet, HEADER.pack(0, 3) + b"abc", HEADER.pack(0, 0))]
             seeds += [pieces(head, refusal, PROBE), pieces(head, bytes(250), hello)]
+            seeds.append(head + bytes([3, 99]) + bytes(99) + bytes([255, 15]))
     return seeds
 
 

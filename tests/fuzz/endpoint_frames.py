@@ -30,7 +30,7 @@ def run(data: bytes) -> None:
 
 def step(arena: Arena, feed: Feed) -> None:
     """One thing happens."""
-    match feed.below(12):
+    match feed.below(13):
         case 0 | 1 | 2:
             arena.deliver(arena.message(message(feed)))
         case 3:
@@ -58,6 +58,10 @@ def step(arena: Arena, feed: Feed) -> None:
             arena.write(feed.number(2))
         case 11:
             arena.wait(feed.number(1) / 8)
+        case 12:
+            # What one message costs hardly shows; what many of a kind cost does.
+            payload = message(feed)
+            arena.deliver(b"".join(arena.message(payload) for _ in range(feed.number(1))))
 
 
 def message(feed: Feed) -> bytes:
@@ -112,6 +116,10 @@ def does(action: int, stream: int, size: int = 0) -> bytes:
     return bytes([9, action, stream]) + size.to_bytes(2, "little")
 
 
+def repeats(kind: Kind, stream: int, *fields: int) -> bytes:
+    return bytes([12, KINDS.index(kind), stream, *fields, 255])
+
+
 WRITES = bytes([10, 255, 255])
 CONSUMES, GOODBYES = 6, 7
 HOST, GUEST = bytes([1, 0]), bytes([0, 0])
@@ -135,6 +143,7 @@ SEEDS = [
     # The guest opens, and is accepted or refused.
     GUEST + does(0, 0) + WRITES + says(Kind.OPEN_RESULT, 0, 0, 0) + sends(0, 9) + does(3, 0, 9),
     GUEST + does(0, 0) + WRITES + says(Kind.OPEN_RESULT, 0, 5, 0) + does(5, 0, 1) + WRITES,
+    HOST + repeats(Kind.PING, 0, 1) + repeats(Kind.ACK, 0, 0, 0) + WRITES,
     # Short frames, raw bytes, hellos, silence, and our goodbye.
     bytes([1, 3, 7, 5, 8, 1, 0, 6, 0, 8, 0, 1, 0, 8, 0, 1, 3, 30, 11, 200, 11, 200]) + WRITES,
     HOST + does(GOODBYES, 0) + WRITES,
