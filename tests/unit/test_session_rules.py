@@ -162,9 +162,9 @@ def test_data_of_the_host_before_its_answer(host: Peer) -> None:
 
 def test_more_credit_than_there_can_be(guest: Peer) -> None:
     guest.opened(0)
-    guest.say(Credit(0, (1 << 31) - WINDOW))
+    guest.say(Credit(0, 1 << 30))
     with pytest.raises(ProtocolError, match="too much credit on stream 0"):
-        guest.say(Credit(0, 1))
+        guest.say(*[Credit(0, 0xFFFF_FFFF)] * 10)
 
 
 def test_more_acknowledged_than_was_sent(guest: Peer) -> None:
