@@ -11,7 +11,7 @@ from vsocks.frames import MAX_PAYLOAD
 from vsocks.ring import Ring
 
 #: What is read from a socket at once: whole frames. More costs less a byte, but holds up others.
-READ_SIZE: Final = 2 * MAX_PAYLOAD
+READ_SIZE: Final = 4 * MAX_PAYLOAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vsocks.channel.spec import ChannelSpec
 
 _CONNECT_TIMEOUT: Final = 10.0
+#: Linux's default of 208 KiB makes writer and reader take turns. The session bounds what waits here.
+_SEND_BUFFER: Final = 512 * 1024
 #: Peers that came and went while one was served wait here too.
 _BACKLOG: Final = 16
 
@@ -28,7 +30,9 @@ class SocketChannel(Channel):
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        if connection.family != socket.AF_UNIX:
+        if connection.family == socket.AF_UNIX:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        else:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._loop = asyncio.get_running_loop()
