@@ -1,9 +1,7 @@
 """One channel <-> one session: opening, reading, writing, time, and beginning again.
 
 The link owns the channel. It puts what comes out of it through the endpoint and tells the
-handlers of the streams; it never waits for one of them. What is to be sent is written at
-once as far as the channel takes it; the rest is left to the writer task, and meanwhile
-nothing more is framed, so that what is urgent can still go first.
+handlers of the streams; it never waits for one of them.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.endpoint import Endpoint, EndpointConfig
 from vsocks.errors import BusyError, SessionLostError
 from vsocks.events import (
     Answered,
@@ -30,6 +28,7 @@ from vsocks.events import (
 )
 from vsocks.reply import Reply
 from vsocks.tasks import run_until_first_ends
+from vsocks.transmitter import STAGING_SIZE, Transmitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Bytes framed at once.
-_STAGING_SIZE: Final = 256 * 1024
-assert _STAGING_SIZE >= MAX_OUTPUT
 #: Seconds between the attempts to open the channel.
 _FIRST_RETRY: Final = 0.1
 _LAST_RETRY: Final = 0.5
@@ -93,15 +89,11 @@ class Link:
         )
         self._name = name
         self._on_open = on_open
-        self._channel: Channel | None = None
         self._endpoint: Endpoint | None = None
         self._handlers: dict[Stream, StreamHandler] = {}
         self._senders: dict[Stream, asyncio.Future[None]] = {}
-        self._staging = memoryview(bytearray(_STAGING_SIZE))
-        self._unsent: memoryview | None = None
-        self._failure: OSError | None = None
-        self._writer_wake = asyncio.Event()
-        self._written = asyncio.Event()
+        self._staging = memoryview(bytearray(STAGING_SIZE))
+        self._transmitter: Transmitter | None = None
         self._room_made = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False
@@ -128,21 +120,21 @@ class Link:
             raise BusyError("no session with the host stands")
         stream = session.open(target)
         self._handlers[stream] = handler
-        self.flush()
+        self._flush_soon()
         return stream
 
     def accept(self, stream: Stream, bound: Target | None) -> None:
         """Answer an open: connected."""
         if (session := self._session_of(stream)) is not None:
             session.accept(stream, bound)
-            self.flush()
+            self._flush_soon()
 
     def refuse(self, stream: Stream, reply: int) -> None:
         """Answer an open: not connected, and why; gives the stream back."""
         if (session := self._session_of(stream)) is not None:
             del self._handlers[stream]
             session.refuse(stream, reply)
-            self.flush()
+            self._flush_soon()
 
     async def send(self, stream: Stream, data: memoryview) -> None:
         """Send ``data``; returns when the bytes may be changed.
@@ -164,7 +156,7 @@ class Link:
         """Send no more."""
         if (session := self._session_of(stream)) is not None:
             session.end(stream)
-            self.flush()
+            self._flush_soon()
 
     def close(self, stream: Stream, code: int) -> None:
         """Give the stream back, see Session.close(); its handler hears no more of it."""
@@ -172,7 +164,7 @@ class Link:
             del self._handlers[stream]
             self._senders.pop(stream, None)
             session.close(stream, code)
-            self.flush()
+            self._flush_soon()
 
     def consumed(self, stream: Stream, size: int) -> None:
         """``size`` bytes of the stream have been passed on. Call flush() after a while."""
@@ -182,35 +174,26 @@ class Link:
 
     def flush(self) -> None:
         """Send what is to be sent, as far as the channel takes it now."""
-        self._push()
-        self._arm_timer()
+        if self._transmitter is not None:
+            self._transmitter.flush()
+            self._arm_timer()
 
-    def _push(self) -> None:
-        endpoint, channel = self._endpoint, self._channel
-        if endpoint is None or channel is None or self._unsent is not None or self._failure:
-            return
-        while size := endpoint.write_into(self._staging, self._loop.time()):
-            self._wake_senders(endpoint)
-            try:
-                written = channel.write_now(self._staging[:size])
-            except OSError as error:
-                self._failure = error
-                self._writer_wake.set()
-                return
-            if written < size:
-                self._unsent = self._staging[written:size]
-                self._writer_wake.set()
-                return
+    def _flush_soon(self) -> None:
+        if self._transmitter is not None:
+            self._transmitter.flush_soon()
 
     def _session_of(self, stream: Stream) -> AnySession | None:
         if stream not in self._handlers or self._endpoint is None:
             return None
         return self._endpoint.session
 
-    def _wake_senders(self, endpoint: Endpoint) -> None:
-        if endpoint.session is None:
+    def _on_framed(self) -> None:
+        """Something has left the endpoint: let those send on who waited for it."""
+        self._arm_timer()
+        session = self._endpoint.session if self._endpoint else None
+        if session is None:
             return
-        for stream in endpoint.session.drained():
+        for stream in session.drained():
             sender = self._senders.pop(stream, None)
             if sender is not None and not sender.done():
                 sender.set_result(None)
@@ -228,7 +211,7 @@ class Link:
                     reason = await self._serve(channel)
                 finally:
                     self._stop_timer()
-                    self._channel = self._endpoint = self._unsent = self._failure = None
+                    self._transmitter = self._endpoint = None
                     self._lose_all(reason)
                     await channel.close()
                 log.info("channel closed: %s", reason)
@@ -238,15 +221,13 @@ class Link:
     async def goodbye(self) -> None:
         """Tell the peer that we end, if a session stands and the channel takes it soon."""
         session = self._endpoint.session if self._endpoint else None
-        if session is None:
+        if session is None or self._transmitter is None:
             return
         session.goodbye("it is shutting down")
         self.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE_TIMEOUT):
-                while self._unsent is not None:
-                    self._written.clear()
-                    await self._written.wait()
+                await self._transmitter.idle()
 
     async def _open(self) -> Channel:
         log.info("waiting for the channel %s", self._name)
@@ -265,13 +246,12 @@ class Link:
 
     async def _serve(self, channel: Channel) -> str:
         """Run one opening of the channel to its end; returns why it ended."""
-        self._channel = channel
-        self._endpoint = Endpoint(self._config, self._loop.time())
-        self._writer_wake.clear()
-        self._dispatch(self._endpoint.start())
+        endpoint = self._endpoint = Endpoint(self._config, self._loop.time())
+        self._transmitter = Transmitter(channel, endpoint, self._staging, self._on_framed)
+        self._dispatch(endpoint.start())
         self.flush()
         try:
-            await run_until_first_ends(self._read(channel, self._endpoint), self._write(channel))
+            await run_until_first_ends(self._read(channel, endpoint), self._transmitter.run())
         except OSError as error:
             return _problem(error)
         return "it ended"
@@ -291,19 +271,6 @@ class Link:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STALL_CHECK):
                 await self._room_made.wait()
-
-    async def _write(self, channel: Channel) -> None:
-        """Finish what flush() could not write at once."""
-        while True:
-            await self._writer_wake.wait()
-            self._writer_wake.clear()
-            if self._failure is not None:
-                raise self._failure
-            if self._unsent is not None:
-                await channel.write(self._unsent)
-                self._unsent = None
-                self._written.set()
-                self.flush()
 
     # -- events ----------------------------------------------------------------------------
 
@@ -360,7 +327,7 @@ class Link:
         when = self._endpoint.next_poll if self._endpoint else None
         if when is None or (self._timer is not None and self._timer.when() <= when):
             return
-        if self._unsent is not None and when <= self._loop.time():
+        if self._transmitter and self._transmitter.is_blocked and when <= self._loop.time():
             return  # it is due, and goes as soon as the channel takes bytes again
         self._stop_timer()
         self._timer = self._loop.call_at(when, self._on_time)

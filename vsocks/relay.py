@@ -293,7 +293,7 @@ def _read_on(connection: socket.socket, buffer: memoryview, size: int) -> int:
     """Read more behind the first ``size`` bytes without waiting; returns how many there are.
 
     The first piece of a bulk transfer wakes us while the rest is still being written; fewer and
-    longer pieces cost much less a byte.
+    longer pieces cost much less a byte. Raises OSError: the system tells of a reset only once.
     """
     with contextlib.suppress(BlockingIOError, InterruptedError):
         while size < len(buffer) and (more := connection.recv_into(buffer[size:])):

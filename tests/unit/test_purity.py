@@ -31,6 +31,7 @@ LAYERS = [
     ["guest", "host"],
     ["relay"],
     ["link"],
+    ["transmitter"],
     ["channel", "dial", "logs", "pool", "resolve", "tasks"],
     ["__init__", *CORE],
 ]

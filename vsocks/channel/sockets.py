@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vsocks.channel.spec import ChannelSpec
 
 _CONNECT_TIMEOUT: Final = 10.0
-#: Linux's default of 208 KiB makes writer and reader take turns. The session bounds what waits here.
+#: With Linux's 208 KiB, writer and reader take turns. The session bounds what waits here.
 _SEND_BUFFER: Final = 512 * 1024
 #: Peers that came and went while one was served wait here too.
 _BACKLOG: Final = 16
