@@ -68,10 +68,10 @@ test: check $(VENV)/ready apt-test ## Everything that needs no VM: check, unit, 
 	$(BIN)/pytest tests/unit tests/integration
 
 .PHONY: bench fuzz clean
-bench: $(VENV)/ready apt-bench ## Speed beside ssh -D and the raw pipe
+bench: $(VENV)/ready apt-bench apt-vm ## Speed beside ssh -D and the raw pipe
 	$(BIN)/python -m tests.bench
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
-	$(BIN)/pip install --quiet '.[fuzz]'
+	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz
 clean: ## Remove what was built or downloaded (the VM image too)
 	rm -rf $(VENV) .cache dist build tests/artifacts *.egg-info
