@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.accel import Choice
 from harness.cache import ROOT
-from harness.debian import DebianGuest
+from harness.debian import LOGS, DebianGuest
 from harness.guest import GuestProcess
 from harness.image import Image
 from harness.process import HostProcess, host_daemon
@@ -177,10 +177,20 @@ class Rig:
         except Exception as error:
             (folder / "screen.txt").write_text(repr(error))
         for process in self._processes:
-            name = f"{process.name}-{process.pid}.log"
-            (folder / name).write_text(process.log.text())
+            path = folder / f"{process.name}-{process.pid}.log"
+            path.write_text(process.log.text())
+        self._collect_logs_in_guest(folder)
         for log in self.vm.folder.glob("*.log"):
             shutil.copy(log, folder)
+
+    def _collect_logs_in_guest(self, folder: Path) -> None:
+        """What was not followed: the connection may have ended before the process."""
+        try:
+            self.guest.reconnect()
+            logs = self.guest.succeed(f"tail -n 2000 {LOGS}/*.log /dev/null")
+        except Exception as error:
+            logs = repr(error)
+        (folder / "logs-in-guest.txt").write_text(logs)
 
     def stop_hosts(self) -> None:
         """End what was started on the host."""
