@@ -214,8 +214,11 @@ class Handshake:
         return Hello(self.role, self.nonce, self._answered, self.offer).encode()
 
     def _schedule(self, now: float) -> None:
-        self._next_attempt = now + min(LAST_RETRY, FIRST_RETRY * (1 << min(self._attempts, 4)))
+        self._next_attempt = now + (FIRST_RETRY if self._attempts <= 1 else LAST_RETRY)
 
     def _padding(self) -> bytes:
-        length = self.peer.offer.max_frame if self.peer else self.offer.max_frame
+        # No frame of ours is longer than either side's offer.
+        length = self.offer.max_frame
+        if self.peer is not None:
+            length = min(length, self.peer.offer.max_frame)
         return HEADER.pack(CONTROL_ID, length) + bytes(length)

@@ -30,7 +30,7 @@ class Heartbeat:
         """
         asleep = now - self._polled - 2 * self._interval
         if asleep > 0:
-            self._heard += asleep
+            self._heard = min(now, self._heard + asleep)
         self._polled = now
         if now < self.next_poll:
             return False

@@ -39,19 +39,21 @@ from vsocks.streams import Stream
 MAX_CONTROL: Final = 512
 #: Rather than send a sliver, wait until this much may go.
 _WORTHWHILE: Final = 1024
+#: What fits into one message, should a peer send that much and never read.
+_MAX_ACK: Final = 0xFFFFFFFF
 
 
 class Outbox:
     """The sending half of a session."""
 
-    def __init__(self, epoch: int, peer_max_frame: int) -> None:
+    def __init__(self, epoch: int, max_frame: int) -> None:
         self._epoch = epoch
         self._sequence = 0
-        self._max_payload = peer_max_frame - CHECK.size
+        self._max_payload = max_frame - CHECK.size
         self._urgent: deque[tuple[Kind, Stream | None]] = deque()
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
-        self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * peer_max_frame))
+        self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * max_frame))
         #: What the session-wide messages will say.
         self.unacked = 0
         self.ping_token = 0
@@ -139,7 +141,8 @@ class Outbox:
             return _stream_message(kind, stream)
         match kind:
             case Kind.ACK:
-                size, self.unacked = self.unacked, 0
+                size = min(self.unacked, _MAX_ACK)
+                self.unacked -= size
                 return Ack(size)
             case Kind.PING:
                 self.ping_token += 1

@@ -44,7 +44,7 @@ ACK_EVERY: Final = 16 * 1024
 #: Seconds of silence before a ping, and before the session is given up.
 HEARTBEAT_INTERVAL: Final = 1.0
 HEARTBEAT_TIMEOUT: Final = 5.0
-_MAX_CREDIT: Final = 1 << 31
+_MAX_CREDIT: Final = 1 << 33
 _GENERAL_FAILURE: Final = 1
 
 
@@ -75,7 +75,9 @@ class Session:
         self._max_frame = offer.max_frame
         self._ack_every = min(ACK_EVERY, offer.max_frame)
         self._heartbeat = Heartbeat(now, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT)
-        self._outbox = Outbox(epoch_of(*nonces), peer_offer.max_frame)
+        # Not longer than our own offer either: a new daemon on our side pads by what it takes.
+        max_frame = min(offer.max_frame, peer_offer.max_frame)
+        self._outbox = Outbox(epoch_of(*nonces), max_frame)
         # The first frame shows the peer that its hello has arrived.
         self._outbox.queue(Kind.PING)
         count = min(offer.max_streams, peer_offer.max_streams)

@@ -52,6 +52,8 @@ class ChannelSpec:
 
 def parse_spec(text: str) -> ChannelSpec:
     """Parse a specification; raises UsageError, which shows the valid forms."""
+    if "\0" in text:
+        raise _error(text, "a NUL is in it")
     kind, colon, rest = text.partition(":")
     if text == "virtio":
         return ChannelSpec("virtio", DEFAULT_PORT_NAME)
@@ -61,11 +63,11 @@ def parse_spec(text: str) -> ChannelSpec:
         return _PARSERS[kind](kind, rest, text)
     if "/" in text and (not colon or "/" in kind):
         return _recognise(text)
-    raise _error(text, f"'{kind}:' is no kind of channel" if colon else "it names no kind")
+    raise _error(text, f"{_shown(kind)} is no kind of channel" if colon else "it names no kind")
 
 
 def _path(kind: str, rest: str, text: str) -> ChannelSpec:
-    if len(rest.encode()) > _MAX_UNIX_PATH:
+    if len(os.fsencode(rest)) > _MAX_UNIX_PATH:
         raise _error(text, f"a unix socket's path has {_MAX_UNIX_PATH} bytes at most")
     return ChannelSpec(kind, rest)
 
@@ -82,9 +84,9 @@ def _serial(kind: str, rest: str, text: str) -> ChannelSpec:
     options = dict(parse_qsl(query, keep_blank_values=True))
     baudrate = options.pop("baudrate", str(_DEFAULT_BAUDRATE))
     if options:
-        raise _error(text, f"the only option is baudrate, not '{next(iter(options))}'")
-    if not (baudrate.isascii() and baudrate.isdigit() and int(baudrate) > 0):
-        raise _error(text, f"'{baudrate}' is no baud rate")
+        raise _error(text, f"the only option is baudrate, not {_shown(next(iter(options)))}")
+    if not 0 < _number(baudrate) < _MAX_BAUDRATE:
+        raise _error(text, f"{_shown(baudrate)} is no baud rate")
     if not device:
         raise _error(text, "the device is missing")
     return ChannelSpec(kind, device, baudrate=int(baudrate))
@@ -95,8 +97,12 @@ def _tcp(kind: str, rest: str, text: str) -> ChannelSpec:
     host = host.removeprefix("[").removesuffix("]")
     if not host:
         raise _error(text, "it must be HOST:PORT")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise _error(text, f"'{port}' is no port")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise _error(text, f"{_shown(host)} is no host name") from None
+    if not 0 < _number(port) < 65536:
+        raise _error(text, f"{_shown(port)} is no port")
     return ChannelSpec(kind, host, int(port))
 
 
@@ -129,11 +135,25 @@ def _is_tty(path: str) -> bool:
         os.close(fd)
 
 
+def _number(text: str) -> int:
+    """The number in a few decimal digits, else -1."""
+    is_number = text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS
+    return int(text) if is_number else -1
+
+
+def _shown(text: str) -> str:
+    """A piece of what the user wrote, fit for a line of an error."""
+    return repr(text if len(text) < _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
+
+
 def _error(text: str, problem: str) -> UsageError:
-    return UsageError(f"channel '{text}': {problem}; valid forms: {_SHORT_FORMS}")
+    return UsageError(f"channel {_shown(text)}: {problem}; valid forms: {_SHORT_FORMS}")
 
 
 _MAX_UNIX_PATH: Final = 107
+_MAX_BAUDRATE: Final = 100_000_000
+_MOST_DIGITS: Final = 12
+_MOST_SHOWN: Final = 200
 _PARSERS: Final = {
     "unix": _path,
     "unix-listen": _path,
