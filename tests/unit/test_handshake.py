@@ -129,3 +129,8 @@ def test_a_host_that_knows_the_original_wire_only_is_probed_until_a_hello_comes(
     guest.receive_hello(Hello(Role.HOST, 5, 0, Offer()))
     assert PROBE not in b"".join(output for _, output in said(guest, 4.0))
     assert PROBE not in handshake(Role.GUEST).output(0.0)
+
+
+def test_hello_again_after_a_quarter_and_then_every_half_second() -> None:
+    """Section 3, "Who begins"."""
+    assert [when for when, _ in said(handshake(Role.GUEST), 2.0)] == [0, 0.25, 0.75, 1.25, 1.75]

@@ -91,3 +91,15 @@ def test_a_short_delay_of_a_busy_machine_is_no_suspension() -> None:
         now += 2 * INTERVAL
         heart.poll(now)
     assert heart.expired(now)
+
+
+def test_traffic_during_which_nobody_polled_is_no_suspension() -> None:
+    """next_poll moves on while the peer speaks, so it may be an hour before it comes."""
+    heart = heartbeat()
+    now = 100.0
+    while now < 3700.0:
+        now += INTERVAL / 2
+        heart.heard(now)
+        assert heart.next_poll > now
+    _, expired = polls_until_expired(heart, limit=200_000.0)
+    assert expired - now <= TIMEOUT + 2 * INTERVAL

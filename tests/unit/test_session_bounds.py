@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer, queued
+from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer, queued
 from vsocks.errors import BusyError, SessionLostError
 from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
 from vsocks.frames import (
+    CHECK,
     CONTROL_ID,
     FIRST_OPTIONAL_KIND,
+    HEADER,
+    MAX_LENGTH,
     Ack,
     Close,
     CloseCode,
@@ -26,6 +29,7 @@ from vsocks.frames import (
     Ping,
     Pong,
     encode_message,
+    epoch_of,
 )
 from vsocks.handshake import Offer, Role
 
@@ -189,3 +193,16 @@ def perform(peer: Peer, name: str, *arguments: Any) -> list[Event]:
         case "refuse", (stream, reply):
             session.refuse(session._streams[stream], reply)
     return []
+
+
+def test_a_guest_that_sends_4_gib_before_it_reads() -> None:
+    """The acknowledgement that is due then has no room for such a number."""
+    guest = Peer(Role.HOST)
+    frame = bytearray(HEADER.pack(CONTROL_ID, MAX_LENGTH) + bytes(MAX_LENGTH))
+    frame[HEADER.size] = FIRST_OPTIONAL_KIND
+    epoch = epoch_of(THEIRS, OURS)
+    view = memoryview(frame)
+    for number in range((1 << 32) // len(frame) + 1):
+        CHECK.pack_into(frame, len(frame) - CHECK.size, epoch, number)
+        assert not list(guest.session.receive(view, 0.0))
+    assert guest.hear()

@@ -241,3 +241,10 @@ def test_all_that_came_is_acknowledged(guest: Peer) -> None:
                 assert acknowledged == guest.sent
         assert guest.sent - acknowledged < ACK_EVERY
     assert acknowledged > 4 * ACK_EVERY
+
+
+def test_a_window_as_large_as_its_field_can_say() -> None:
+    """Section 3 sets no limit for it, but the first CREDIT then ends the session."""
+    guest = Peer(Role.HOST, peer_offer=Offer(max_streams=8, window=0xFFFFFFFF))
+    guest.opened(0)
+    guest.say(Credit(0, 1))
