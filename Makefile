@@ -10,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
 APT_TEST := curl
-APT_VM := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs zstd
+APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat
 
 # Install the Debian packages $(1) that are missing; ask apt for nothing otherwise.
