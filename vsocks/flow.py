@@ -16,7 +16,7 @@ from typing import Final
 from vsocks.errors import ProtocolError
 
 MIN_LIMIT: Final = 64 * 1024
-MAX_LIMIT: Final = 1024 * 1024
+MAX_LIMIT: Final = 512 * 1024
 #: The time that bytes may wait in the channel, in seconds, before the limit is lowered.
 MAX_WAIT: Final = 0.004
 #: A peer that never acknowledges may not make the list of times grow.

@@ -63,7 +63,7 @@ class Offer:
     #: Streams that it can hold at once.
     max_streams: int = 64
     #: Bytes of each stream that it will take before it gives more credit.
-    window: int = 256 * 1024
+    window: int = 512 * 1024
     #: The longest frame that it will take, in bytes of ``length``.
     max_frame: int = MAX_LENGTH
 

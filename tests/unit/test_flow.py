@@ -61,12 +61,13 @@ def test_more_than_was_sent_can_not_be_acknowledged() -> None:
 
 
 def test_the_limit_grows_on_a_quick_channel() -> None:
-    flight = Flight()
+    flight = Flight(MIN_LIMIT, 100 * MIN_LIMIT)
+    before = flight.limit
     round_trips(flight, QUICK, times=1)
     first = flight.limit
-    assert first > Flight().limit
+    assert first > before
     round_trips(flight, QUICK, times=50)
-    assert first < flight.limit == MAX_LIMIT
+    assert first < flight.limit == 100 * MIN_LIMIT
 
 
 def test_the_limit_shrinks_when_bytes_queue_and_recovers() -> None:

@@ -195,7 +195,7 @@ def test_a_keystroke_is_not_behind_a_backlog(guest: Peer) -> None:
 
 def written_without_acks(guest: Peer) -> int:
     """How many bytes go out until the session waits."""
-    guest.session.send(guest.opened(0), memoryview(bytes(4 * MAX_LIMIT)))
+    guest.session.send(guest.opened(0), memoryview(bytes(8 * MAX_LIMIT)))
     total = 0
     while written := guest.heard_bytes(space=1 << 17):
         total += written
@@ -216,7 +216,7 @@ def test_an_acknowledgement_makes_room(guest: Peer) -> None:
 
 def test_on_a_slow_channel_frames_are_short(guest: Peer) -> None:
     """So that the other streams are never long behind one of them."""
-    guest.session.send(guest.opened(0), memoryview(bytes(4 * MAX_LIMIT)))
+    guest.session.send(guest.opened(0), memoryview(bytes(8 * MAX_LIMIT)))
     for delay in (0.001, *[1.0] * 20):
         written = guest.heard_bytes()
         guest.now += delay
