@@ -97,6 +97,7 @@ class Link:
         self._room_made = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False
+        self._is_ending = False
         self._loop = asyncio.get_running_loop()
 
     # -- streams ---------------------------------------------------------------------------
@@ -223,6 +224,7 @@ class Link:
         session = self._endpoint.session if self._endpoint else None
         if session is None or self._transmitter is None:
             return
+        self._is_ending = True
         session.goodbye("it is shutting down")
         self.flush()
         with contextlib.suppress(TimeoutError):
@@ -258,6 +260,8 @@ class Link:
 
     async def _read(self, channel: Channel, endpoint: Endpoint) -> None:
         while size := await channel.read_into(endpoint.buffer()):
+            if self._is_ending:
+                continue  # the peer has begun a handshake with whoever comes after us
             self._dispatch(endpoint.received(size, self._loop.time()))
             self.flush()
             while endpoint.is_stalled:
