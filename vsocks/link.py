@@ -103,20 +103,23 @@ class Link:
     # -- streams ---------------------------------------------------------------------------
 
     @property
+    def _session(self) -> AnySession | None:
+        """The session that stands, if one does."""
+        return self._endpoint.session if self._endpoint else None
+
+    @property
     def half_closes(self) -> bool:
         """Whether one direction of a stream can end by itself."""
-        session = self._endpoint.session if self._endpoint else None
-        return session is None or session.half_closes
+        return self._session is None or self._session.half_closes
 
     @property
     def confirms_open(self) -> bool:
         """Whether an open will be answered."""
-        session = self._endpoint.session if self._endpoint else None
-        return session is None or session.confirms_open
+        return self._session is None or self._session.confirms_open
 
     def open(self, target: Target, handler: StreamHandler) -> Stream:
         """Open a stream to ``target``; raises BusyError if none is free or no session stands."""
-        session = self._endpoint.session if self._endpoint else None
+        session = self._session
         if session is None:
             raise BusyError("no session with the host stands")
         stream = session.open(target)
@@ -184,14 +187,12 @@ class Link:
             self._transmitter.flush_soon()
 
     def _session_of(self, stream: Stream) -> AnySession | None:
-        if stream not in self._handlers or self._endpoint is None:
-            return None
-        return self._endpoint.session
+        return self._session if stream in self._handlers else None
 
     def _on_framed(self) -> None:
         """Something has left the endpoint: let those send on who waited for it."""
         self._arm_timer()
-        session = self._endpoint.session if self._endpoint else None
+        session = self._session
         if session is None:
             return
         for stream in session.drained():
@@ -221,7 +222,7 @@ class Link:
 
     async def goodbye(self) -> None:
         """Tell the peer that we end, if a session stands and the channel takes it soon."""
-        session = self._endpoint.session if self._endpoint else None
+        session = self._session
         if session is None or self._transmitter is None:
             return
         self._is_ending = True
@@ -304,7 +305,7 @@ class Link:
                     log.warning("%s", text)
 
     def _open_for_peer(self, stream: Stream, target: Target) -> None:
-        session = self._endpoint.session if self._endpoint else None
+        session = self._session
         answer = self._on_open(stream, target)
         if not isinstance(answer, Reply):
             self._handlers[stream] = answer
