@@ -59,6 +59,7 @@ class DebianGuest(Guest):
 
     kind = "Linux"
     channel = "virtio"
+    scratch = "/tmp"
 
     def __init__(self, vm: VM, image: Image) -> None:
         self._port = vm.ssh_port()
@@ -156,6 +157,22 @@ class DebianGuest(Guest):
         """`python3 -m MODULE…`."""
         python = ["env", f"PYTHONPATH={folder}", "PYTHONUNBUFFERED=1", "python3", "-m"]
         return shlex.join([*python, module, *arguments])
+
+    def command_line(self, *arguments: str) -> str:
+        """Quoted for a POSIX shell."""
+        return shlex.join(arguments)
+
+    def sha256(self, path: str) -> str:
+        """By sha256sum."""
+        return self.succeed(self.command_line("sha256sum", path), timeout=120).split()[0]
+
+    def has_way_out(self) -> bool:
+        """Whether there is a default route."""
+        return "default" in self.succeed("ip route")
+
+    def daemon_logs(self) -> str:
+        """The log files of everything that was started."""
+        return self.succeed(f"tail -n 2000 {LOGS}/*.log /dev/null")
 
     def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
         """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""

@@ -1,7 +1,7 @@
 """What a test can do with a guest, whatever system runs in it.
 
-`DebianGuest` (debian.py) is the first; a Windows over OpenSSH, or programs under Wine in the Debian
-guest, implement the same abstract methods and inherit the rest.
+`DebianGuest` (debian.py) runs the daemon from source, `WineGuest` (wine_guest.py) the Windows
+program in the same Debian, and a Windows is reached by OpenSSH: all have the same abstract methods.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ class Guest(ABC):
     """For people: which system and which vsocks."""
     channel: str
     """What the daemon in this guest gets as --channel."""
+    scratch: str
+    """A folder of the guest in which a test may leave files."""
 
     @abstractmethod
     def close(self) -> None:
@@ -94,6 +96,22 @@ class Guest(ABC):
     @abstractmethod
     def module_command(self, folder: str, module: str, *arguments: str) -> str:
         """The command line that runs a Python module of an uploaded folder."""
+
+    @abstractmethod
+    def command_line(self, *arguments: str) -> str:
+        """A program and its arguments, quoted for the guest's shell."""
+
+    @abstractmethod
+    def sha256(self, path: str) -> str:
+        """The checksum of a file in the guest, in lower-case hexadecimal."""
+
+    @abstractmethod
+    def has_way_out(self) -> bool:
+        """Whether the guest knows a route to anywhere but its own networks."""
+
+    @abstractmethod
+    def daemon_logs(self) -> str:
+        """The ends of all logs in the guest that may explain a failure."""
 
     def start_daemon(self, *arguments: str, name: str = "guest") -> GuestProcess:
         """Start `vsocks guest` in the background, with a log to wait on."""
