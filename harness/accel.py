@@ -13,9 +13,9 @@ from harness.cache import cache_folder
 from harness.image import Image
 from harness.progress import step
 from harness.qmp import QMPError
-from harness.spec import QEMU, Accel, VMSpec
+from harness.spec import KERNEL_UP, QEMU, Accel, Machine, VMSpec
 from harness.transcript import WaitError
-from harness.vm import KERNEL_UP, VM, LaunchError
+from harness.vm import VM, LaunchError
 
 KVM_DEVICE = Path("/dev/kvm")
 TRIAL_SECONDS = 20
@@ -38,13 +38,18 @@ def choose(image: Image) -> Choice:
 
     $VSOCKS_ACCEL (kvm or tcg) decides instead, if set.
     """
+    return choose_by_boot(VMSpec(image.kernel, image.initrd, Accel.KVM, memory_mb=256), KERNEL_UP)
+
+
+def choose_by_boot(trial: Machine, sign: str) -> Choice:
+    """As `choose`; KVM works if `trial`, a machine under KVM, prints `sign` when it boots."""
     if forced := os.environ.get("VSOCKS_ACCEL"):
         return Choice(Accel(forced).value, "VSOCKS_ACCEL asks for it")
     memory = cache_folder() / "accel.json"
     here = _identity()
     if remembered := _recall(memory, here):
         return remembered
-    choice = _try_kvm(image)
+    choice = _try_kvm(trial, sign)
     memory.write_text(json.dumps({"here": here, "at": time.time(), **asdict(choice)}))
     return choice
 
@@ -69,15 +74,14 @@ def _recall(memory: Path, here: str) -> Choice | None:
         return None
 
 
-def _try_kvm(image: Image) -> Choice:
+def _try_kvm(trial: Machine, sign: str) -> Choice:
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
         why = "may not be opened by this user" if KVM_DEVICE.exists() else "does not exist"
         return Choice(Accel.TCG.value, f"{KVM_DEVICE} {why}")
     # The device may be there, and even make a virtual machine, and still never run one.
-    spec = VMSpec(image.kernel, image.initrd, Accel.KVM, memory_mb=256)
     try:
-        with step("trying whether KVM boots"), VM(spec) as vm:
-            line = vm.console.wait(KERNEL_UP, timeout=TRIAL_SECONDS)
+        with step("trying whether KVM boots"), VM(trial) as vm:
+            line = vm.console.wait(sign, timeout=TRIAL_SECONDS)
     except LaunchError as error:
         return Choice(Accel.TCG.value, f"KVM does not start: {_last_line(error)}")
     except (WaitError, QMPError):

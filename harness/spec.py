@@ -1,14 +1,24 @@
-"""What a virtual machine is made of, and the command line that says so to QEMU."""
+"""What a virtual machine is made of, and the command line that says so to QEMU.
+
+`VMSpec` describes a machine that boots the Debian guest's kernel, `harness.windows.machine` one
+with firmware. Both are a `Machine`, which is all that `VM` knows of them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 QEMU = "qemu-system-x86_64"
 DISK = "disk"
 """Node name of the disk, for the QMP commands about snapshots."""
+
+KERNEL_UP = r"^vm: kernel up"
+READY = r"Server listening on 0\.0\.0\.0 port 22"
+BROKEN = (r"Kernel panic", r"\bOops\b", r"\bBUG:", r"vm: failed", r"Attempted to kill init")
+"""On the console of a Debian guest that will not come up any more."""
 
 
 class Accel(Enum):
@@ -34,9 +44,28 @@ class Port:
     id: str = "vsocks0"
 
 
+class Machine(Protocol):
+    """A virtual machine, described."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Its virtio-serial ports."""
+
+    @property
+    def ready(self) -> str:
+        """The line of its console that says that SSH will be answered."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Lines of its console after which that line will not come."""
+
+    def argv(self, wiring: Wiring) -> list[str]:
+        """QEMU's command line; calls nothing and looks at nothing but its arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class VMSpec:
-    """A virtual machine, described. `disk` is a qcow2 file that the machine may write to."""
+    """A machine that boots the Debian guest. `disk` is a qcow2 file that it may write to."""
 
     kernel: Path
     initrd: Path
@@ -47,6 +76,20 @@ class VMSpec:
     ports: tuple[Port, ...] = (Port(),)
     snapshot: str = ""
     """Start from this snapshot in the disk instead of booting."""
+
+    @property
+    def ready(self) -> str:
+        """What sshd says."""
+        return READY
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What a kernel or the boot script says at its end."""
+        return BROKEN
+
+    def argv(self, wiring: Wiring) -> list[str]:
+        """See `argv`."""
+        return argv(self, wiring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +114,16 @@ def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
         *("-smp", str(spec.cpus), "-m", str(spec.memory_mb)),
         *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
         *("-append", "console=ttyS0 quiet panic=-1"),
-        *_control(wiring),
+        *control(wiring),
         *_disk(spec),
-        *_management_network(),
-        *_ports(spec, wiring),
+        *management_network("virtio-net-pci"),
+        *serial_ports(spec.ports, wiring),
         *(("-loadvm", spec.snapshot) if spec.snapshot else ()),
     ]
 
 
-def _control(wiring: Wiring) -> list[str]:
+def control(wiring: Wiring) -> list[str]:
+    """QMP and the console, over inherited sockets."""
     return [
         *("-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
@@ -99,18 +143,20 @@ def _disk(spec: VMSpec) -> list[str]:
     ]
 
 
-def _management_network() -> list[str]:
+def management_network(device: str) -> list[str]:
+    """A network card by which SSH gets in and nothing gets out."""
     # restrict=on: the guest reaches nothing through it; only our SSH comes in, at a port that
     # QEMU picks (0) and tells by `info usernet`.
     return [
         *("-netdev", "user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),
-        *("-device", "virtio-net-pci,netdev=management,romfile="),
+        *("-device", f"{device},netdev=management,romfile="),
     ]
 
 
-def _ports(spec: VMSpec, wiring: Wiring) -> list[str]:
+def serial_ports(ports: tuple[Port, ...], wiring: Wiring) -> list[str]:
+    """The virtio-serial ports, each a unix socket on the host."""
     arguments = ["-device", "virtio-serial-pci"]
-    for port in spec.ports:
+    for port in ports:
         # wait=off: QEMU's default on the command line is to hold the boot until somebody connects.
         arguments += [
             *("-chardev", f"socket,id={port.id}c,path={wiring.socket(port)},server=on,wait=off"),

@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from harness.qmp import QMP, Data, Event
-from harness.spec import DISK, Port, VMSpec, Wiring, argv
+from harness.spec import DISK, Machine, Port, Wiring
 from harness.transcript import Pump, Transcript
-
-KERNEL_UP = r"^vm: kernel up"
-READY = r"Server listening on 0\.0\.0\.0 port 22"
-BROKEN = (r"Kernel panic", r"\bOops\b", r"\bBUG:", r"vm: failed", r"Attempted to kill init")
-"""On the console of a guest that will not come up any more."""
 
 
 class LaunchError(Exception):
@@ -32,11 +27,11 @@ class VM:
     outlives it: the kernel kills QEMU when the thread that started it ends (setpriv --pdeathsig).
     """
 
-    def __init__(self, spec: VMSpec) -> None:
+    def __init__(self, spec: Machine) -> None:
         self.spec = spec
         # Not under the project: the path of a unix socket has 107 bytes at most.
         self.folder = Path(tempfile.mkdtemp(prefix="vsocks-vm-"))
-        self.console = Transcript("the console", failing=BROKEN)
+        self.console = Transcript("the console", failing=spec.broken)
         self.qmp: QMP
         self._process: subprocess.Popen[bytes] | None = None
         self._pump: Pump | None = None
@@ -84,8 +79,16 @@ class VM:
         return int(found[1])
 
     def wait_until_booted(self, timeout: float = 120, *, after: int = 0) -> None:
-        """Wait until sshd listens; raise WaitError at once when the kernel gives up."""
-        self.console.wait(READY, timeout=timeout, after=after)
+        """Wait until SSH is answered; raise WaitError at once when the guest gives up."""
+        self.console.wait(self.spec.ready, timeout=timeout, after=after)
+
+    def wait_until_off(self, timeout: float) -> None:
+        """Wait until the guest has switched itself off, and QEMU has written all and gone."""
+        assert self._process, "the machine was not started"
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"the guest is still on after {timeout:g} s") from None
 
     def screenshot(self, path: Path) -> None:
         """Write what the screen shows as a PNG."""
@@ -140,7 +143,7 @@ class VM:
         qmp_ours, qmp_theirs = socket.socketpair()
         console_ours, console_theirs = socket.socketpair()
         self._wiring = Wiring(self.folder, qmp_theirs.fileno(), console_theirs.fileno())
-        command = argv(self.spec, self._wiring)
+        command = self.spec.argv(self._wiring)
         with qmp_theirs, console_theirs, self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
