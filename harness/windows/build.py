@@ -1,0 +1,189 @@
+"""Building a Windows image, unattended, from an installation ISO."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.accel import Choice, choose_by_boot, qemu_version
+from harness.cache import ROOT, cache_folder, hash_of_tree, made
+from harness.progress import say, step
+from harness.spec import Accel
+from harness.transcript import Line
+from harness.windows.answer import answer_file, password
+from harness.windows.evidence import Evidence
+from harness.windows.image import (
+    IMAGES,
+    PREFIX,
+    ImageError,
+    WindowsImage,
+    new_disk,
+    open_image,
+    throw_away,
+)
+from harness.windows.install import boot, install
+from harness.windows.iso import Contents, driver_folder, sha256, volume_label, write_disc
+from harness.windows.machine import VARIABLES, WindowsSpec
+from harness.windows.profile import RECIPE, Profile
+from harness.windows.record import Record, RecordError, expiry, read
+from harness.windows.settings import faults
+
+FIRMWARE_SIGN = r"BdsDxe: "
+"""What OVMF says under an accelerator that works, whatever it then boots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What an image is built from."""
+
+    windows_iso: Path
+    virtio_win_iso: Path
+    openssh_zip: Path | None = None
+    activate: bool = False
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each file, by what it is."""
+        files = {"windows": self.windows_iso, "virtio-win": self.virtio_win_iso}
+        if self.openssh_zip:
+            files["openssh"] = self.openssh_zip
+        return {name: sha256(path) for name, path in files.items()}
+
+
+def choose_accel() -> Choice:
+    """KVM if the firmware has just come up under it, else TCG."""
+    with tempfile.TemporaryDirectory(prefix="vsocks-kvm-") as name:
+        disk, variables = Path(name) / "disk.qcow2", Path(name) / "variables.fd"
+        new_disk(disk, 1)
+        shutil.copy(VARIABLES, variables)
+        return choose_by_boot(WindowsSpec(disk, variables, Accel.KVM, 512), FIRMWARE_SIGN)
+
+
+def build_image(profile: Profile, sources: Sources) -> WindowsImage:
+    """Build an image, or return the one that was built of the same things before."""
+    check_sources(profile, sources)
+    with step("checksums of what it is made from"):
+        checksums = sources.checksums()
+    folder = cache_folder() / IMAGES / image_name(profile, checksums)
+    made(folder, lambda unfinished: _build(unfinished, profile, sources, checksums))
+    try:
+        return open_image(folder)
+    except RecordError:
+        raise ImageError(f"{folder} is no image; remove it and build again") from None
+
+
+def image_name(profile: Profile, checksums: Mapping[str, str]) -> str:
+    """After all that goes into it: the same name is the same image."""
+    inputs = f"{hash_of_tree(RECIPE)} {hash_of_tree(ROOT / 'harness' / 'windows' / 'inside')}"
+    digest = _short_hash(f"{inputs} {sorted(checksums.items())}")
+    return f"{PREFIX}{profile.name}-{digest}"
+
+
+def check_sources(profile: Profile, sources: Sources) -> None:
+    """Say what is missing or wrong before anything takes long."""
+    files = [sources.windows_iso, sources.virtio_win_iso]
+    if profile.openssh == "zip":
+        if not sources.openssh_zip:
+            raise ImageError(
+                f"{profile.title} has no SSH server: OPENSSH_ZIP=… (OpenSSH-Win64.zip from "
+                "https://github.com/PowerShell/Win32-OpenSSH/releases) is needed"
+            )
+        files.append(sources.openssh_zip)
+    for path in files:
+        if not path.is_file():
+            raise ImageError(f"there is no file {path}")
+    say(f"-> {profile.title}, from {volume_label(sources.windows_iso)!r}")
+
+
+def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str, str]) -> None:
+    from harness.exe.python import windows_python
+
+    evidence = Evidence(cache_folder() / "windows-build")
+    choice = choose_accel()
+    say(f"   under {choice}; console and screenshots: {evidence.folder}")
+    secret = password()
+    _write_secret(folder / "password", secret)
+    public_key = make_key(folder / "id_ed25519")
+    answer = answer_file(profile, secret)
+    if wrong := faults(answer, profile):
+        raise ImageError("the answer file is not complete:\n" + "\n".join(wrong))
+    disc, driver = folder / "provision.iso", folder / "driver"
+    with step("the provisioning disc"):
+        driver_folder(sources.virtio_win_iso, profile, driver)
+        contents = Contents(
+            profile,
+            answer,
+            windows_python(),
+            driver,
+            public_key,
+            sources.openssh_zip if profile.openssh == "zip" else None,
+            sources.activate,
+        )
+        write_disc(contents, disc)
+    spec = new_machine(folder, profile, Accel(choice.accel), (sources.windows_iso, disc))
+    built = datetime.now(UTC)
+    lines = install(spec, evidence)
+    # The disc has the password in it, and nothing needs it any more.
+    disc.unlink()
+    shutil.rmtree(driver)
+    record_of(profile, spec, lines, built, checksums).write(folder)
+    with step("booting what was installed"):
+        overlay, variables = throw_away(WindowsImage(folder, read(folder)), folder / "try")
+        boot(WindowsSpec(overlay, variables, spec.accel, spec.memory_mb, spec.cpus), evidence)
+        shutil.rmtree(folder / "try")
+
+
+def new_machine(
+    folder: Path, profile: Profile, accel: Accel, discs: tuple[Path, ...]
+) -> WindowsSpec:
+    """A machine with an empty disk and fresh variables of the firmware, both in `folder`."""
+    disk, variables = folder / "disk.qcow2", folder / "variables.fd"
+    new_disk(disk, profile.disk_gb)
+    shutil.copy(VARIABLES, variables)
+    return WindowsSpec(disk, variables, accel, profile.memory_mb, profile.cpus, discs)
+
+
+def record_of(
+    profile: Profile,
+    spec: WindowsSpec,
+    lines: Mapping[str, Line],
+    built: datetime,
+    checksums: dict[str, str],
+) -> Record:
+    """The record of an installation that has said all it had to."""
+    minutes = lines["evaluation"].text.split()[-1]
+    expires, source = expiry(built, minutes, profile.evaluation_days)
+    return Record(
+        profile=profile.name,
+        account=profile.account,
+        built=built.isoformat(),
+        expires=expires,
+        expiry_source=source,
+        host_key=lines["host-key"].text.split()[3],
+        checksums=checksums,
+        qemu=qemu_version(),
+        accel=spec.accel.value,
+        memory_mb=spec.memory_mb,
+        cpus=spec.cpus,
+    )
+
+
+def make_key(path: Path) -> str:
+    """A new ed25519 key without a passphrase at `path`; the public half."""
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vsocks", "-f", str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path.with_name(path.name + ".pub").read_text()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,108 @@
+"""The Windows images in the cache: finding one, opening it, a throw-away layer over it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cache import cache_folder
+from harness.progress import say
+from harness.spec import Accel
+from harness.windows.machine import WindowsSpec
+from harness.windows.record import Record, check_expiry, read
+
+IMAGES = "images"
+PREFIX = "windows-"
+FINISHED = re.compile(rf"{PREFIX}[a-z0-9-]+-[0-9a-f]{{12}}")
+"""The name of an image's folder; while it is being built, there is more behind it."""
+VARIABLE = "VSOCKS_WINDOWS_IMAGE"
+
+
+class ImageError(Exception):
+    """There is no usable image, or none can be built; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsImage:
+    """A finished image. Its files are never written to."""
+
+    folder: Path
+    record: Record
+
+    @property
+    def disk(self) -> Path:
+        """The installed disk, qcow2."""
+        return self.folder / "disk.qcow2"
+
+    @property
+    def variables(self) -> Path:
+        """The firmware's variables as the installation left them."""
+        return self.folder / "variables.fd"
+
+    @property
+    def key(self) -> Path:
+        """The private ed25519 key that opens the administrator's account."""
+        return self.folder / "id_ed25519"
+
+    def spec(self, accel: Accel, disk: Path, variables: Path) -> WindowsSpec:
+        """The machine for it, with a disk and variables that may be written to."""
+        return WindowsSpec(
+            disk, variables, accel, memory_mb=self.record.memory_mb, cpus=self.record.cpus
+        )
+
+
+def find_image(environment: Mapping[str, str] = os.environ) -> WindowsImage | None:
+    """$VSOCKS_WINDOWS_IMAGE, else the newest image in the cache, else None.
+
+    What the variable names must be usable; a broken or expired one in the cache is passed over,
+    with a word about it.
+    """
+    if named := environment.get(VARIABLE):
+        try:
+            return open_image(Path(named).resolve())
+        except Exception as error:
+            raise ImageError(f"{VARIABLE}={named}: {error}") from error
+    found = []
+    for folder in sorted((cache_folder() / IMAGES).glob(f"{PREFIX}*/")):
+        if not FINISHED.fullmatch(folder.name):
+            continue
+        try:
+            found.append(open_image(folder))
+        except Exception as error:
+            say(f"not used: {folder.name}: {error}")
+    return max(found, key=lambda image: image.record.built, default=None)
+
+
+def open_image(folder: Path) -> WindowsImage:
+    """An image whose files are all there and whose evaluation is not over."""
+    if not folder.is_dir():
+        raise ImageError(f"{folder} is no folder")
+    image = WindowsImage(folder, read(folder))
+    for path in (image.disk, image.variables, image.key):
+        if not path.is_file():
+            raise ImageError(f"{path} is missing")
+    check_expiry(image.record)
+    return image
+
+
+def new_disk(disk: Path, size_gb: int) -> None:
+    """Make an empty disk."""
+    _qemu_img("create", "-q", "-f", "qcow2", str(disk), f"{size_gb}G")
+
+
+def throw_away(image: WindowsImage, folder: Path) -> tuple[Path, Path]:
+    """A layer over the image's disk and a copy of its variables, in a new folder."""
+    folder.mkdir()
+    disk, variables = folder / "disk.qcow2", folder / "variables.fd"
+    _qemu_img("create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", "qcow2", str(disk))
+    shutil.copy(image.variables, variables)
+    return disk, variables
+
+
+def _qemu_img(*arguments: str) -> None:
+    subprocess.run(["qemu-img", *arguments], check=True, stdin=subprocess.DEVNULL)
