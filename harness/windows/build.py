@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -126,6 +126,8 @@ def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str
         )
         write_disc(contents, disc)
     spec = new_machine(folder, profile, Accel(choice.accel), (sources.windows_iso, disc))
+    if sources.activate:
+        spec = replace(spec, to_the_internet=True)
     built = datetime.now(UTC)
     lines = install(spec, evidence)
     # The disc has the password in it, and nothing needs it any more.
@@ -133,8 +135,8 @@ def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str
     shutil.rmtree(driver)
     record_of(profile, spec, lines, built, checksums).write(folder)
     with step("booting what was installed"):
-        overlay, variables = throw_away(WindowsImage(folder, read(folder)), folder / "try")
-        boot(WindowsSpec(overlay, variables, spec.accel, spec.memory_mb, spec.cpus), evidence)
+        image = WindowsImage(folder, read(folder))
+        boot(image.spec(spec.accel, *throw_away(image, folder / "try")), evidence)
         shutil.rmtree(folder / "try")
 
 

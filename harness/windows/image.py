@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.cache import cache_folder
 from harness.progress import say
 from harness.spec import Accel
+from harness.ssh import Access
 from harness.windows.machine import WindowsSpec
 from harness.windows.record import Record, check_expiry, read
 
@@ -48,6 +49,10 @@ class WindowsImage:
     def key(self) -> Path:
         """The private ed25519 key that opens the administrator's account."""
         return self.folder / "id_ed25519"
+
+    def access(self, port: int) -> Access:
+        """How to get into a machine of it whose SSH is at this port of our 127.0.0.1."""
+        return Access(port, self.record.account, self.key, self.record.host_key)
 
     def spec(self, accel: Accel, disk: Path, variables: Path) -> WindowsSpec:
         """The machine for it, with a disk and variables that may be written to."""

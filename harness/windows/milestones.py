@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from harness.progress import say, step
 from harness.transcript import Line, Transcript, WaitError
+from harness.windows.machine import READY, SAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class MissedError(Exception):
 
 def reached(name: str, seconds: float, *, optional: bool = False) -> Milestone:
     """A milestone that a program of ours tells."""
-    pattern = rf"^vsocks: reached {re.escape(name)}\b"
+    pattern = rf"{SAYS} reached {re.escape(name)}\b"
     return Milestone(name, pattern, seconds, optional)
 
 
@@ -54,15 +55,15 @@ INSTALLATION = (
     reached("port", 150),
     reached("openssh", 300, optional=True),
     reached("sshd-start", 300),
-    Milestone("host-key", r"^vsocks: host-key (ssh-ed25519 \S+)", 60),
+    Milestone("host-key", rf"{SAYS} host-key (ssh-ed25519 \S+)", 60),
     reached("boot-task", 300),
     reached("activation", 300, optional=True),
-    Milestone("evaluation", r"^vsocks: evaluation-minutes (\w+)", 600),
+    Milestone("evaluation", rf"{SAYS} evaluation-minutes (\w+)", 600),
     reached("provisioned", 60),
 )
 
 FAILURES = (
-    r"^vsocks: failed",
+    rf"{SAYS} failed",
     # After the disc comes what is built into the firmware: nobody pressed a key in time, or the
     # disc cannot be booted.
     r"BdsDxe: failed to (start|load) Boot\d+ .*(DVD|CD)-ROM",
@@ -71,9 +72,9 @@ FAILURES = (
 )
 
 BOOT = (
-    Milestone("booting", r"^vsocks: booting", 600, optional=True),
-    Milestone("ready", r"^vsocks: ready", 300),
-    Milestone("evaluation", r"^vsocks: evaluation-minutes (\w+)", 300),
+    Milestone("booting", rf"{SAYS} booting", 600, optional=True),
+    Milestone("ready", READY, 300),
+    Milestone("evaluation", rf"{SAYS} evaluation-minutes (\w+)", 300),
 )
 
 

@@ -1,6 +1,6 @@
 """Starts a program that outlives the SSH session, and prints its number.
 
-    python launch.py LOG PROGRAM [ARGUMENT]…
+python -m inside.launch LOG PROGRAM [ARGUMENT]…
 
 Windows' sshd runs everything of a session in a job that is killed at the session's end, but lets
 processes leave that job. Nothing is inherited but the log: a program that held the session's pipes

@@ -1,0 +1,199 @@
+"""The Windows guest, by its own OpenSSH server over the management NIC."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import time
+from itertools import count
+from typing import Self
+
+from harness.guest import POLL, CommandError, Guest, GuestProcess, Result
+from harness.ssh import SSH, Access
+from harness.transcript import Transcript
+from harness.windows.quoting import command_line, sftp_path
+
+HOME = r"C:\vsocks"
+PROGRAM = rf"{HOME}\vsocks-guest.exe"
+LOGS = rf"{HOME}\logs"
+SERVICE_LOGS = r"C:\ProgramData\vsocks"
+PYTHON = rf"{HOME}\python\python.exe"
+SERVICE = "vsocks-guest"
+
+
+class WindowsProcess(GuestProcess):
+    """A process with its log in a file of the guest, which is followed by a command over SSH."""
+
+    def __init__(self, guest: WindowsGuest, name: str, pid: int, path: str) -> None:
+        self.name = name
+        self.pid = pid
+        self.path = path
+        self._guest = guest
+        self.follow()
+
+    def follow(self) -> None:
+        """Read the log file, and what is added to it until the process ends."""
+        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
+        self._guest.follow(self._guest.helper("follow", self.path, str(self.pid)), self.log)
+
+    def kill(self, signal: str = "KILL") -> None:
+        """KILL, STOP or CONT. Windows has no TERM that reaches a program without a console."""
+        if signal == "KILL":
+            self._guest.run(command_line("taskkill", "/F", "/T", "/PID", str(self.pid)))
+        elif signal in {"STOP", "CONT"}:
+            change = "stop" if signal == "STOP" else "continue"
+            self._guest.run(self._guest.helper("running", str(self.pid), change))
+        else:
+            raise ValueError(f"Windows has no signal {signal}; a service stops by its manager")
+
+    def is_running(self) -> bool:
+        """Whether its number is still taken."""
+        return self._guest.run(self._guest.helper("running", str(self.pid))).status == 0
+
+    def full_log(self) -> str:
+        """The log file in the guest."""
+        return self._guest.run(command_line("cmd", "/c", "type", self.path)).stdout
+
+
+class WindowsGuest(Guest):
+    """A connection to a Windows guest; `vsocks-guest.exe` is the daemon in it."""
+
+    kind = "Windows"
+    channel = "virtio"
+    scratch = rf"{HOME}\scratch"
+
+    def __init__(self, access: Access, *, sftp_root: str = "") -> None:
+        self._ssh = SSH(access)
+        self._sftp_root = sftp_root
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._ssh.close()
+
+    def reconnect(self) -> None:
+        """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
+        self._ssh.connect()
+
+    def run(self, command: str, *, timeout: float = 60) -> Result:
+        """Run a command line in cmd.exe; `timeout` is for each wait for a sign of life."""
+        return self._ssh.run(command, timeout)
+
+    def start(self, name: str, command: str) -> GuestProcess:
+        """Start one program (no pipes, no `&`), whose number is the process's."""
+        path = rf"{LOGS}\{name}-{time.time_ns()}-{next(self._numbers)}.log"
+        pid = self.succeed(f"{self.helper('launch', path)} {command}")
+        return WindowsProcess(self, name, int(pid), path)
+
+    def follow(self, command: str, transcript: Transcript) -> None:
+        """Feed what a command prints to a transcript."""
+        self._ssh.follow(command, transcript)
+
+    def upload(self, files: dict[str, bytes], folder: str) -> None:
+        """Send the files as one tar archive; they are still there after a reset."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
+                tar.addfile(entry, io.BytesIO(content))
+        path = rf"{HOME}\upload-{next(self._numbers)}.tar"
+        self._ssh.put(archive.getvalue(), self._sftp_root + sftp_path(path))
+        self.succeed(self.helper("unpack", path, folder), timeout=300)
+
+    def deploy(self) -> None:
+        """Upload the unpacked program, and make the folder for tests."""
+        from harness.exe.build import guest_folder
+
+        folder = guest_folder()
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        self.upload(
+            {path.relative_to(folder).as_posix(): path.read_bytes() for path in files},
+            HOME,
+        )
+        self.upload({"readme.txt": b"Files of tests.\r\n"}, self.scratch)
+
+    def daemon_command(self, *arguments: str) -> str:
+        """The program, as a foreground process."""
+        return command_line(PROGRAM, "--channel", self.channel, *arguments)
+
+    def module_command(self, folder: str, module: str, *arguments: str) -> str:
+        """`python -m MODULE` with the guest's own Python, which finds modules in the folder."""
+        runner = rf"{HOME}\inside\run_module.py"
+        return command_line(PYTHON, "-u", runner, folder, module, *arguments)
+
+    def command_line(self, *arguments: str) -> str:
+        """Quoted for cmd.exe."""
+        return command_line(*arguments)
+
+    def helper(self, name: str, *arguments: str) -> str:
+        """The command line of a program in `harness/windows/inside`."""
+        return f"cd /d {HOME} && " + command_line(PYTHON, "-u", "-m", f"inside.{name}", *arguments)
+
+    def sha256(self, path: str) -> str:
+        """By certutil, which prints a title, the checksum, and a verdict."""
+        printed = self.succeed(command_line("certutil", "-hashfile", path, "SHA256"), timeout=120)
+        return checksum_in(printed)
+
+    def has_way_out(self) -> bool:
+        """Whether there is a default route."""
+        return has_default_route(self.succeed("route print -4"))
+
+    def daemon_logs(self) -> str:
+        """All log files, and what Windows noted of errors."""
+        files = rf"{LOGS}\*.log {SERVICE_LOGS}\*.log"
+        show = f"for %f in ({files}) do @(echo ==^> %f & type %f)"
+        errors = (
+            f'wevtutil qe {log} "/q:*[System[(Level=1 or Level=2)]]" /c:20 /rd:true /f:text'
+            for log in ("System", "Application")
+        )
+        parts = [self.run(command, timeout=120) for command in (show, *errors)]
+        return "\n".join(f"$ {part.command}\n{part.stdout}{part.stderr}" for part in parts)
+
+    def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
+        """Look for a listener in netstat's table, which disturbs it by no connection."""
+        deadline = time.monotonic() + timeout
+        while not listens(table := self.succeed("netstat -an -p TCP"), port):
+            if time.monotonic() > deadline:
+                raise CommandError(f"nothing listens on port {port}:\n{table}")
+            time.sleep(POLL)
+
+    def service(self, action: str, *arguments: str) -> Result:
+        """install, start, stop, status or uninstall the daemon as a service."""
+        return self.run(command_line(PROGRAM, "service", action, *arguments), timeout=120)
+
+    def service_state(self) -> str:
+        """RUNNING, STOPPED, START_PENDING…, or an empty string when there is no such service."""
+        return service_state_in(self.run(f"sc query {SERVICE}").stdout)
+
+
+def checksum_in(printed: str) -> str:
+    """The SHA-256 in what `certutil -hashfile` prints."""
+    found = re.search(r"^[0-9a-f]{64}$", printed.replace("\r", ""), re.MULTILINE | re.IGNORECASE)
+    if not found:
+        raise CommandError(f"no checksum in:\n{printed}")
+    return found[0].lower()
+
+
+def has_default_route(printed: str) -> bool:
+    """Whether `route print -4` shows one."""
+    return re.search(r"^\s*0\.0\.0\.0\s+0\.0\.0\.0\s", printed, re.MULTILINE) is not None
+
+
+def listens(printed: str, port: int) -> bool:
+    """Whether `netstat -an` shows a listener on a port."""
+    pattern = rf"^\s*TCP\s+\S+:{port}\s+\S+\s+LISTEN"
+    return re.search(pattern, printed, re.MULTILINE) is not None
+
+
+def service_state_in(printed: str) -> str:
+    """The state in what `sc query` prints."""
+    found = re.search(r"^\s*STATE\s*:\s*\d+\s+(\w+)", printed, re.MULTILINE)
+    return found[1] if found else ""
