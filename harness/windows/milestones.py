@@ -37,7 +37,7 @@ class MissedError(Exception):
 
 def reached(name: str, seconds: float, *, optional: bool = False) -> Milestone:
     """A milestone that a program of ours tells."""
-    pattern = rf"{SAYS} reached {re.escape(name)}\b"
+    pattern = rf"{SAYS} reached {re.escape(name)}(?![\w-])"
     return Milestone(name, pattern, seconds, optional)
 
 
