@@ -56,6 +56,7 @@ check: $(VENV)/ready ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 vsocks
 
 .PHONY: unit integration e2e test
 unit: $(VENV)/ready ## Tests of pure code, in seconds

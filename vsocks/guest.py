@@ -62,12 +62,12 @@ class GuestConfig:
 class Guest:
     """The daemon: start(), then run() until cancelled."""
 
-    def __init__(self, config: GuestConfig, source: ChannelSource, channel_name: str) -> None:
+    def __init__(self, config: GuestConfig, source: ChannelSource) -> None:
         self._config = config
         self._source = source
         self._pool = Pool(config.max_streams, config.offer.window)
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
-        self._link = Link(source, endpoint, channel_name, _refuse_open)
+        self._link = Link(source, endpoint, _refuse_open)
         self._listener: socket.socket | None = None
         self._clients: set[asyncio.Task[None]] = set()
 

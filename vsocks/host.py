@@ -57,7 +57,7 @@ class HostConfig:
 class Host:
     """The daemon: start(), then run() until cancelled."""
 
-    def __init__(self, config: HostConfig, source: ChannelSource, channel_name: str) -> None:
+    def __init__(self, config: HostConfig, source: ChannelSource) -> None:
         self._config = config
         self._source = source
         self._pool = Pool(config.offer.max_streams, config.offer.window)
@@ -66,7 +66,7 @@ class Host:
         self._refusals = Refusals()
         self._rate = ConnectRate(config.connect_rate, burst=max(1, int(config.connect_rate)))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
-        self._link = Link(source, endpoint, channel_name, self._on_open)
+        self._link = Link(source, endpoint, self._on_open)
         self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 

@@ -78,16 +78,11 @@ class Link:
         self,
         source: ChannelSource,
         config: EndpointConfig,
-        name: str,
         on_open: Callable[[Stream, Target], StreamHandler | Reply],
     ) -> None:
         """``on_open`` deals with what the peer opens, or says why not."""
         self._source = source
-        self._config = replace(
-            config,
-            offer=replace(config.offer, max_frame=min(config.offer.max_frame, source.max_frame)),
-        )
-        self._name = name
+        self._config = config
         self._on_open = on_open
         self._endpoint: Endpoint | None = None
         self._handlers: dict[Stream, StreamHandler] = {}
@@ -97,6 +92,8 @@ class Link:
         self._room_made = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_up = False
+        #: Whether a session stood during this opening of the channel.
+        self._was_up = False
         self._is_ending = False
         self._loop = asyncio.get_running_loop()
 
@@ -204,10 +201,13 @@ class Link:
 
     async def run(self) -> None:
         """Keep the channel open and a session on it, until cancelled."""
+        level, last_reason = logging.INFO, ""
         try:
             while True:
+                log.log(level, "waiting for the channel %s", self._source.name)
                 channel = await self._open()
-                log.info("channel open: %s", self._name)
+                log.log(level, "channel open: %s", self._source.name)
+                self._was_up = False
                 reason = "the daemon ends"
                 try:
                     reason = await self._serve(channel)
@@ -216,7 +216,12 @@ class Link:
                     self._transmitter = self._endpoint = None
                     self._lose_all(reason)
                     await channel.close()
-                log.info("channel closed: %s", reason)
+                # A channel that ends again and again before any session is told of once.
+                in_vain = not self._was_up and reason == last_reason
+                level, last_reason = logging.DEBUG if in_vain else logging.INFO, reason
+                log.log(level, "channel closed: %s", reason)
+                if not self._was_up:
+                    await asyncio.sleep(_LAST_RETRY if in_vain else _FIRST_RETRY)
         finally:
             await self._source.close()
 
@@ -233,7 +238,6 @@ class Link:
                 await self._transmitter.idle()
 
     async def _open(self) -> Channel:
-        log.info("waiting for the channel %s", self._name)
         delay = _FIRST_RETRY
         last_problem = ""
         while True:
@@ -249,7 +253,10 @@ class Link:
 
     async def _serve(self, channel: Channel) -> str:
         """Run one opening of the channel to its end; returns why it ended."""
-        endpoint = self._endpoint = Endpoint(self._config, self._loop.time())
+        offer = self._config.offer
+        offer = replace(offer, max_frame=min(offer.max_frame, self._source.max_frame))
+        config = replace(self._config, offer=offer)
+        endpoint = self._endpoint = Endpoint(config, self._loop.time())
         self._transmitter = Transmitter(channel, endpoint, self._staging, self._on_framed)
         self._dispatch(endpoint.start())
         self.flush()
@@ -297,7 +304,7 @@ class Link:
                     if (handler := self._handlers.get(stream)) is not None:
                         handler.on_close(code)
                 case SessionUp(description):
-                    self._is_up = True
+                    self._is_up = self._was_up = True
                     log.info("session up: %s", description)
                 case SessionLost(reason):
                     self._lose_all(reason)

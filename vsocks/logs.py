@@ -6,6 +6,10 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,13 +27,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
-def configure(*, verbose: int, as_json: bool) -> None:
-    """Log to stderr: what a person should know; with ``verbose`` each connection too."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
-    )
+def configure(
+    *, verbose: int, as_json: bool, handlers: Sequence[logging.Handler] | None = None
+) -> None:
+    """Log to ``handlers``, else to stderr: what a person should know; with ``verbose`` more."""
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+    handlers = handlers or [logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
+        handler.setFormatter(JsonFormatter() if as_json else text)
     logger = logging.getLogger("vsocks")
-    logger.handlers = [handler]
+    logger.handlers = list(handlers)
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)

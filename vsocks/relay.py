@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Final, Self
 
+from vsocks import operations
 from vsocks.errors import SessionLostError
 from vsocks.frames import CloseCode
 from vsocks.reply import Reply
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
     #: The host's reply to an open, and its own address on the connection.
     Answer = tuple[int, Target | None]
 
+log = logging.getLogger(__name__)
+
 #: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 #: Bytes written to a slow socket before the peer gets credit for them.
 _DRAIN_SIZE: Final = 64 * 1024
+#: Seconds that the system may take to end what was cancelled.
+_LAST_OPERATIONS: Final = 5.0
 #: A read of so many bytes is part of a longer run, of which more has come by now.
 _MORE_FOLLOWS: Final = 32 * 1024
 
@@ -86,8 +93,9 @@ class Relay:
             if self._drainer is not None:
                 await cancel(self._drainer)
         finally:
+            connection = self._connection
             self._close_socket(reset=kind is not None or bool(self.aborted))
-            self._pool.give_back(self._slot)
+            await self._give_back_slot(connection)
         if kind is asyncio.CancelledError and self.aborted and task is not None:
             return task.uncancel() == 0
         return False
@@ -268,6 +276,13 @@ class Relay:
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         connection.close()
+
+    async def _give_back_slot(self, connection: socket.socket | None) -> None:
+        """Let another stream have the buffers, once the system is through with them, too."""
+        if connection is None or await operations.have_ended(connection, within=_LAST_OPERATIONS):
+            self._pool.give_back(self._slot)
+        else:
+            log.error("an operation on a closed socket doesn't end; its buffers stay out of use")
 
     def _watch(self) -> None:
         """A half-closed stream may not wait for ever for its other half."""

@@ -31,7 +31,7 @@ def check_complaint(message: str) -> None:
 
 def check_spec(spec: ChannelSpec) -> None:
     assert spec.kind in KINDS
-    assert spec.place
+    assert spec.place or spec.kind == "auto"
     assert 0 <= spec.port <= 0xFFFF
     assert spec.baudrate > 0
     assert str(spec)

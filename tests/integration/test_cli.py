@@ -75,7 +75,6 @@ def test_a_bad_channel_shows_the_valid_forms(command: str, spec: str) -> None:
     [
         [],
         ["visitor"],
-        ["guest"],
         ["host"],
         ["guest", "--channel"],
         ["guest", "--nonsense"],

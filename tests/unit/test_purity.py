@@ -26,13 +26,17 @@ CORE = [
 #: Imports run down only: what stands above may import what stands below, never the reverse.
 #: Within a line anything goes that is no circle.
 LAYERS = [
-    ["__main__"],
+    ["__main__", "program"],
+    ["service"],
+    ["service_run"],
     ["cli"],
+    ["options", "running"],
     ["guest", "host"],
     ["relay"],
     ["link"],
     ["transmitter"],
-    ["channel", "dial", "logs", "pool", "resolve", "tasks"],
+    ["channel", "dial", "pool", "resolve", "windows"],
+    ["logs", "operations", "tasks"],
     ["__init__", *CORE],
 ]
 LEVELS = {module: -level for level, layer in enumerate(LAYERS) for module in layer}

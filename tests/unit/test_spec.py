@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.channel import ChannelSpec, open_source, parse_spec
+from vsocks.channel.auto import AutoSource
 from vsocks.channel.serial import SerialSource
 from vsocks.channel.sockets import ConnectSource, ListenSource
 from vsocks.channel.virtio import VirtioSource
@@ -29,9 +30,16 @@ pytestmark = pytest.mark.unit
         ("unix:relative", ChannelSpec("unix", "relative")),
         ("unix:/run/a:b", ChannelSpec("unix", "/run/a:b")),
         ("unix-listen:/run/vm.sock", ChannelSpec("unix-listen", "/run/vm.sock")),
+        ("auto", ChannelSpec("auto", "")),
         ("virtio", ChannelSpec("virtio", "org.vsocks.0")),
         ("virtio:com.example.1", ChannelSpec("virtio", "com.example.1")),
         ("virtio:/dev/virtio-ports/com.example.1", ChannelSpec("virtio", "com.example.1")),
+        (r"virtio:\\.\Global\com.example.1", ChannelSpec("virtio", "com.example.1")),
+        ("com:COM3", ChannelSpec("com", "COM3", baudrate=115200)),
+        ("com:COM3?baudrate=9600", ChannelSpec("com", "COM3", baudrate=9600)),
+        ("pipe:vsocks", ChannelSpec("pipe", "vsocks")),
+        (r"pipe:\\.\pipe\vsocks", ChannelSpec("pipe", "vsocks")),
+        (r"path:Z:\dev\pts\5", ChannelSpec("path", r"Z:\dev\pts\5")),
         ("serial:/dev/ttyS1", ChannelSpec("serial", "/dev/ttyS1", baudrate=115200)),
         ("serial:/dev/ttyS1?baudrate=9600", ChannelSpec("serial", "/dev/ttyS1", baudrate=9600)),
         ("serial:COM3?baudrate=9600", ChannelSpec("serial", "COM3", baudrate=9600)),
@@ -64,6 +72,12 @@ def test_every_form(text: str, spec: ChannelSpec) -> None:
         ("unix:/" + 107 * "x", "107 bytes at most"),
         ("unix-listen:" + 54 * "é", "107 bytes at most"),
         ("virtio:a/b", "no '/'"),
+        (r"virtio:a\b", "no '/'"),
+        ("pipe:", "nothing follows"),
+        (r"pipe:a\b", "a pipe's name"),
+        ("com:", "nothing follows"),
+        ("com:COM3?parity=even", "the only option is baudrate"),
+        ("path:", "nothing follows"),
         ("serial:?baudrate=9600", "the device is missing"),
         ("serial:/dev/ttyS1?baudrate=fast", "'fast' is no baud rate"),
         ("serial:/dev/ttyS1?baudrate=0", "'0' is no baud rate"),
@@ -90,7 +104,7 @@ def test_nonsense_gets_an_error_that_shows_the_forms(text: str, problem: str) ->
     with pytest.raises(UsageError, match=problem) as caught:
         parse_spec(text)
     message = str(caught.value)
-    assert f"'{text}'" in message
+    assert repr(text) in message
     assert "\n" not in message
     for form in ("unix:PATH", "unix-listen:PATH", "virtio[:NAME]", "serial:DEVICE[?baudrate=N]"):
         assert form in message
@@ -141,7 +155,9 @@ def test_a_path_that_is_a_file_is_none(tmp_path: Path) -> None:
 # -- anything at all -----------------------------------------------------------------------
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=140)
-HEADS = st.sampled_from(["", "/", "unix:", "unix-listen:", "virtio:", "serial:", "tcp:", "tcp:[:"])
+HEADS = st.sampled_from(
+    ["", "/", "unix:", "unix-listen:", "virtio:", "serial:", "com:", "pipe:", "tcp:", "tcp:[:"]
+)
 TAILS = st.sampled_from(["", ":80", "]:80", "?baudrate=9600", "?baudrate=9600&x"])
 
 
@@ -149,7 +165,6 @@ TAILS = st.sampled_from(["", ":80", "]:80", "?baudrate=9600", "?baudrate=9600&x"
 def test_any_text_is_a_spec_or_gets_the_error(head: str, middle: str, tail: str) -> None:
     with contextlib.suppress(UsageError):
         spec = parse_spec(head + middle + tail)
-        assert spec.kind in {"unix", "unix-listen", "virtio", "serial", "tcp", "tcp-listen"}
         assert spec.place
         assert (spec.port > 0) == spec.kind.startswith("tcp")
 
@@ -166,12 +181,23 @@ def test_any_text_is_a_spec_or_gets_the_error(head: str, middle: str, tail: str)
         ("tcp-listen:x:1", ListenSource),
         ("virtio", VirtioSource),
         ("serial:x", SerialSource),
+        ("auto", AutoSource),
     ],
 )
 def test_each_kind_has_its_source(text: str, kind: type) -> None:
-    assert type(open_source(parse_spec(text))) is kind
+    source = open_source(parse_spec(text))
+    assert type(source) is kind
+    assert source.name == str(parse_spec(text))
 
 
-@pytest.mark.parametrize("text", ["unix:/run/vm.sock", "virtio:org.vsocks.0", "tcp:localhost:1"])
+@pytest.mark.parametrize("text", ["com:COM3", "pipe:x", r"path:\\.\COM3"])
+def test_what_only_windows_has_is_said_to_be_so(text: str) -> None:
+    with pytest.raises(UsageError, match="only Windows has"):
+        open_source(parse_spec(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["auto", "unix:/run/vm.sock", "virtio:org.vsocks.0", "tcp:localhost:1"]
+)
 def test_a_spec_is_shown_as_it_was_written(text: str) -> None:
     assert str(parse_spec(text)) == text

@@ -37,6 +37,8 @@ class Channel(abc.ABC):
 class ChannelSource(abc.ABC):
     """Opens a channel, again and again: after a loss it is simply asked for the next one."""
 
+    #: For people: what is opened.
+    name: str = ""
     #: The longest frame that should be sent to us: short where bytes are slow.
     max_frame: int = 0xFFFF
 

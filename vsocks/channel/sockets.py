@@ -18,6 +18,8 @@ from vsocks.errors import ChannelError
 if TYPE_CHECKING:
     from vsocks.channel.spec import ChannelSpec
 
+#: Windows' Python has none.
+_AF_UNIX: Final[int] = getattr(socket, "AF_UNIX", -1)
 _CONNECT_TIMEOUT: Final = 10.0
 #: With Linux's 208 KiB, writer and reader take turns. The session bounds what waits here.
 _SEND_BUFFER: Final = 512 * 1024
@@ -30,7 +32,7 @@ class SocketChannel(Channel):
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        if connection.family == socket.AF_UNIX:
+        if connection.family == _AF_UNIX:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         else:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -77,7 +79,7 @@ class ConnectSource(ChannelSource):
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
         if isinstance(self._address, str):
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection = socket.socket(_AF_UNIX, socket.SOCK_STREAM)
             targets: list[tuple[socket.socket, object]] = [(connection, self._address)]
         else:
             host, port = self._address
@@ -142,7 +144,7 @@ class ListenSource(ChannelSource):
                 backlog=_BACKLOG,
             )
         _remove_stale(self._address)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener = socket.socket(_AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(self._address)
             Path(self._address).chmod(0o600)
@@ -169,7 +171,7 @@ def _remove_stale(path: str) -> None:
     """Remove a socket on which nobody listens any more; one in use stays and fails the bind."""
     if not Path(path).is_socket():
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(_AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
             probe.connect(path)

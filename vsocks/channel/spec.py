@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,18 +17,26 @@ if TYPE_CHECKING:
 
 #: The name of the virtio-serial port, unless the user gives one.
 DEFAULT_PORT_NAME: Final = "org.vsocks.0"
+#: The name that the original program used, which belongs to SPICE.
+ORIGINAL_PORT_NAME: Final = "com.redhat.spice.0"
 
 FORMS: Final = """\
   unix:PATH               connect to a unix socket (QEMU's chardev, libvirt)
   unix-listen:PATH        listen on a unix socket
-  virtio[:NAME]           a virtio-serial port in a Linux guest (default name org.vsocks.0)
+  auto                    in a guest: the first of virtio:org.vsocks.0,
+                          virtio:com.redhat.spice.0 and, on Windows, com:COM1 that exists
+  virtio[:NAME]           a virtio-serial port in a guest (default name org.vsocks.0)
   serial:DEVICE[?baudrate=N]   a serial line, for example serial:/dev/ttyS1
+  com:COM3[?baudrate=N]   a serial port of Windows
+  pipe:NAME               a named pipe of Windows, \\\\.\\pipe\\NAME
+  path:PATH               any other device of Windows, by its path
   tcp:HOST:PORT           connect to a TCP port
   tcp-listen:ADDR:PORT    listen on a TCP port
   PATH                    a unix socket, virtio port or serial line that exists"""
 
 _SHORT_FORMS: Final = (
-    "unix:PATH, unix-listen:PATH, virtio[:NAME], serial:DEVICE[?baudrate=N], tcp:HOST:PORT, "
+    "unix:PATH, unix-listen:PATH, auto, virtio[:NAME], serial:DEVICE[?baudrate=N], "
+    "com:COM3[?baudrate=N], pipe:NAME, path:PATH, tcp:HOST:PORT, "
     "tcp-listen:ADDR:PORT, or the path of an existing socket, port or serial line"
 )
 
@@ -47,6 +56,8 @@ class ChannelSpec:
     baudrate: int = _DEFAULT_BAUDRATE
 
     def __str__(self) -> str:
+        if not self.place:
+            return self.kind
         return f"{self.kind}:{self.place}" + (f":{self.port}" if self.port else "")
 
 
@@ -55,6 +66,8 @@ def parse_spec(text: str) -> ChannelSpec:
     if "\0" in text:
         raise _error(text, "a NUL is in it")
     kind, colon, rest = text.partition(":")
+    if text == "auto":
+        return ChannelSpec("auto", "")
     if text == "virtio":
         return ChannelSpec("virtio", DEFAULT_PORT_NAME)
     if colon and kind in _PARSERS:
@@ -73,9 +86,9 @@ def _path(kind: str, rest: str, text: str) -> ChannelSpec:
 
 
 def _virtio(kind: str, rest: str, text: str) -> ChannelSpec:
-    name = rest.removeprefix(f"{_VIRTIO_FOLDER}/")
-    if "/" in name:
-        raise _error(text, "a port name has no '/' in it")
+    name = rest.removeprefix(f"{_VIRTIO_FOLDER}/").removeprefix("\\\\.\\Global\\")
+    if "/" in name or "\\" in name:
+        raise _error(text, "a port name has no '/' or '\\' in it")
     return ChannelSpec(kind, name)
 
 
@@ -90,6 +103,17 @@ def _serial(kind: str, rest: str, text: str) -> ChannelSpec:
     if not device:
         raise _error(text, "the device is missing")
     return ChannelSpec(kind, device, baudrate=int(baudrate))
+
+
+def _pipe(kind: str, rest: str, text: str) -> ChannelSpec:
+    name = rest.removeprefix("\\\\.\\pipe\\")
+    if not name or "\\" in name:
+        raise _error(text, "a pipe's name has no '\\' in it")
+    return ChannelSpec(kind, name)
+
+
+def _device_path(kind: str, rest: str, _text: str) -> ChannelSpec:
+    return ChannelSpec(kind, rest)
 
 
 def _tcp(kind: str, rest: str, text: str) -> ChannelSpec:
@@ -126,7 +150,7 @@ def _recognise(text: str) -> ChannelSpec:
 
 def _is_tty(path: str) -> bool:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | getattr(os, "O_NOCTTY", 0))
+        fd = os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     except OSError:
         return False
     try:
@@ -159,23 +183,63 @@ _PARSERS: Final = {
     "unix-listen": _path,
     "virtio": _virtio,
     "serial": _serial,
+    "com": _serial,
+    "pipe": _pipe,
+    "path": _device_path,
     "tcp": _tcp,
     "tcp-listen": _tcp,
 }
 
 
 def open_source(spec: ChannelSpec) -> ChannelSource:
-    """The source of such channels. Each kind's module is loaded only when it is asked for."""
-    match spec.kind:
-        case "virtio":
-            from vsocks.channel.virtio import VirtioSource
+    """The source of such channels; raises UsageError if this system has none.
 
-            return VirtioSource(spec.place)
-        case "serial":
-            from vsocks.channel.serial import SerialSource
+    Each kind's module is loaded only when it is asked for.
+    """
+    source = _auto_source() if spec.kind == "auto" else _open_source(spec)
+    source.name = str(spec)
+    return source
 
-            return SerialSource(spec.place, spec.baudrate)
-        case _:
+
+def _auto_source() -> ChannelSource:
+    from vsocks.channel.auto import AutoSource
+
+    specs = [ChannelSpec("virtio", name) for name in (DEFAULT_PORT_NAME, ORIGINAL_PORT_NAME)]
+    if sys.platform == "win32":
+        specs.append(ChannelSpec("com", "COM1"))
+    return AutoSource([open_source(spec) for spec in specs])
+
+
+if sys.platform == "win32":
+
+    def _open_source(spec: ChannelSpec) -> ChannelSource:
+        if spec.kind.startswith("unix"):
+            raise UsageError(
+                f"channel {spec}: Python has no unix sockets on Windows; use pipe:NAME"
+            )
+        if spec.kind.startswith("tcp"):
             from vsocks.channel import sockets
 
             return sockets.source(spec)
+        from vsocks.channel.windows import windows_source
+
+        return windows_source(spec)
+
+else:
+
+    def _open_source(spec: ChannelSpec) -> ChannelSource:
+        match spec.kind:
+            case "virtio":
+                from vsocks.channel.virtio import VirtioSource
+
+                return VirtioSource(spec.place)
+            case "serial":
+                from vsocks.channel.serial import SerialSource
+
+                return SerialSource(spec.place, spec.baudrate)
+            case "com" | "pipe" | "path":
+                raise UsageError(f"channel {spec}: only Windows has a {spec.kind} channel")
+            case _:
+                from vsocks.channel import sockets
+
+                return sockets.source(spec)

@@ -13,10 +13,13 @@ import contextlib
 import errno
 import os
 import select
+import sys
 from pathlib import Path
 from typing import Final
 
 from vsocks.channel.base import Channel, ChannelSource
+
+assert sys.platform != "win32"
 
 _FOLDER: Final = Path("/dev/virtio-ports")
 #: A write takes up to 32 KiB a call (virtio_console.c, port_fops_write).

@@ -1,0 +1,317 @@
+"""A device of Windows that is read and written by overlapped operations.
+
+The operations outlive the openings of the channel. A read that is pending when the host goes is
+completed by what the next host sends; a write can't be cancelled (vioserial/sys/Port.c). So the
+device stays open with its read and its write under way, in buffers of their own, and a channel
+is a view of it that ends when the host is seen to have gone. It is opened anew only after it has
+failed.
+
+Nothing here calls Windows: what an operation is, a Device says (windows.py has the real one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import threading
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from vsocks.channel.base import Channel, ChannelSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Errors that mean: no host is connected, or the queue to it is full; nothing was sent, try again.
+# Port.c, VIOSerialPortRead and VIOSerialPortWrite: STATUS_INSUFFICIENT_RESOURCES is 1450,
+# STATUS_CANT_WAIT 552. Wine says ERROR_HANDLE_EOF where Linux' read returns 0.
+ERROR_NO_SYSTEM_RESOURCES: Final = 1450
+ERROR_CANT_WAIT: Final = 552
+ERROR_HANDLE_EOF: Final = 38
+_TRY_AGAIN: Final = frozenset({ERROR_NO_SYSTEM_RESOURCES, ERROR_CANT_WAIT, ERROR_HANDLE_EOF})
+
+#: The driver sends a write as at most 128 pieces of a page: 512 KiB.
+MAX_WRITE: Final = 256 * 1024
+_READ_SIZE: Final = 64 * 1024
+#: Seconds between attempts while no host is there or the queue is full.
+_FIRST_RETRY: Final = 0.01
+_LAST_RETRY: Final = 0.25
+#: Seconds that the last write gets when a channel is closed.
+_LAST_WRITE: Final = 0.5
+#: Seconds for opening or closing a device; the driver waits for the host in steps of a second.
+_CLOSE_TIMEOUT: Final = 1.5
+
+
+class Device(Protocol):
+    """An open handle. Operations end in any order; errors carry ``winerror``."""
+
+    #: Whether the handle is still good after the host has gone.
+    outlives_host: bool
+    #: Bytes that one read asks for at most.
+    read_size: int
+
+    def read(self, buffer: memoryview) -> asyncio.Future[int]:
+        """Start a read; raises OSError at once or through the future."""
+
+    def write(self, data: memoryview) -> asyncio.Future[int]:
+        """Start a write of ``data``, which must stay as it is; raises OSError likewise."""
+
+    def host_connected(self) -> bool | None:
+        """Whether the host is there; None if the device can't tell."""
+
+    def close(self) -> None:
+        """Give the handle up; may block."""
+
+
+class Port:
+    """A device, the read and the write that are under way, and their buffers."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        #: Set once the device is of no more use.
+        self.failure: OSError | None = None
+        self._loop = asyncio.get_running_loop()
+        self._inbox = memoryview(bytearray(min(_READ_SIZE, device.read_size)))
+        self._outbox = memoryview(bytearray(MAX_WRITE))
+        self._reading: asyncio.Future[int] | None = None
+        self._unread = self._inbox[:0]
+        self._writing: asyncio.Task[None] | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a new view of the port: whatever host was there is forgotten."""
+        self._host_seen = False
+        self._host_left = False
+        self._host_missed = False
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def read_into(self, buffer: memoryview) -> int:
+        """Some bytes; raises ConnectionResetError when the host goes, OSError on failure."""
+        delay = _FIRST_RETRY
+        while not self._host_left:
+            try:
+                if size := self._take(buffer):
+                    return self._take_more(buffer, size)
+            except OSError as error:
+                self._look_at_failed_read(error)
+                await asyncio.sleep(delay)
+                delay = min(_LAST_RETRY, delay * 2)
+            else:
+                await self._completion()
+        raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
+
+    def _take(self, buffer: memoryview) -> int:
+        """What has been read, as far as it fits; a read is always under way afterwards.
+
+        Raises what a read failed with, and then none is under way.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if not self._unread:
+            self._collect()
+        size = min(len(buffer), len(self._unread))
+        buffer[:size] = self._unread[:size]
+        self._unread = self._unread[size:]
+        return size
+
+    def _take_more(self, buffer: memoryview, size: int) -> int:
+        """Add what needs no wait: the driver gives 4 KiB at a time, however much there is."""
+        with contextlib.suppress(OSError):  # it is met again by the next read
+            while size < len(buffer) and (more := self._take(buffer[size:])):
+                size += more
+        return size
+
+    def _collect(self) -> None:
+        """Look for the end of the read, or start one."""
+        if self._reading is None:
+            self._reading = self.device.read(self._inbox)
+            self._reading.add_done_callback(self._wake_reader)
+        if not self._reading.done():
+            return
+        reading, self._reading = self._reading, None
+        size = reading.result()
+        if size == 0:
+            raise _error(ERROR_HANDLE_EOF, "the other end has hung up")
+        self._host_seen = True
+        self._unread = self._inbox[:size]
+
+    def _look_at_failed_read(self, error: OSError) -> None:
+        """Return if another attempt makes sense; raise ``error`` if the device has failed."""
+        if not self.device.outlives_host or getattr(error, "winerror", None) not in _TRY_AGAIN:
+            self._fail(error)
+            raise error
+        if self._host_seen:
+            self._host_left = True
+        elif not self._host_missed:
+            self._host_missed = True
+            log.info("no host is connected to the port yet")
+
+    async def _completion(self) -> None:
+        """Wait for the read's end, or for the device's. Cancelling this cancels neither."""
+        self._reader = self._loop.create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _wake_reader(self, _reading: asyncio.Future[int] | None = None) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def write_now(self, data: memoryview) -> int:
+        """Start to write as much as the buffer takes, unless a write is under way."""
+        if self.failure is not None:
+            raise self.failure
+        if self._writing is not None:
+            return 0
+        size = min(len(data), MAX_WRITE)
+        self._outbox[:size] = data[:size]
+        self._writing = self._loop.create_task(self._write(self._outbox[:size]))
+        return size
+
+    async def _write(self, rest: memoryview) -> None:
+        """Write all of it: one write at a time, and the same bytes again if they weren't taken."""
+        delay = _FIRST_RETRY
+        try:
+            while rest:
+                try:
+                    written = await self.device.write(rest)
+                except OSError as error:
+                    if getattr(error, "winerror", None) not in _TRY_AGAIN:
+                        self._fail(error)
+                        return
+                    self._look_for_host()
+                    await asyncio.sleep(delay)
+                    delay = min(_LAST_RETRY, delay * 2)
+                else:
+                    self._host_seen = True
+                    rest = rest[written:]
+        finally:
+            self._writing = None
+
+    def _look_for_host(self) -> None:
+        """After a refused write: a host that has gone is news for the reader, whose read pends."""
+        if self._host_seen and self.device.host_connected() is False:
+            self._host_left = True
+            self._wake_reader()
+
+    async def written(self) -> None:
+        """Wait until no write is under way. Cancelling this doesn't cancel the write."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error
+        self._wake_reader()
+
+    async def close(self) -> None:
+        """Cancel what is under way and give the device up, within seconds in any case."""
+        self.failure = self.failure or OSError(errno.EBADF, "the channel was closed")
+        for operation in (self._reading, self._writing):
+            if operation is not None:
+                operation.cancel()
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await off_loop(self.device.close)
+                return
+        log.warning("the device does not close; the system is left to end it")
+
+
+class OverlappedChannel(Channel):
+    """A view of the port, from one coming of the host to its going."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        port.begin()
+
+    async def read_into(self, buffer: memoryview) -> int:
+        return await self._port.read_into(buffer)
+
+    def write_now(self, data: memoryview) -> int:
+        return self._port.write_now(data)
+
+    async def write(self, data: memoryview) -> None:
+        while data := data[self._port.write_now(data) :]:
+            await self._port.written()
+
+    async def close(self) -> None:
+        if self._port.failure is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WRITE):
+                    await self._port.written()
+
+
+class OverlappedSource(ChannelSource):
+    """Opens the device, and keeps it open for as long as it works."""
+
+    def __init__(self, open_device: Callable[[], Device]) -> None:
+        """``open_device`` may block; raises OSError."""
+        self._open_device = open_device
+        self._port: Port | None = None
+
+    async def start(self) -> None:
+        pass
+
+    async def open(self) -> Channel:
+        if self._port is not None and self._port.failure is not None:
+            await self.close()
+        if self._port is None:
+            device = await off_loop(self._open_device, discard=lambda device: device.close())
+            self._port = Port(device)
+        return OverlappedChannel(self._port)
+
+    async def close(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await port.close()
+
+
+async def off_loop(
+    function: Callable[[], T], discard: Callable[[T], None] = lambda _result: None
+) -> T:
+    """Call what may block in a thread of its own, which nobody waits for when the process ends.
+
+    If this is cancelled the call goes on, and what it returns is given to ``discard``.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if outcome.cancelled():
+            if error is None:
+                threading.Thread(target=discard, args=(result,), daemon=True).start()
+        elif error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)  # type: ignore[arg-type]
+
+    def call() -> None:
+        result: T | None = None
+        error: Exception | None = None
+        try:
+            result = function()
+        except Exception as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=call, name="device", daemon=True).start()
+    return await outcome
+
+
+def _error(winerror: int, text: str) -> OSError:
+    """An error as Windows would give it, on any system."""
+    error = OSError(errno.EIO, text)
+    error.winerror = winerror  # type: ignore[attr-defined, unused-ignore]
+    return error

@@ -1,0 +1,184 @@
+"""Devices of Windows, opened for overlapped operations on the event loop's completion port.
+
+The operations are those of asyncio's IocpProactor, which works on any overlapped handle. Its pipe
+transports don't fit: they post a read of their own, and give up for good at the first 1450.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import _overlapped
+import _winapi
+import asyncio
+import contextlib
+import ctypes
+import errno
+from ctypes import wintypes
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
+
+from vsocks.channel.overlapped import OverlappedSource
+from vsocks.channel.serial_settings import set_up_line
+from vsocks.windows.holder import why_denied
+
+if TYPE_CHECKING:
+    from asyncio.windows_events import IocpProactor
+
+    from vsocks.channel.spec import ChannelSpec
+
+_ERROR_FILE_NOT_FOUND: Final = 2
+_ERROR_PATH_NOT_FOUND: Final = 3
+_ERROR_ACCESS_DENIED: Final = 5
+_ERROR_PIPE_BUSY: Final = 231
+_ERROR_IO_PENDING: Final = 997
+
+#: vioserial/sys/public.h, IOCTL_GET_INFORMATION: it fills in a VIRTIO_PORT_INFO.
+_IOCTL_GET_INFORMATION: Final = 0x00222002
+#: Where that says HostConnected, after the number of the port and OutVqFull; then the name.
+_HOST_CONNECTED: Final = 5
+_INFORMATION_SIZE: Final = 512
+
+_BIG_READ: Final = 64 * 1024
+#: A serial line may bring bytes without a pause; a read shouldn't wait for many of them.
+_LINE_READ: Final = 512
+#: A serial line may be slow: a long frame would keep everything else waiting.
+_LINE_MAX_FRAME: Final = 4096
+
+_PATH_BAUDRATE: Final = 115_200
+
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+
+
+def windows_source(spec: ChannelSpec) -> OverlappedSource:
+    """The source of a virtio, com, pipe or path channel."""
+    match spec.kind:
+        case "virtio":
+            open_device = partial(Handle, rf"\\.\Global\{spec.place}", outlives_host=True)
+        case "com" | "serial":
+            place = spec.place.removeprefix("\\\\.\\")
+            open_device = partial(_open_line, rf"\\.\{place}", spec.baudrate)
+        case "pipe":
+            open_device = partial(Handle, rf"\\.\pipe\{spec.place}", outlives_host=False)
+        case _:
+            open_device = partial(_open_path, spec.place)
+    source = OverlappedSource(open_device)
+    if spec.kind in {"com", "serial"}:
+        source.max_frame = _LINE_MAX_FRAME
+    return source
+
+
+class Handle:
+    """An open device, as overlapped.Device describes it."""
+
+    def __init__(self, path: str, *, outlives_host: bool, read_size: int = _BIG_READ) -> None:
+        """May block for seconds. Raises OSError that says what to do."""
+        self.outlives_host = outlives_host
+        self.read_size = read_size
+        self._handle = _open(path)
+
+    def fileno(self) -> int:
+        """The handle: this is what the proactor asks for."""
+        return self._handle
+
+    def read(self, buffer: memoryview) -> asyncio.Future[int]:
+        """Start a read."""
+        return cast("asyncio.Future[int]", _proactor().recv_into(self, buffer))  # type: ignore[arg-type]
+
+    def write(self, data: memoryview) -> asyncio.Future[int]:
+        """Start a write."""
+        return cast("asyncio.Future[int]", _proactor().send(self, data))  # type: ignore[arg-type]
+
+    def host_connected(self) -> bool | None:
+        """What the virtio-serial driver says; None from any other device."""
+        information = ctypes.create_string_buffer(_INFORMATION_SIZE)
+        size = _control(self._handle, _IOCTL_GET_INFORMATION, information)
+        return bool(information.raw[_HOST_CONNECTED]) if size > _HOST_CONNECTED else None
+
+    def close(self) -> None:
+        """Close the handle."""
+        handle, self._handle = self._handle, 0
+        if handle:
+            _winapi.CloseHandle(handle)
+
+
+def _open_line(path: str, baudrate: int) -> Handle:
+    line = Handle(path, outlives_host=True, read_size=_LINE_READ)
+    try:
+        set_up_line(line.fileno(), baudrate)
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
+def _open_path(path: str) -> Handle:
+    """Whatever it is: only a serial line takes the settings of one, and needs them."""
+    handle = Handle(path, outlives_host=True)
+    with contextlib.suppress(OSError):
+        set_up_line(handle.fileno(), _PATH_BAUDRATE)
+        handle.read_size = _LINE_READ
+    return handle
+
+
+def _proactor() -> IocpProactor:
+    loop = cast("asyncio.ProactorEventLoop", asyncio.get_running_loop())
+    return cast("IocpProactor", loop._proactor)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _open(path: str) -> int:
+    try:
+        return _winapi.CreateFile(
+            path,
+            _winapi.GENERIC_READ | _winapi.GENERIC_WRITE,
+            0,
+            _winapi.NULL,
+            _winapi.OPEN_EXISTING,
+            _winapi.FILE_FLAG_OVERLAPPED,
+            _winapi.NULL,
+        )
+    except OSError as error:
+        raise _explained(error, path) from None
+
+
+def _explained(error: OSError, path: str) -> OSError:
+    if error.winerror == _ERROR_ACCESS_DENIED:
+        return OSError(errno.EACCES, f"access to {path} is denied: {why_denied()}")
+    if error.winerror == _ERROR_PIPE_BUSY:
+        return OSError(errno.EBUSY, f"another program is connected to {path}")
+    if error.winerror in {_ERROR_FILE_NOT_FOUND, _ERROR_PATH_NOT_FOUND}:
+        return FileNotFoundError(errno.ENOENT, f"there is no {path}")
+    return OSError(error.errno, f"{path}: {error.strerror} ({error.winerror})")
+
+
+class _Overlapped(ctypes.Structure):
+    _fields_ = (
+        ("internal", ctypes.c_void_p),
+        ("internal_high", ctypes.c_void_p),
+        ("offset", ctypes.c_uint64),
+        ("event", wintypes.HANDLE),
+    )
+
+
+def _control(handle: int, code: int, answer: ctypes.Array[ctypes.c_char]) -> int:
+    """Ask the driver; returns the size of its answer, 0 if it has none. Waits a moment at most."""
+    event = _overlapped.CreateEvent(None, True, False, None)
+    try:
+        # With the lowest bit set the completion isn't queued to the event loop's port.
+        overlapped = _Overlapped(event=event | 1)
+        size = wintypes.DWORD(0)
+        done = _kernel32.DeviceIoControl(
+            wintypes.HANDLE(handle),
+            wintypes.DWORD(code),
+            *(None, 0, answer, len(answer)),
+            *(ctypes.byref(size), ctypes.byref(overlapped)),
+        )
+        if not done and ctypes.get_last_error() == _ERROR_IO_PENDING:
+            done = _kernel32.GetOverlappedResult(
+                wintypes.HANDLE(handle), ctypes.byref(overlapped), ctypes.byref(size), True
+            )
+        return size.value if done else 0
+    finally:
+        _winapi.CloseHandle(event)

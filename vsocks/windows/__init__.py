@@ -1,0 +1,1 @@
+"""What there is on Windows only: the program, the service, and what they say."""

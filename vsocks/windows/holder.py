@@ -1,0 +1,29 @@
+"""Who has the port, when it can't be opened."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+from typing import Final
+
+from vsocks.windows.manager import running_service
+
+#: Services that are known to open such ports: ours, and the SPICE agent under both its names.
+_HOLDERS: Final = ("vsocks-guest", "spice-agent", "vdservice")
+
+
+def why_denied() -> str:
+    """What Windows means by ERROR_ACCESS_DENIED for a port, and what to do about it.
+
+    The driver lets SYSTEM and Administrators in, and one of them at a time (vioserial/sys/Port.c,
+    VIOSerialDeviceListCreatePdo).
+    """
+    if not ctypes.windll.shell32.IsUserAnAdmin():
+        return "administrator rights are needed; run this as administrator, or as the service"
+    for name in _HOLDERS:
+        if number := running_service(name):
+            return f"the service {name} (process {number}) has it open; stop that first"
+    return "another program has it open; stop that first"
