@@ -1,0 +1,113 @@
+"""vsocks-guest.exe, in two forms: one file, and a folder that starts faster.
+
+Two builds of the same source are the same to the byte: PyInstaller takes its time stamps from
+SOURCE_DATE_EPOCH and the order of sets from PYTHONHASHSEED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.cache import ROOT, cache_folder, made
+from harness.exe.icon import icon
+from harness.exe.python import ARCHIVE_SHA256, packages, windows_python
+from harness.exe.wine import wine
+from harness.guest import python_files
+from harness.progress import step
+
+HERE = Path(__file__).parent
+SPEC = HERE / "vsocks-guest.spec"
+BUILD_PACKAGES = HERE / "build-packages.txt"
+NAME = "vsocks-guest"
+EPOCH = 1_750_000_000
+"""Of sources that are in no git; no program may depend on when it was built."""
+BUILD_SECONDS = 600
+
+
+def guest_folder() -> Path:
+    """The one-folder form: vsocks-guest.exe and _internal/. Built when first asked for."""
+    return _built() / NAME
+
+
+def guest_exe() -> Path:
+    """The one-file form. Built when first asked for."""
+    return _built() / f"{NAME}.exe"
+
+
+def write_distribution(folder: Path) -> list[Path]:
+    """Put what is shipped into `folder`: the one-file form, and a zip of the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    exe, archive = folder / f"{NAME}.exe", folder / f"{NAME}-win64.zip"
+    shutil.copyfile(guest_exe(), exe)
+    _zip(guest_folder(), archive)
+    return [exe, archive]
+
+
+def build(folder: Path) -> None:
+    """Build both forms into `folder`, from the source as it is."""
+    environment, work = wine(), folder / "work"
+    source = work / "source"
+    for name, content in python_files(ROOT / "vsocks").items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(content)
+    (work / "icon.ico").write_bytes(icon())
+    path = environment.windows_path
+    with step("building vsocks-guest.exe"):
+        environment.run(
+            windows_python() / "python.exe",
+            *("-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
+            *("--distpath", path(work / "dist"), "--workpath", path(work / "build")),
+            path(SPEC),
+            timeout=BUILD_SECONDS,
+            extra={
+                "PYTHONPATH": path(packages(BUILD_PACKAGES)),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONHASHSEED": "1",
+                "PYINSTALLER_CONFIG_DIR": path(work / "config"),
+                "SOURCE_DATE_EPOCH": str(_epoch()),
+                "VSOCKS_SOURCE": path(source),
+                "VSOCKS_ICON": path(work / "icon.ico"),
+            },
+        )
+    (work / "dist" / NAME).rename(folder / NAME)
+    (work / "dist" / f"{NAME}-onefile.exe").rename(folder / f"{NAME}.exe")
+    shutil.rmtree(work)
+
+
+def _built() -> Path:
+    return made(cache_folder() / f"{NAME}-{_key()}", build)
+
+
+def _key() -> str:
+    """Changes with everything that goes into the program."""
+    digest = hashlib.sha256(f"{ARCHIVE_SHA256} {_epoch()}".encode())
+    for name, content in python_files(ROOT / "vsocks").items():
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+    for path in (SPEC, BUILD_PACKAGES, Path(__file__), HERE / "icon.py"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _epoch() -> int:
+    """When the source was last committed, in seconds since 1970."""
+    if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        return int(given)
+    command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct", "--", "vsocks"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(told.stdout) if told.stdout.strip() else EPOCH
+
+
+def _zip(folder: Path, archive: Path) -> None:
+    when = datetime.fromtimestamp(_epoch(), UTC).timetuple()[:6]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(path.relative_to(folder.parent)), when)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            target.writestr(entry, path.read_bytes())

@@ -1,0 +1,113 @@
+"""Wine on this machine: a prefix of our own, and programs in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cache import cache_folder, made
+from harness.progress import step
+
+SETTINGS = {
+    "WINEDEBUG": "-all",
+    # Windows' management interface crashes Wine 8; .NET and the HTML engine are not installed.
+    "WINEDLLOVERRIDES": "wbemprox,mscoree,mshtml=",
+}
+START_SECONDS = 180
+
+
+class WineError(Exception):
+    """A program in Wine ended badly; the message holds what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wine:
+    """A prefix: a C: drive and a registry, and a server that lives while programs run."""
+
+    prefix: Path
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Ours, so that programs find the prefix, with `extra` in it."""
+        return {**os.environ, **SETTINGS, "WINEPREFIX": str(self.prefix), **(extra or {})}
+
+    def command(self, program: str | Path, *arguments: str) -> list[str]:
+        """The command line that runs a Windows program (a path of ours, or a name in C:)."""
+        return ["wine", str(program), *arguments]
+
+    def run(
+        self,
+        program: str | Path,
+        *arguments: str,
+        timeout: float = START_SECONDS,
+        extra: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> str:
+        """Run a program to its end; returns what it printed on both streams.
+
+        Raises WineError if its status isn't 0, subprocess.TimeoutExpired if it takes too long.
+        """
+        # A pipe for the output and none for the input: Python in Wine 8 dies with a terminal.
+        ended = subprocess.run(
+            self.command(program, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment(extra),
+            cwd=folder,
+            timeout=timeout,
+            check=False,
+        )
+        printed = ended.stdout.decode(errors="replace").replace("\r\n", "\n")
+        if ended.returncode:
+            raise WineError(f"{program} ended with status {ended.returncode}:\n{printed}")
+        return printed
+
+    def stop(self) -> None:
+        """End every program in the prefix, and wait until the server has gone."""
+        for option in ("--kill", "--wait"):
+            subprocess.run([_server(), option], env=self.environment(), timeout=60, check=False)
+
+    def windows_path(self, path: Path) -> str:
+        """How a program in Wine calls a file of ours."""
+        return f"Z:{path.resolve()}".replace("/", "\\")
+
+
+def wine() -> Wine:
+    """The prefix that is shared by all who change nothing in it; made at the first call."""
+    folder = made(cache_folder() / f"wine-{_version()}", _make_prefix)
+    return Wine(folder)
+
+
+def private_wine(folder: Path) -> Wine:
+    """A prefix of one's own, for who installs things: `folder` is made."""
+    # Wine replaces what it changes, so the big files can be shared with the first prefix.
+    shutil.copytree(wine().prefix, folder, symlinks=True, copy_function=os.link)
+    return Wine(folder)
+
+
+def _make_prefix(folder: Path) -> None:
+    made_here = Wine(folder)
+    with step("setting up Wine (once; then it is kept)"):
+        made_here.run("wineboot", "--init")
+        made_here.run("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
+        # It must be whole on the disk before it is renamed.
+        subprocess.run([_server(), "--wait"], env=made_here.environment(), timeout=60, check=True)
+
+
+def _version() -> str:
+    told = subprocess.run(["wine", "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.split()[0].removeprefix("wine-")
+
+
+def _server() -> str:
+    """Debian keeps it beside the loader, out of the PATH."""
+    found = shutil.which("wineserver") or shutil.which(
+        "wineserver64", path="/usr/lib/wine:/usr/lib/x86_64-linux-gnu/wine"
+    )
+    if not found:
+        raise WineError("there is no wineserver: is the package wine64 installed?")
+    return found
