@@ -1,0 +1,202 @@
+"""The real devices: handles on the event loop's completion port, tried with named pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.windows.support import run
+
+assert sys.platform == "win32"
+
+import _winapi
+
+from vsocks import operations
+from vsocks.channel import open_source, parse_spec
+from vsocks.channel.base import Channel
+from vsocks.channel.windows import Handle
+
+numbers = itertools.count()
+
+
+class PipeServer:
+    """The other end of a named pipe, for one client."""
+
+    def __init__(self) -> None:
+        self.name = f"vsocks-test-{next(numbers)}-{id(self)}"
+        self.path = rf"\\.\pipe\{self.name}"
+        self._handle = _winapi.CreateNamedPipe(
+            self.path,
+            _winapi.PIPE_ACCESS_DUPLEX | _winapi.FILE_FLAG_FIRST_PIPE_INSTANCE,
+            _winapi.PIPE_WAIT,
+            *(1, 65536, 65536, 0, _winapi.NULL),
+        )
+
+    def write(self, data: bytes) -> None:
+        written, error = _winapi.WriteFile(self._handle, data)
+        assert (written, error) == (len(data), 0)
+
+    def read(self, size: int) -> bytes:
+        got = b""
+        while len(got) < size:
+            more, _ = _winapi.ReadFile(self._handle, size - len(got))
+            got += more
+        return got
+
+    def close(self) -> None:
+        if self._handle:
+            _winapi.CloseHandle(self._handle)
+            self._handle = 0
+
+
+@contextmanager
+def pipe_server() -> Iterator[PipeServer]:
+    server = PipeServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+async def open_pipe(server: PipeServer) -> Channel:
+    return await open_source(parse_spec(f"pipe:{server.name}")).open()
+
+
+def test_bytes_both_ways() -> None:
+    async def both_ways() -> None:
+        with pipe_server() as server:
+            channel = await open_pipe(server)
+            buffer = memoryview(bytearray(100))
+            server.write(b"from the host")
+            assert buffer[: await channel.read_into(buffer)] == b"from the host"
+            reading = asyncio.ensure_future(channel.read_into(buffer))
+            await asyncio.sleep(0)
+            server.write(b"later")
+            assert buffer[: await reading] == b"later"
+            await channel.write(memoryview(b"to the host"))
+            await channel.close()
+            assert server.read(11) == b"to the host"
+
+    run(both_ways())
+
+
+def test_a_big_write_waits_for_a_slow_reader() -> None:
+    data = bytes(range(256)) * 4000
+
+    async def slow_reader() -> None:
+        with pipe_server() as server:
+            channel = await open_pipe(server)
+            writing = asyncio.ensure_future(channel.write(memoryview(data)))
+            got = await asyncio.to_thread(server.read, len(data))
+            await writing
+            assert got == data
+
+    run(slow_reader())
+
+
+def test_the_other_end_hangs_up() -> None:
+    async def hang_up() -> None:
+        with pipe_server() as server:
+            source = open_source(parse_spec(f"pipe:{server.name}"))
+            channel = await source.open()
+            reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
+            await asyncio.sleep(0)
+            server.close()
+            with pytest.raises(OSError):
+                await reading
+            await channel.close()
+            with pytest.raises(FileNotFoundError, match="there is no"):
+                await source.open()
+            await source.close()
+
+    run(hang_up())
+
+
+def test_closing_ends_the_pending_read() -> None:
+    async def closing() -> None:
+        with pipe_server() as server:
+            source = open_source(parse_spec(f"pipe:{server.name}"))
+            channel = await source.open()
+            reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
+            await asyncio.sleep(0)
+            await channel.close()
+            assert not await operations.have_ended(within=0)
+            await source.close()
+            with pytest.raises(OSError):
+                await reading
+            assert await operations.have_ended(within=5)
+
+    run(closing())
+
+
+def test_a_pipe_that_is_taken() -> None:
+    async def taken() -> None:
+        with pipe_server() as server:
+            await open_pipe(server)
+            with pytest.raises(OSError, match="another program is connected"):
+                await open_pipe(server)
+
+    run(taken())
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ("virtio", r"\\.\Global\org.vsocks.0"),
+        ("virtio:no.such.port", r"\\.\Global\no.such.port"),
+        ("com:COM77", r"\\.\COM77"),
+        ("serial:COM77", r"\\.\COM77"),
+        (r"com:\\.\COM77", r"\\.\COM77"),
+        ("pipe:no such pipe", r"\\.\pipe\no such pipe"),
+        (r"path:C:\no\such\device", r"C:\no\such\device"),
+    ],
+)
+def test_what_is_not_there_is_named(spec: str, path: str) -> None:
+    async def not_there() -> None:
+        with pytest.raises(FileNotFoundError) as failure:
+            await open_source(parse_spec(spec)).open()
+        assert str(failure.value).endswith(f"there is no {path}")
+
+    run(not_there())
+
+
+def test_a_file_is_no_device_that_tells_of_a_host(tmp_path: object) -> None:
+    """A pipe knows nothing of IOCTL_GET_INFORMATION."""
+
+    async def ask() -> None:
+        with pipe_server() as server:
+            handle = Handle(server.path, outlives_host=False)
+            assert handle.host_connected() is None
+            handle.close()
+            handle.close()
+
+    run(ask())
+
+
+def test_unix_sockets_are_refused() -> None:
+    with pytest.raises(Exception, match="no unix sockets on Windows"):
+        open_source(parse_spec("unix:/x"))
+
+
+def test_tcp_channels_work_as_elsewhere() -> None:
+    async def over_tcp() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write((await reader.readexactly(4)).upper())
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            channel = await open_source(parse_spec(f"tcp:127.0.0.1:{port}")).open()
+            await channel.write(memoryview(b"ping"))
+            buffer = memoryview(bytearray(10))
+            assert buffer[: await channel.read_into(buffer)] == b"PING"
+            await channel.close()
+
+    run(over_tcp())
