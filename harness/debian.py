@@ -60,6 +60,7 @@ class DebianGuest(Guest):
     kind = "Linux"
     channel = "virtio"
     scratch = "/tmp"
+    port = "/dev/virtio-ports/org.vsocks.0"
 
     def __init__(self, vm: VM, image: Image) -> None:
         self._port = vm.ssh_port()
@@ -104,12 +105,19 @@ class DebianGuest(Guest):
                 stderr.decode(errors="replace"),
             )
 
-    def start(self, name: str, command: str) -> GuestProcess:
-        """Start one program (no pipes, no `;`), of which the returned number is the process's."""
+    def start(self, name: str, command: str, *, through_pipe: bool = False) -> GuestProcess:
+        """Start one program (no pipes, no `;`), of which the returned number is the process's.
+
+        Its output goes straight into the log file, unless it has to be a pipe.
+        """
         self._started += 1
         path = f"{LOGS}/{name}-{self._started}.log"
+        output, pipe = path, ""
+        if through_pipe:
+            output = f"{path}.pipe"
+            pipe = f"mkfifo {output}; cat < {output} > {path} 2> /dev/null & "
         # The inner shell says its own number and becomes the program, which thereby is its number.
-        inner = shlex.quote(f"echo $$; exec {command} > {path} 2>&1 < /dev/null")
+        inner = shlex.quote(f"{pipe}echo $$; exec {command} > {output} 2>&1 < /dev/null")
         pid = self.succeed(f"mkdir -p {LOGS}; : > {path}; setsid sh -c {inner} &")
         return DebianProcess(self, name, int(pid), path)
 

@@ -68,10 +68,16 @@ class Guest(ABC):
     """What the daemon in this guest gets as --channel."""
     scratch: str
     """A folder of the guest in which a test may leave files."""
+    port: str
+    """How programs in the guest call the virtio-serial port."""
 
     @abstractmethod
     def close(self) -> None:
         """End the connection."""
+
+    @abstractmethod
+    def reconnect(self) -> None:
+        """Connect anew, after the machine was reset or went back to a snapshot."""
 
     @abstractmethod
     def run(self, command: str, *, timeout: float = 60) -> Result:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from harness.cache import ROOT
 from harness.guest import Guest
 
-FOLDER = "/opt/measure"
-
 
 @dataclass(frozen=True, slots=True)
 class RoundTrips:
@@ -25,7 +23,8 @@ class RoundTrips:
 def echo_round_trips(guest: Guest, socks_port: int, echo_port: int, times: int) -> RoundTrips:
     """Send 64 bytes, `times` times, from the guest through SOCKS to an echo on our loopback."""
     client = "harness/echo_client.py"
-    guest.upload({client: (ROOT / client).read_bytes()}, FOLDER)
+    folder = f"{guest.scratch}/measure"
+    guest.upload({client: (ROOT / client).read_bytes()}, folder)
     arguments = (str(socks_port), "127.0.0.1", str(echo_port), str(times))
-    command = guest.module_command(FOLDER, "harness.echo_client", *arguments)
+    command = guest.module_command(folder, "harness.echo_client", *arguments)
     return RoundTrips(**json.loads(guest.succeed(command)))

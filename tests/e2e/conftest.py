@@ -9,15 +9,18 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.accel import Choice, choose
 from harness.cache import ROOT
-from harness.debian import DebianGuest
-from harness.image import Image, debian_image
-from harness.warm import warm_state
+from harness.debian_lab import DebianLab
+from harness.lab import Lab
+from harness.windows.lab import windows_lab
+from harness.wine_guest import WineLab
 from tests.e2e.boot_gate import BootGate
 from tests.e2e.rig import Rig, running_rig
 
 ARTIFACTS = ROOT / "tests" / "artifacts" / "e2e"
+
+LABS: list[Lab] = [DebianLab(), windows_lab() or WineLab()]
+"""The guests that a test is about: Linux, and the best Windows at hand."""
 
 failed = pytest.StashKey[bool]()
 FIGURE = "figure"
@@ -48,16 +51,25 @@ def boot_gate() -> BootGate:
     return BootGate()
 
 
+@pytest.fixture(scope="session", params=LABS, ids=lambda lab: lab.kind)
+def lab(request: pytest.FixtureRequest, boot_gate: BootGate, pytestconfig: pytest.Config) -> Lab:
+    """Each kind of guest in turn. Whatever has to be built first is shown as it goes."""
+    return _prepared(request.param, boot_gate, pytestconfig)
+
+
 @pytest.fixture(scope="session")
-def machine(boot_gate: BootGate, pytestconfig: pytest.Config) -> tuple[Image, Choice]:
-    """What the machines are made of. Whatever has to be built first is shown as it goes."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+def debian(boot_gate: BootGate, pytestconfig: pytest.Config) -> DebianLab:
+    """For what is about the machine or about Linux."""
+    lab = DebianLab()
+    _prepared(lab, boot_gate, pytestconfig)
+    return lab
+
+
+def _prepared(lab: Lab, boot_gate: BootGate, config: pytest.Config) -> Lab:
+    capture = config.pluginmanager.getplugin("capturemanager")
     with boot_gate, capture.global_and_fixture_disabled():
-        image = debian_image()
-        choice = choose(image)
-        warm_state(image, choice)
-        print(f"\nVM: Debian under {choice}")
-    return image, choice
+        print(f"\n{lab.kind}: {lab.prepare()}")
+    return lab
 
 
 @pytest.fixture
@@ -68,35 +80,37 @@ def note(record_property: Callable[[str, object], None]) -> Callable[[str], None
 
 @pytest.fixture
 def rig(
-    machine: tuple[Image, Choice],
-    boot_gate: BootGate,
-    request: pytest.FixtureRequest,
-    note: Callable[[str], None],
+    lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest, note: Callable[[str], None]
 ) -> Iterator[Rig]:
     """A machine of the test's own; no daemon runs yet."""
-    with _rig(machine, boot_gate, request) as rig:
+    with _rig(lab, boot_gate, request) as rig:
         rig.note = note
         yield rig
 
 
-@pytest.fixture(scope="module")
-def shared_rig(
-    machine: tuple[Image, Choice], boot_gate: BootGate, request: pytest.FixtureRequest
+@pytest.fixture
+def debian_rig(
+    debian: DebianLab, boot_gate: BootGate, request: pytest.FixtureRequest
 ) -> Iterator[Rig]:
+    """The same with Debian alone."""
+    with _rig(debian, boot_gate, request) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="module")
+def shared_rig(lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A machine, with both daemons in session, for the tests of a module that break nothing."""
-    with _rig(machine, boot_gate, request) as rig:
+    with _rig(lab, boot_gate, request) as rig:
         rig.start_both()
         yield rig
 
 
 @contextmanager
-def _rig(
-    machine: tuple[Image, Choice], boot_gate: BootGate, request: pytest.FixtureRequest
-) -> Iterator[Rig]:
+def _rig(lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A running rig; if one of its tests fails, what it said is kept."""
     with ExitStack() as stack:
         with boot_gate:
-            rig = stack.enter_context(running_rig(*machine))
+            rig = stack.enter_context(running_rig(lab))
         try:
             yield rig
         finally:
@@ -114,17 +128,30 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             node.stash[failed] = True
     if report.when == "call" or not report.passed:
         notes = "; ".join(str(value) for name, value in report.user_properties if name == FIGURE)
-        rows.append(Row(item.name, DebianGuest.kind, report.outcome, report.duration, notes))
+        name, kind = _name_and_guest(item)
+        rows.append(Row(name, kind, report.outcome, report.duration, notes))
     return report
+
+
+def _name_and_guest(item: pytest.Item) -> tuple[str, str]:
+    """The test's name without the guest in it, and the guest."""
+    callspec = getattr(item, "callspec", None)
+    lab = callspec.params.get("lab") if callspec else None
+    if lab is None:
+        return item.name, DebianLab.kind
+    return item.name.replace(f"[{lab.kind}]", "").replace(f"{lab.kind}-", ""), lab.kind
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rows:
         return
     terminalreporter.section("in the VM")
-    width = max(len(row.test) for row in rows)
-    terminalreporter.write_line(f"{'test':{width}}  guest  result   time     figures")
+    rows.sort(key=lambda row: row.guest != DebianLab.kind)
+    test = max(len(row.test) for row in rows)
+    guest = max(len(row.guest) for row in rows)
+    terminalreporter.write_line(f"{'test':{test}}  {'guest':{guest}}  result   time     figures")
     for row in rows:
         terminalreporter.write_line(
-            f"{row.test:{width}}  {row.guest:5}  {row.result:7}  {row.seconds:5.1f} s  {row.notes}"
+            f"{row.test:{test}}  {row.guest:{guest}}  {row.result:7}  {row.seconds:5.1f} s"
+            f"  {row.notes}"
         )

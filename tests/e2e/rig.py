@@ -14,20 +14,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from harness.accel import Choice
 from harness.cache import ROOT
-from harness.debian import LOGS, DebianGuest
-from harness.guest import GuestProcess
-from harness.image import Image
+from harness.guest import Guest, GuestProcess
+from harness.lab import Lab
 from harness.process import HostProcess, host_daemon
 from harness.targets import serving
 from harness.transcript import Line
 from harness.vm import VM
-from harness.warm import warm_vm
 from tests.e2e.truth_server import TruthServer
 
 HERE = Path(__file__).parent
-SCRIPTS = "/opt/e2e"
+SCRIPTS = "e2e"
+"""The folder of the client in the guest's scratch folder."""
 SOCKS_PORT = 1080
 SOON = 30.0
 """Deadline for what takes a second or so: emulation on a busy machine is slow."""
@@ -63,7 +61,7 @@ class Rig:
     """Everything of one test. Daemons are started by the test, in the order it is about."""
 
     vm: VM
-    guest: DebianGuest
+    guest: Guest
     target: TruthServer
     note: Callable[[str], None] = print
     """Takes a figure for the table at the end."""
@@ -71,6 +69,11 @@ class Rig:
     _hosts: list[HostProcess] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _streams: Iterator[int] = field(default_factory=lambda: count(1, 100))
+
+    @property
+    def scripts(self) -> str:
+        """Where the client is in the guest."""
+        return f"{self.guest.scratch}/{SCRIPTS}"
 
     def start_guest(self, *arguments: str) -> GuestProcess:
         """Start the guest daemon and wait until it listens."""
@@ -104,7 +107,7 @@ class Rig:
     ) -> Client:
         """Start the self-verifying client in the guest against our target."""
         command = self.guest.module_command(
-            SCRIPTS,
+            self.scripts,
             "tests.e2e.guest_client",
             *(str(SOCKS_PORT), host, str(self.target.port), mode),
             *(str(connections), str(length), str(next(self._streams))),
@@ -187,7 +190,7 @@ class Rig:
         """What was not followed: the connection may have ended before the process."""
         try:
             self.guest.reconnect()
-            logs = self.guest.succeed(f"tail -n 2000 {LOGS}/*.log /dev/null")
+            logs = self.guest.daemon_logs()
         except Exception as error:
             logs = repr(error)
         (folder / "logs-in-guest.txt").write_text(logs)
@@ -199,16 +202,14 @@ class Rig:
 
 
 @contextmanager
-def running_rig(image: Image, choice: Choice) -> Iterator[Rig]:
-    """A warm machine with vsocks and the client in it; no daemon runs yet."""
+def running_rig(lab: Lab) -> Iterator[Rig]:
+    """A machine with vsocks and the client in it; no daemon runs yet."""
     with ExitStack() as stack:
         target = stack.enter_context(serving(TruthServer()))
-        vm = stack.enter_context(warm_vm(image, choice))
-        guest = stack.enter_context(DebianGuest(vm, image))
-        guest.deploy()
-        scripts = [HERE / "truth.py", HERE / "guest_client.py"]
-        guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, SCRIPTS)
+        vm, guest = stack.enter_context(lab.running())
         rig = Rig(vm, guest, target)
+        scripts = [HERE / "truth.py", HERE / "guest_client.py", HERE / "port_writer.py"]
+        guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, rig.scripts)
         stack.callback(rig.stop_hosts)
         yield rig
 

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.e2e
 
 HEARTBEAT_EXPIRY = 5.0
 """Seconds of silence after which a daemon gives a session up."""
-PORT = "/dev/virtio-ports/org.vsocks.0"
 GARBAGE = random.Random(1).randbytes(20_000)
 
 
@@ -139,13 +138,15 @@ def test_stale_bytes_for_the_guest_make_no_session(rig: Rig) -> None:
 def test_stale_bytes_for_the_host_make_no_session(rig: Rig) -> None:
     """What a dead guest daemon once said, and garbage, to a host daemon that waits for one."""
     stale = bytes(_record_a_session(rig).to_host[:200_000]) + GARBAGE
-    rig.guest.upload({"stale": stale}, "/tmp")
+    guest = rig.guest
+    guest.upload({"stale": stale}, guest.scratch)
     host = rig.start_host()
-    rig.guest.succeed(f"cat /tmp/stale > {PORT}")
+    words = (f"{guest.scratch}/stale", guest.port)
+    guest.succeed(guest.module_command(rig.scripts, "tests.e2e.port_writer", *words))
     assert host.log.find(UP) == []
-    guest = rig.start_guest()
-    listening = guest.log.wait("listening on", timeout=SOON)
-    rig.report_session(when(listening), when(guest.log.wait(UP, timeout=SOON)))
+    daemon = rig.start_guest()
+    listening = daemon.log.wait("listening on", timeout=SOON)
+    rig.report_session(when(listening), when(daemon.log.wait(UP, timeout=SOON)))
     host.log.wait(UP, timeout=SOON)
     rig.check_transfers_work()
 

@@ -22,41 +22,47 @@ def server() -> Iterator[FileServer]:
         yield server
 
 
+def curl(rig: Rig, *options: str) -> str:
+    """A command line for the guest's shell."""
+    return rig.guest.command_line("curl", *options)
+
+
 def test_without_the_proxy_there_is_no_way_out(shared_rig: Rig, server: FileServer) -> None:
-    routes = shared_rig.guest.succeed("ip route")
-    assert "default" not in routes
+    assert not shared_rig.guest.has_way_out()
     # 10.0.2.2 is the address under which QEMU's user network would show the host's loopback.
     for address in ("127.0.0.1", "10.0.2.2"):
-        direct = f"curl -sS --max-time 3 -o /dev/null http://{address}:{server.port}/file"
-        shared_rig.guest.fail(direct)
+        url = f"http://{address}:{server.port}/file"
+        shared_rig.guest.fail(curl(shared_rig, "-sS", "--max-time", "3", url))
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        "--socks5 {proxy} http://127.0.0.1:{port}/",
-        "--socks5-hostname {proxy} http://localhost:{port}/",
-    ],
+    ("option", "host"),
+    [("--socks5", "127.0.0.1"), ("--socks5-hostname", "localhost")],
     ids=["IPv4", "host name"],
 )
-def test_a_download_arrives_whole(shared_rig: Rig, server: FileServer, options: str) -> None:
-    arguments = options.format(proxy=PROXY, port=server.port)
-    printed = shared_rig.guest.succeed(f"set -o pipefail; curl -fsS {arguments} | sha256sum")
-    assert printed.split()[0] == sha256(DATA)
+def test_a_download_arrives_whole(
+    shared_rig: Rig, server: FileServer, option: str, host: str
+) -> None:
+    file, url = f"{shared_rig.guest.scratch}/download", f"http://{host}:{server.port}/"
+    shared_rig.guest.succeed(curl(shared_rig, "-fsS", option, PROXY, "-o", file, url))
+    assert shared_rig.guest.sha256(file) == sha256(DATA)
 
 
 def test_an_upload_arrives_whole(shared_rig: Rig, server: FileServer) -> None:
-    shared_rig.guest.upload({"upload": DATA}, "/tmp")
-    curl = f"curl -fsS --socks5 {PROXY} --upload-file /tmp/upload {server.url}"
-    assert shared_rig.guest.succeed(curl) == sha256(DATA)
+    guest = shared_rig.guest
+    guest.upload({"upload": DATA}, guest.scratch)
+    file = f"{guest.scratch}/upload"
+    command = curl(shared_rig, "-fsS", "--socks5", PROXY, "--upload-file", file, server.url)
+    assert guest.succeed(command) == sha256(DATA)
 
 
 def test_sixteen_downloads_at_once_arrive_whole(shared_rig: Rig, server: FileServer) -> None:
-    each = " ".join(f"-o /tmp/d{number} {server.url}" for number in range(16))
-    curl = f"curl -fsS --parallel --parallel-immediate --parallel-max 16 --socks5 {PROXY} {each}"
-    shared_rig.guest.succeed(curl, timeout=120)
-    sums = shared_rig.guest.succeed("sha256sum /tmp/d*; rm /tmp/d*", timeout=120)
-    assert [line.split()[0] for line in sums.splitlines()] == [sha256(DATA)] * 16
+    guest = shared_rig.guest
+    files = [f"{guest.scratch}/d{number}" for number in range(16)]
+    each = [word for file in files for word in ("-o", file, server.url)]
+    parallel = ("--parallel", "--parallel-immediate", "--parallel-max", "16")
+    guest.succeed(curl(shared_rig, "-fsS", *parallel, "--socks5", PROXY, *each), timeout=120)
+    assert [guest.sha256(file) for file in files] == [sha256(DATA)] * 16
 
 
 def test_both_directions_at_once_and_the_end_of_one_before_the_other(shared_rig: Rig) -> None:
@@ -73,10 +79,9 @@ def test_both_directions_at_once_and_the_end_of_one_before_the_other(shared_rig:
 def test_the_reply_says_why_a_connection_was_not_made(shared_rig: Rig) -> None:
     with serving(FileServer(b"")) as gone:
         closed_port = gone.port
-    refused = shared_rig.guest.fail(f"curl -sS --socks5 {PROXY} http://127.0.0.1:{closed_port}/")
-    assert "(5)" in refused.stderr
-    denied = shared_rig.guest.fail(f"curl -sS --socks5 {PROXY} http://169.254.169.254/")
-    assert "(2)" in denied.stderr
+    for reply, address in ((5, f"127.0.0.1:{closed_port}"), (2, "169.254.169.254")):
+        command = curl(shared_rig, "-sS", "--socks5", PROXY, f"http://{address}/")
+        assert f"({reply})" in shared_rig.guest.fail(command).stderr
 
 
 def test_an_echo_comes_back(shared_rig: Rig, note: Callable[[str], None]) -> None:

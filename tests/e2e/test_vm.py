@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.accel import Choice
 from harness.cache import ROOT
 from harness.debian import DebianGuest
-from harness.image import Image
+from harness.debian_lab import DebianLab
 from harness.spec import Accel, VMSpec
 from harness.vm import VM, LaunchError
 from harness.warm import cold_spec, new_disk
@@ -23,13 +22,11 @@ from tests.e2e.rig import SOON
 
 pytestmark = pytest.mark.e2e
 
-Machine = tuple[Image, Choice]
-
 
 def test_a_cold_boot_ends_with_sshd(
-    machine: Machine, tmp_path: Path, note: Callable[[str], None]
+    debian: DebianLab, tmp_path: Path, note: Callable[[str], None]
 ) -> None:
-    image, choice = machine
+    image, choice = debian.machine()
     began = time.monotonic()
     with VM(cold_spec(image, choice, new_disk(image, tmp_path / "disk.qcow2"))) as vm:
         vm.wait_until_booted()
@@ -40,8 +37,8 @@ def test_a_cold_boot_ends_with_sshd(
         assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_failed_launch_tells_the_command_line_and_what_qemu_said(machine: Machine) -> None:
-    image, _ = machine
+def test_a_failed_launch_tells_the_command_line_and_what_qemu_said(debian: DebianLab) -> None:
+    image, _ = debian.machine()
     spec = VMSpec(Path("/no/such/kernel"), image.initrd, Accel.TCG)
     with pytest.raises(LaunchError) as failure, VM(spec):
         pytest.fail("it started")
@@ -51,8 +48,8 @@ def test_a_failed_launch_tells_the_command_line_and_what_qemu_said(machine: Mach
     assert "could not" in message.partition("printed:")[2]
 
 
-def test_the_machine_dies_with_the_process_that_started_it(machine: Machine) -> None:
-    image, _ = machine
+def test_the_machine_dies_with_the_process_that_started_it(debian: DebianLab) -> None:
+    image, _ = debian.machine()
     script = (
         "import sys; from pathlib import Path\n"
         "from harness.spec import Accel, VMSpec; from harness.vm import VM\n"

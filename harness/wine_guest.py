@@ -1,0 +1,51 @@
+"""The Windows program under Wine in the Debian guest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.debian import DebianGuest
+from harness.debian_lab import DebianLab
+from harness.exe import guest_folder
+from harness.guest import GuestProcess
+
+EXE_HOME = "/opt/vsocks-exe"
+PROGRAM = f"{EXE_HOME}/vsocks-guest/vsocks-guest.exe"
+
+
+class WineGuest(DebianGuest):
+    """All is Debian, but for the daemon: vsocks-guest.exe, on the same port."""
+
+    kind = "exe under Wine"
+    channel = r"path:Z:\dev\virtio-ports\org.vsocks.0"
+
+    def deploy(self) -> None:
+        """Upload the one-folder form, whose process is one: to kill it is to kill the daemon."""
+        self.upload(files_of(guest_folder()), EXE_HOME)
+
+    def daemon_command(self, *arguments: str) -> str:
+        """The program, as Wine starts it."""
+        return self.command_line("wine", PROGRAM, "--channel", self.channel, *arguments)
+
+    def start_daemon(self, *arguments: str, name: str = "guest") -> GuestProcess:
+        """Start the program; its output goes through a pipe, for Python in Wine 8 needs one."""
+        return self.start(name, self.daemon_command(*arguments), through_pipe=True)
+
+
+class WineLab(DebianLab):
+    """The Debian machines, with the Windows program in them."""
+
+    kind = WineGuest.kind
+    guest = WineGuest
+
+    def prepare(self) -> str:
+        """Build the program, too."""
+        machines = super().prepare()
+        guest_folder()
+        return f"vsocks-guest.exe under Wine in {machines}"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files under a folder, by their path relative to its parent."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder.parent)): path.read_bytes() for path in found}
