@@ -24,10 +24,12 @@ FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 """OVMF without Secure Boot (package `ovmf`). A machine writes to its own copy of the variables."""
 
-SAYS = r"\bvsocks:"
+SAYS = "vsocks:"
 """How our programs in the guest begin a line. The firmware may have left something before it."""
 READY = rf"{SAYS} ready"
-BROKEN = (rf"{SAYS} failed", r"BdsDxe: No bootable option or device was found")
+NOTHING_TO_BOOT = r"BdsDxe: (starting Boot\d+ .*(UiApp|EFI Internal Shell)|No bootable option)"
+"""The firmware shows its own menu or shell: what it should have booted could not be."""
+BROKEN = (rf"{SAYS} failed", NOTHING_TO_BOOT)
 
 HYPER_V = (
     # One by one: hv-passthrough takes what the host has, and no snapshot can be made of that.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.progress import say, step
 from harness.transcript import Line, Transcript, WaitError
-from harness.windows.machine import READY, SAYS
+from harness.windows.machine import NOTHING_TO_BOOT, READY, SAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,9 @@ INSTALLATION = (
 
 FAILURES = (
     rf"{SAYS} failed",
-    # After the disc comes what is built into the firmware: nobody pressed a key in time, or the
-    # disc cannot be booted.
+    # Nobody pressed a key in time, or the disc cannot be booted.
     r"BdsDxe: failed to (start|load) Boot\d+ .*(DVD|CD)-ROM",
-    r"BdsDxe: starting Boot\d+ .*EFI Internal Shell",
-    r"BdsDxe: No bootable option or device was found",
+    NOTHING_TO_BOOT,
 )
 
 BOOT = (

@@ -98,6 +98,7 @@ def test_order_matters() -> None:
         "vsocks: failed: the checksum of vioser.sys on the provisioning disc is wrong",
         'BdsDxe: failed to start Boot0001 "UEFI QEMU DVD-ROM QM00003 " from PciRoot(0x0): Time out',
         'BdsDxe: starting Boot0003 "EFI Internal Shell" from Fv(7CB8BDC9)/FvFile(7C04A583)',
+        'BdsDxe: starting Boot0000 "UiApp" from Fv(7CB8BDC9-F8EB-4F34)/FvFile(462CAA21-7614)',
         "BdsDxe: No bootable option or device was found.",
     ],
 )
