@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
-APT_TEST := curl
+APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client wine wine64 osslsigncode
+APT_TEST := curl openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat
 
@@ -67,6 +68,16 @@ e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
 	$(BIN)/pytest tests/e2e
 test: check $(VENV)/ready apt-test ## Everything that needs no VM: check, unit, integration
 	$(BIN)/pytest tests/unit tests/integration
+
+.PHONY: apt-windows windows-image windows-check
+apt-windows:
+	$(call apt-install,$(APT_WINDOWS))
+WINDOWS = $(BIN)/python -m harness.windows $(1) --profile '$(PROFILE)' --windows-iso '$(WINDOWS_ISO)' \
+	--virtio-win-iso '$(VIRTIO_WIN_ISO)' --openssh-zip '$(OPENSSH_ZIP)' --activate '$(ACTIVATE)'
+windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… VIRTIO_WIN_ISO=… [PROFILE=…]
+	$(call WINDOWS,image)
+windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)
+	$(call WINDOWS,check)
 
 .PHONY: bench fuzz clean
 bench: $(VENV)/ready apt-bench apt-vm ## Speed beside ssh -D and the raw pipe
