@@ -59,7 +59,7 @@ class DebianGuest(Guest):
 
     kind = "Linux"
     channel = "virtio"
-    scratch = "/tmp"
+    scratch = "/var/tmp"
     port = "/dev/virtio-ports/org.vsocks.0"
 
     def __init__(self, vm: VM, image: Image) -> None:

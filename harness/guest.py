@@ -70,6 +70,8 @@ class Guest(ABC):
     """A folder of the guest in which a test may leave files."""
     port: str
     """How programs in the guest call the virtio-serial port."""
+    notices_absence = True
+    """Whether the daemon can notice that the host has gone before another one comes."""
 
     @abstractmethod
     def close(self) -> None:

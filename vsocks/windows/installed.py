@@ -11,7 +11,6 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
-import os
 import shutil
 from ctypes import wintypes
 from pathlib import Path
@@ -26,8 +25,11 @@ _FOLDER_FORM: Final = "service"
 _PROTECTED: Final = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
 _OWNER_AND_ACCESS: Final = 0x00000001 | 0x00000004
 _MOVEFILE_DELAY_UNTIL_REBOOT: Final = 4
+_CSIDL_COMMON_APPDATA: Final = 0x23
+_CSIDL_PROGRAM_FILES: Final = 0x26
 
 _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
+_shell32 = ctypes.WinDLL("shell32")
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.LocalFree.argtypes = [ctypes.c_void_p]
 
@@ -38,12 +40,21 @@ class InstallError(VsocksError):
 
 def program_folder() -> Path:
     """Where the installed copy is."""
-    return Path(os.environ.get("PROGRAMFILES", r"C:\Program Files")) / "vsocks"
+    return _known_folder(_CSIDL_PROGRAM_FILES) / "vsocks"
 
 
 def log_folder() -> Path:
     """Where the service writes its log."""
-    return Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "vsocks"
+    return _known_folder(_CSIDL_COMMON_APPDATA) / "vsocks"
+
+
+def _known_folder(number: int) -> Path:
+    """Asked from the system: the environment of a service may say something else."""
+    path = ctypes.create_unicode_buffer(wintypes.MAX_PATH)
+    failed = _shell32.SHGetFolderPathW(None, number, None, 0, path)
+    if failed:
+        raise InstallError(f"Windows doesn't tell where its folder {number} is ({failed:#x})")
+    return Path(path.value)
 
 
 def install_copy() -> Path:
@@ -57,8 +68,10 @@ def install_copy() -> Path:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         program, libraries = _parts()
-        shutil.copytree(libraries, folder / "_internal", ignore=_own_parts)
-        shutil.copy(program, folder / _PROGRAM)
+        # Contents alone: who may write to a file is up to the new place, not the old one.
+        copy = shutil.copyfile
+        shutil.copytree(libraries, folder / "_internal", ignore=_own_parts, copy_function=copy)
+        copy(program, folder / _PROGRAM)
     except OSError as error:
         raise InstallError(f"can't install into {folder}: {error}") from None
     return folder / _PROGRAM

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ERROR_ACCESS_DENIED: Final = 5
+ERROR_INVALID_LEVEL: Final = 124
 ERROR_SERVICE_ALREADY_RUNNING: Final = 1056
 ERROR_SERVICE_DOES_NOT_EXIST: Final = 1060
 ERROR_SERVICE_NOT_ACTIVE: Final = 1062
 ERROR_SERVICE_MARKED_FOR_DELETE: Final = 1072
 ERROR_SERVICE_EXISTS: Final = 1073
+ERROR_SERVICE_NEVER_STARTED: Final = 1077
 
 _SC_MANAGER_CONNECT: Final = 0x0001
 _SC_MANAGER_CREATE_SERVICE: Final = 0x0002
@@ -126,7 +128,8 @@ def install(name: str, title: str, description: str, command: str) -> None:
             manager,
             name,
             title,
-            _SERVICE_CHANGE_CONFIG,
+            # The right to start is needed for setting a restart as what is done on failure.
+            _SERVICE_CHANGE_CONFIG | _SERVICE_START | _DELETE,
             _SERVICE_WIN32_OWN_PROCESS,
             _SERVICE_AUTO_START,
             _SERVICE_ERROR_NORMAL,
@@ -136,8 +139,12 @@ def install(name: str, title: str, description: str, command: str) -> None:
             *(None, None),
         )
         with _closing(_checked(service, f"installing {name}")) as handle:
-            _describe(handle, description)
-            _restart_on_failure(handle)
+            try:
+                _describe(handle, description)
+                _restart_on_failure(handle)
+            except ServiceError:
+                _advapi32.DeleteService(handle)
+                raise
 
 
 def _describe(service: wintypes.HANDLE, description: str) -> None:
@@ -157,8 +164,9 @@ def _restart_on_failure(service: wintypes.HANDLE) -> None:
 
 
 def _change(service: wintypes.HANDLE, level: int, settings: object) -> None:
-    done = _advapi32.ChangeServiceConfig2W(service, wintypes.DWORD(level), settings)
-    _checked(done, "changing the service's settings")
+    if not _advapi32.ChangeServiceConfig2W(service, wintypes.DWORD(level), settings):
+        # Wine's manager restarts nothing, and says that it knows of no such setting.
+        _ignoring(ERROR_INVALID_LEVEL, "changing the service's settings")
 
 
 def uninstall(name: str) -> None:
@@ -196,7 +204,9 @@ def query(name: str) -> Status:
             ctypes.byref(needed),
         )
         _checked(done, f"asking for {name}")
-    return Status(State(status.state), status.pid, status.specific_exit_code or status.exit_code)
+    code = status.specific_exit_code or status.exit_code
+    exit_code = 0 if code == ERROR_SERVICE_NEVER_STARTED else code
+    return Status(State(status.state), status.pid, exit_code)
 
 
 def wait_for(name: str, state: State, seconds: float) -> Status:
