@@ -40,7 +40,7 @@ class WindowsProcess(GuestProcess):
     def kill(self, signal: str = "KILL") -> None:
         """KILL, STOP or CONT. Windows has no TERM that reaches a program without a console."""
         if signal == "KILL":
-            self._guest.run(command_line("taskkill", "/F", "/T", "/PID", str(self.pid)))
+            self._guest.run(command_line("taskkill", "/F", "/PID", str(self.pid)))
         elif signal in {"STOP", "CONT"}:
             change = "stop" if signal == "STOP" else "continue"
             self._guest.run(self._guest.helper("running", str(self.pid), change))
@@ -53,7 +53,8 @@ class WindowsProcess(GuestProcess):
 
     def full_log(self) -> str:
         """The log file in the guest."""
-        return self._guest.run(command_line("cmd", "/c", "type", self.path)).stdout
+        # No process has the number 0, so that it is printed as it is and nothing is waited for.
+        return self._guest.succeed(self._guest.helper("follow", self.path, "0"))
 
 
 class WindowsGuest(Guest):
@@ -148,8 +149,7 @@ class WindowsGuest(Guest):
 
     def daemon_logs(self) -> str:
         """All log files, and what Windows noted of errors."""
-        files = rf"{LOGS}\*.log {SERVICE_LOGS}\*.log"
-        show = f"for %f in ({files}) do @(echo ==^> %f & type %f)"
+        show = self.helper("logs", LOGS, SERVICE_LOGS)
         errors = (
             f'wevtutil qe {log} "/q:*[System[(Level=1 or Level=2)]]" /c:20 /rd:true /f:text'
             for log in ("System", "Application")
@@ -160,7 +160,7 @@ class WindowsGuest(Guest):
     def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
         """Look for a listener in netstat's table, which disturbs it by no connection."""
         deadline = time.monotonic() + timeout
-        while not listens(table := self.succeed("netstat -an -p TCP"), port):
+        while not listens(table := self.succeed("netstat -a -n"), port):
             if time.monotonic() > deadline:
                 raise CommandError(f"nothing listens on port {port}:\n{table}")
             time.sleep(POLL)

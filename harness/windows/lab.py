@@ -26,7 +26,7 @@ SNAPSHOT = "warm"
 BOOT_SECONDS = 600
 WARM_UP = (
     f'{PYTHON} -c "import asyncio, ssl, argparse, logging, json"',
-    "netstat -an -p TCP",
+    "netstat -a -n",
 )
 """What runs in the guest before its state is kept, so that it has these programs in memory."""
 

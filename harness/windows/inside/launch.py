@@ -21,7 +21,8 @@ def launch(log: Path, command: Sequence[str]) -> int:
     flags = 0
     if sys.platform == "win32":
         flags |= subprocess.CREATE_BREAKAWAY_FROM_JOB
-        flags |= subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        # Detached: a console would come with a process of its own, which may hold our pipes.
+        flags |= subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
