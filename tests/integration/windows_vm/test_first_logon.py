@@ -45,6 +45,7 @@ def drive(wine: Wine) -> Path:
     for real, stand_in in (
         ("certutil -hashfile", rf"{python} C:\certutil.py"),
         (" SHA256 >", " >"),
+        ("find /i", "find"),  # Wine's knows no switch
         (">COM1 echo", r">>C:\com.txt echo"),
         ("tar -xf", "rem tar -xf"),
         (r"%HOME%\python\python.exe -m inside.provision", rf"{python} C:\provision.py"),
