@@ -107,7 +107,7 @@ def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str
     choice = choose_accel()
     say(f"   under {choice}; console and screenshots: {evidence.folder}")
     secret = password()
-    _write_secret(folder / "password", secret)
+    write_secret(folder / "password", secret)
     public_key = make_key(folder / "id_ed25519")
     answer = answer_file(profile, secret)
     if wrong := faults(answer, profile):
@@ -182,7 +182,8 @@ def make_key(path: Path) -> str:
     return path.with_name(path.name + ".pub").read_text()
 
 
-def _write_secret(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
+    """A file that only its owner may read, from the first moment on."""
     path.touch(mode=0o600)
     path.write_text(text + "\n")
 
