@@ -28,10 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     add_guest_options(parser)
     options = parser.parse_args(words)
+    _end_with_parent()
     return reporting(NAME, lambda: run_guest(options))
 
 
 if sys.platform == "win32":
+
+    def _end_with_parent() -> None:
+        from vsocks.windows.parent import end_with_parent
+
+        end_with_parent()
 
     def _service(words: list[str]) -> int:
         from vsocks import service
@@ -39,6 +45,9 @@ if sys.platform == "win32":
         return service.main(words)
 
 else:
+
+    def _end_with_parent() -> None:
+        pass
 
     def _service(_words: list[str]) -> int:
         sys.stderr.write(f"{NAME}: error: only Windows has services of this kind\n")

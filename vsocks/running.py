@@ -92,6 +92,8 @@ if sys.platform == "win32":
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK):
             signal.signal(number, stop)
+        # asyncio has the interpreter wake the loop by a socket, too; we don't depend on that.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 else:
 

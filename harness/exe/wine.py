@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.cache import cache_folder, made
@@ -65,6 +67,30 @@ class Wine:
         if ended.returncode:
             raise WineError(f"{program} ended with status {ended.returncode}:\n{printed}")
         return printed
+
+    @contextmanager
+    def services(self) -> Iterator[None]:
+        """Keep Wine's services running, which take seconds to start, for as long as this lasts.
+
+        They hold on to the output of the program that started them: it would never end if that
+        was a pipe of ours. So they are started here, with none.
+        """
+        silent = partial(
+            subprocess.Popen[bytes],
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with silent(self.command("cmd", "/c", "exit")) as first:
+            first.communicate(timeout=START_SECONDS)
+        # It waits for its input, which never comes.
+        waiting = silent(self.command("cmd"))
+        try:
+            yield
+        finally:
+            waiting.kill()
+            waiting.communicate()
 
     def stop(self) -> None:
         """End every program in the prefix, and wait until the server has gone."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.vioserial import ERROR_ACCESS_DENIED, FakeDriver, FakeHandle, WindowsError
 from vsocks.channel.base import Channel
-from vsocks.channel.overlapped import MAX_WRITE, OverlappedSource, off_loop
+from vsocks.channel.overlapped import ERROR_TIMEOUT, MAX_WRITE, OverlappedSource, off_loop
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +37,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def opened(driver: FakeDriver) -> tuple[OverlappedSource, Channel]:
+    driver.connect()
     source = OverlappedSource(driver.open)
     await source.start()
     return source, await source.open()
@@ -57,7 +58,6 @@ def pattern(size: int) -> bytes:
 def test_bytes_both_ways() -> None:
     async def both_ways() -> None:
         driver = FakeDriver()
-        driver.connect()
         source, channel = await opened(driver)
         driver.send(pattern(100_000))
         assert await read_exactly(channel, 100_000) == pattern(100_000)
@@ -74,7 +74,6 @@ def test_bytes_both_ways() -> None:
 def test_one_read_takes_all_that_waits() -> None:
     async def take_all() -> None:
         driver = FakeDriver()
-        driver.connect()
         _, channel = await opened(driver)
         driver.send(pattern(40_000))
         assert await channel.read_into(memoryview(bytearray(100_000))) == 40_000
@@ -86,7 +85,6 @@ def test_one_read_takes_all_that_waits() -> None:
 def test_any_chunks_come_through_whole(chunks: list[bytes], step: int) -> None:
     async def through() -> None:
         driver = FakeDriver()
-        driver.connect()
         _, channel = await opened(driver)
         for chunk in chunks:
             driver.send(chunk)
@@ -103,23 +101,39 @@ def test_any_chunks_come_through_whole(chunks: list[bytes], step: int) -> None:
 # -- the host comes and goes ---------------------------------------------------------------
 
 
-def test_no_host_yet_and_the_same_bytes_again() -> None:
+def test_no_host_yet(caplog: pytest.LogCaptureFixture) -> None:
+    """Reads are refused at once until there is one; then the channel is open."""
+    caplog.set_level("INFO", "vsocks")
+
     async def host_comes_late() -> None:
         driver = FakeDriver()
-        _, channel = await opened(driver)
-        reading = asyncio.ensure_future(read_exactly(channel, 5))
-        data = bytearray(b"hello")
-        assert channel.write_now(memoryview(data)) == 5
-        data[:] = b"wrong"  # the caller may change its buffer at once
+        source = OverlappedSource(driver.open)
+        opening = asyncio.ensure_future(source.open())
         await asyncio.sleep(0.05)
-        assert driver.writes == []
+        assert not opening.done()
         driver.connect()
-        driver.send(b"world")
-        assert await reading == b"world"
-        await until(lambda: driver.to_host)
-        assert driver.to_host == b"hello"
+        channel = await opening
+        driver.send(b"hello")
+        assert await read_exactly(channel, 5) == b"hello"
+        assert driver.opened == 1
 
     run(host_comes_late())
+    assert caplog.messages == ["no host is connected to the port yet"]
+
+
+def test_what_is_written_is_a_copy() -> None:
+    async def changed_afterwards() -> None:
+        driver = FakeDriver()
+        _, channel = await opened(driver)
+        driver.full_is_1450 = True
+        data = bytearray(b"right")
+        assert channel.write_now(memoryview(data)) == 5
+        data[:] = b"wrong"
+        driver.full_is_1450 = False
+        await until(lambda: driver.to_host)
+        assert driver.to_host == b"right"
+
+    run(changed_afterwards())
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["552", "1450"])
@@ -127,9 +141,9 @@ def test_a_refused_write_is_tried_again_and_nothing_passes_it(full: bool) -> Non
     async def refused() -> None:
         driver = FakeDriver()
         driver.connect()
+        _, channel = await opened(driver)
         driver.full_is_1450 = full
         driver.host = full
-        _, channel = await opened(driver)
         assert channel.write_now(memoryview(b"first")) == 5
         assert channel.write_now(memoryview(b"second")) == 0
         await asyncio.sleep(0.05)
@@ -148,7 +162,6 @@ def test_a_host_that_goes_ends_the_channel_when_a_write_is_refused() -> None:
 
     async def host_goes() -> None:
         driver = FakeDriver()
-        driver.connect()
         source, channel = await opened(driver)
         driver.send(b"x")
         assert await read_exactly(channel, 1) == b"x"
@@ -175,7 +188,6 @@ def test_a_host_that_goes_ends_the_channel_when_a_write_is_refused() -> None:
 def test_a_host_that_goes_ends_the_channel_when_a_read_is_refused() -> None:
     async def host_goes() -> None:
         driver = FakeDriver()
-        driver.connect()
         source, channel = await opened(driver)
         driver.send(b"x")
         driver.disconnect()
@@ -183,13 +195,13 @@ def test_a_host_that_goes_ends_the_channel_when_a_read_is_refused() -> None:
         with pytest.raises(ConnectionResetError):
             await read_exactly(channel, 1)
         await channel.close()
-        again = await source.open()
-        waiting = asyncio.ensure_future(read_exactly(again, 1))
+        opening = asyncio.ensure_future(source.open())
         await asyncio.sleep(0.05)
-        assert not waiting.done()
+        assert not opening.done()
         driver.connect()
         driver.send(b"y")
-        assert await waiting == b"y"
+        assert await read_exactly(await opening, 1) == b"y"
+        assert driver.opened == 1
 
     run(host_goes())
 
@@ -197,7 +209,6 @@ def test_a_host_that_goes_ends_the_channel_when_a_read_is_refused() -> None:
 def test_a_cancelled_read_loses_nothing() -> None:
     async def cancelled() -> None:
         driver = FakeDriver()
-        driver.connect()
         source, channel = await opened(driver)
         reading = asyncio.ensure_future(read_exactly(channel, 1))
         await asyncio.sleep(0)
@@ -216,7 +227,6 @@ def test_a_cancelled_read_loses_nothing() -> None:
 def test_a_removed_device_ends_the_channel_and_is_opened_anew_when_it_is_back() -> None:
     async def removed() -> None:
         driver = FakeDriver()
-        driver.connect()
         source, channel = await opened(driver)
         reading = asyncio.ensure_future(read_exactly(channel, 1))
         await asyncio.sleep(0)
@@ -240,7 +250,6 @@ def test_a_removed_device_ends_the_channel_and_is_opened_anew_when_it_is_back() 
 def test_a_write_that_fails_ends_the_read_too() -> None:
     async def removed_while_writing() -> None:
         driver = FakeDriver()
-        driver.connect()
         driver.drains = False
         _, channel = await opened(driver)
         reading = asyncio.ensure_future(read_exactly(channel, 1))
@@ -274,13 +283,11 @@ def test_a_hang_up_ends_a_device_that_does_not_outlive_its_host() -> None:
 
     async def hung_up() -> None:
         driver = FakeDriver()
-        driver.connect()
-        driver.handle = Pipe(driver)
-        handles = iter([driver.handle])
-        source = OverlappedSource(lambda: next(handles))
-        channel = await source.open()
-        driver.send(b"")
+        driver.handle_type = Pipe
+        _, channel = await opened(driver)
         driver.input.append(b"")
+        assert driver.handle is not None
+        driver.handle.serve_read()
         with pytest.raises(OSError, match="hung up"):
             await read_exactly(channel, 1)
         with pytest.raises(OSError, match="hung up"):
@@ -289,13 +296,39 @@ def test_a_hang_up_ends_a_device_that_does_not_outlive_its_host() -> None:
     run(hung_up())
 
 
+def test_a_serial_line_may_say_nothing() -> None:
+    """A read that times out, in either of Windows' ways, is no end."""
+
+    class Line(FakeHandle):
+        times_out = True
+
+    async def silent() -> None:
+        driver = FakeDriver()
+        driver.handle_type = Line
+        _, channel = await opened(driver)
+        reading = asyncio.ensure_future(read_exactly(channel, 1))
+        for error in (None, WindowsError(ERROR_TIMEOUT)):
+            await until(lambda: driver.handle and driver.handle._reading)
+            assert driver.handle is not None
+            assert driver.handle._reading is not None
+            (pending, _), driver.handle._reading = driver.handle._reading, None
+            if error is None:
+                pending.set_result(0)
+            else:
+                pending.set_exception(error)
+        await until(lambda: driver.handle and driver.handle._reading)
+        driver.send(b"x")
+        assert await reading == b"x"
+
+    run(silent())
+
+
 # -- a host that doesn't read --------------------------------------------------------------
 
 
 def test_a_stalled_host_takes_one_write_and_ends_nothing() -> None:
     async def stalled() -> None:
         driver = FakeDriver()
-        driver.connect()
         driver.drains = False
         _, channel = await opened(driver)
         assert channel.write_now(memoryview(b"first")) == 5
@@ -314,7 +347,6 @@ def test_a_stalled_host_takes_one_write_and_ends_nothing() -> None:
 def test_a_stalled_host_does_not_hold_up_the_end() -> None:
     async def stalled() -> None:
         driver = FakeDriver()
-        driver.connect()
         driver.drains = False
         source, channel = await opened(driver)
         channel.write_now(memoryview(b"never read"))
@@ -337,9 +369,8 @@ def test_a_device_that_does_not_close_does_not_hold_up_the_end(
 
     async def stuck() -> None:
         driver = FakeDriver()
-        driver.connect()
-        source = OverlappedSource(lambda: Stuck(driver))
-        await source.open()
+        driver.handle_type = Stuck
+        source, _ = await opened(driver)
         await source.close()
 
     run(stuck())

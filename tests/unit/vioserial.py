@@ -38,6 +38,8 @@ class FakeDriver:
         self.present = True
         self.handle: FakeHandle | None = None
         self.opened = 0
+        #: What an opened handle is: a test may want one that behaves otherwise.
+        self.handle_type = FakeHandle
         self.input: deque[bytes] = deque()
         self.to_host = bytearray()
         #: Whether the host takes what is written; else it waits in the queue.
@@ -52,7 +54,7 @@ class FakeDriver:
             raise WindowsError(ERROR_FILE_NOT_FOUND)
         if self.handle is not None:
             raise WindowsError(ERROR_ACCESS_DENIED)
-        self.handle = FakeHandle(self)
+        self.handle = self.handle_type(self)
         self.opened += 1
         return self.handle
 
@@ -99,6 +101,7 @@ class FakeHandle:
     """An open handle: what overlapped.Device says, as the driver does it."""
 
     outlives_host = True
+    times_out = False
     read_size = 64 * 1024
 
     def __init__(self, driver: FakeDriver) -> None:

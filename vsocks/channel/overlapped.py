@@ -33,6 +33,7 @@ T = TypeVar("T")
 ERROR_NO_SYSTEM_RESOURCES: Final = 1450
 ERROR_CANT_WAIT: Final = 552
 ERROR_HANDLE_EOF: Final = 38
+ERROR_TIMEOUT: Final = 1460
 _TRY_AGAIN: Final = frozenset({ERROR_NO_SYSTEM_RESOURCES, ERROR_CANT_WAIT, ERROR_HANDLE_EOF})
 
 #: The driver sends a write as at most 128 pieces of a page: 512 KiB.
@@ -52,6 +53,8 @@ class Device(Protocol):
 
     #: Whether the handle is still good after the host has gone.
     outlives_host: bool
+    #: Whether a read may end with nothing, which says nothing of the other end: a serial line's.
+    times_out: bool
     #: Bytes that one read asks for at most.
     read_size: int
 
@@ -82,38 +85,51 @@ class Port:
         self._unread = self._inbox[:0]
         self._writing: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
-        self.begin()
-
-    def begin(self) -> None:
-        """Start a new view of the port: whatever host was there is forgotten."""
-        self._host_seen = False
+        #: Set when the host is seen to have gone, until it is there again.
         self._host_left = False
-        self._host_missed = False
 
     # -- reading ---------------------------------------------------------------------------
 
+    async def host_there(self) -> None:
+        """Wait until a host is connected, as far as the device can tell: then a read pends.
+
+        Raises OSError if the device fails.
+        """
+        delay, is_told = _FIRST_RETRY, False
+        while True:
+            try:
+                self._start_reading()
+            except OSError as error:
+                if not self._means_no_host(error):
+                    raise self._failed(error) from None
+            else:
+                self._host_left = False
+                return
+            if not is_told:
+                log.info("no host is connected to the port yet")
+                is_told = True
+            await asyncio.sleep(delay)
+            delay = min(_LAST_RETRY, delay * 2)
+
     async def read_into(self, buffer: memoryview) -> int:
         """Some bytes; raises ConnectionResetError when the host goes, OSError on failure."""
-        delay = _FIRST_RETRY
         while not self._host_left:
             try:
                 if size := self._take(buffer):
                     return self._take_more(buffer, size)
             except OSError as error:
-                self._look_at_failed_read(error)
-                await asyncio.sleep(delay)
-                delay = min(_LAST_RETRY, delay * 2)
+                if not self._means_no_host(error):
+                    raise self._failed(error) from None
+                self._host_left = True
             else:
                 await self._completion()
         raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
 
     def _take(self, buffer: memoryview) -> int:
-        """What has been read, as far as it fits; a read is always under way afterwards.
+        """What has been read, as far as it fits.
 
-        Raises what a read failed with, and then none is under way.
+        Raises what a read failed with. After that, or a time-out, no read is under way.
         """
-        if self.failure is not None:
-            raise self.failure
         if not self._unread:
             self._collect()
         size = min(len(buffer), len(self._unread))
@@ -130,31 +146,36 @@ class Port:
 
     def _collect(self) -> None:
         """Look for the end of the read, or start one."""
-        if self._reading is None:
-            self._reading = self.device.read(self._inbox)
-            self._reading.add_done_callback(self._wake_reader)
-        if not self._reading.done():
+        self._start_reading()
+        if self._reading is None or not self._reading.done():
             return
         reading, self._reading = self._reading, None
-        size = reading.result()
-        if size == 0:
+        try:
+            size = reading.result()
+        except OSError as error:
+            if not self.device.times_out or getattr(error, "winerror", None) != ERROR_TIMEOUT:
+                raise
+            size = 0
+        if size == 0 and not self.device.times_out:
             raise _error(ERROR_HANDLE_EOF, "the other end has hung up")
-        self._host_seen = True
         self._unread = self._inbox[:size]
 
-    def _look_at_failed_read(self, error: OSError) -> None:
-        """Return if another attempt makes sense; raise ``error`` if the device has failed."""
-        if not self.device.outlives_host or getattr(error, "winerror", None) not in _TRY_AGAIN:
-            self._fail(error)
-            raise error
-        if self._host_seen:
-            self._host_left = True
-        elif not self._host_missed:
-            self._host_missed = True
-            log.info("no host is connected to the port yet")
+    def _start_reading(self) -> None:
+        """Have a read under way; raises OSError if that can't be."""
+        if self.failure is not None:
+            raise self.failure
+        if self._reading is None and not self._unread:
+            self._reading = self.device.read(self._inbox)
+            self._reading.add_done_callback(self._wake_reader)
+
+    def _means_no_host(self, error: OSError) -> bool:
+        return self.device.outlives_host and getattr(error, "winerror", None) in _TRY_AGAIN
 
     async def _completion(self) -> None:
         """Wait for the read's end, or for the device's. Cancelling this cancels neither."""
+        if self._reading is None:  # it has timed out
+            await asyncio.sleep(_FIRST_RETRY)
+            return
         self._reader = self._loop.create_future()
         try:
             await self._reader
@@ -187,20 +208,19 @@ class Port:
                     written = await self.device.write(rest)
                 except OSError as error:
                     if getattr(error, "winerror", None) not in _TRY_AGAIN:
-                        self._fail(error)
+                        self._failed(error)
                         return
                     self._look_for_host()
                     await asyncio.sleep(delay)
                     delay = min(_LAST_RETRY, delay * 2)
                 else:
-                    self._host_seen = True
                     rest = rest[written:]
         finally:
             self._writing = None
 
     def _look_for_host(self) -> None:
         """After a refused write: a host that has gone is news for the reader, whose read pends."""
-        if self._host_seen and self.device.host_connected() is False:
+        if self.device.host_connected() is False:
             self._host_left = True
             self._wake_reader()
 
@@ -211,9 +231,11 @@ class Port:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _fail(self, error: OSError) -> None:
-        self.failure = error
+    def _failed(self, error: OSError) -> OSError:
+        """Remember it: the device is of no more use."""
+        self.failure = self.failure or error
         self._wake_reader()
+        return self.failure
 
     async def close(self) -> None:
         """Cancel what is under way and give the device up, within seconds in any case."""
@@ -233,7 +255,6 @@ class OverlappedChannel(Channel):
 
     def __init__(self, port: Port) -> None:
         self._port = port
-        port.begin()
 
     async def read_into(self, buffer: memoryview) -> int:
         return await self._port.read_into(buffer)
@@ -269,6 +290,7 @@ class OverlappedSource(ChannelSource):
         if self._port is None:
             device = await off_loop(self._open_device, discard=lambda device: device.close())
             self._port = Port(device)
+        await self._port.host_there()
         return OverlappedChannel(self._port)
 
     async def close(self) -> None:

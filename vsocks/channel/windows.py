@@ -13,7 +13,6 @@ assert sys.platform == "win32"
 import _overlapped
 import _winapi
 import asyncio
-import contextlib
 import ctypes
 import errno
 from ctypes import wintypes
@@ -59,7 +58,7 @@ def windows_source(spec: ChannelSpec) -> OverlappedSource:
             open_device = partial(Handle, rf"\\.\Global\{spec.place}", outlives_host=True)
         case "com" | "serial":
             place = spec.place.removeprefix("\\\\.\\")
-            open_device = partial(_open_line, rf"\\.\{place}", spec.baudrate)
+            open_device = partial(Line, rf"\\.\{place}", spec.baudrate)
         case "pipe":
             open_device = partial(Handle, rf"\\.\pipe\{spec.place}", outlives_host=False)
         case _:
@@ -73,10 +72,12 @@ def windows_source(spec: ChannelSpec) -> OverlappedSource:
 class Handle:
     """An open device, as overlapped.Device describes it."""
 
-    def __init__(self, path: str, *, outlives_host: bool, read_size: int = _BIG_READ) -> None:
+    read_size = _BIG_READ
+    times_out = False
+
+    def __init__(self, path: str, *, outlives_host: bool) -> None:
         """May block for seconds. Raises OSError that says what to do."""
         self.outlives_host = outlives_host
-        self.read_size = read_size
         self._handle = _open(path)
 
     def fileno(self) -> int:
@@ -104,23 +105,28 @@ class Handle:
             _winapi.CloseHandle(handle)
 
 
-def _open_line(path: str, baudrate: int) -> Handle:
-    line = Handle(path, outlives_host=True, read_size=_LINE_READ)
-    try:
-        set_up_line(line.fileno(), baudrate)
-    except OSError:
-        line.close()
-        raise
-    return line
+class Line(Handle):
+    """An open serial line."""
+
+    read_size = _LINE_READ
+    times_out = True
+
+    def __init__(self, path: str, baudrate: int) -> None:
+        """Raises OSError if it is no serial line."""
+        super().__init__(path, outlives_host=True)
+        try:
+            set_up_line(self.fileno(), baudrate)
+        except OSError:
+            self.close()
+            raise
 
 
 def _open_path(path: str) -> Handle:
     """Whatever it is: only a serial line takes the settings of one, and needs them."""
-    handle = Handle(path, outlives_host=True)
-    with contextlib.suppress(OSError):
-        set_up_line(handle.fileno(), _PATH_BAUDRATE)
-        handle.read_size = _LINE_READ
-    return handle
+    try:
+        return Line(path, _PATH_BAUDRATE)
+    except OSError:
+        return Handle(path, outlives_host=True)
 
 
 def _proactor() -> IocpProactor:

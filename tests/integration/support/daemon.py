@@ -32,8 +32,8 @@ class DaemonError(AssertionError):
 class Daemon:
     """`python -m vsocks ARGUMENTS` from construction to `close`; stderr goes to the file `log`.
 
-    `prefix` is a command to run it under, `interpreter` a Python other than ours, `environment`
-    is added to ours.
+    `prefix` is a command to run it under, `interpreter` a Python other than ours, `program` what
+    is run instead of any Python; `environment` is added to ours. `ends_on` is what asks it to end.
     """
 
     def __init__(
@@ -43,10 +43,13 @@ class Daemon:
         *,
         prefix: Sequence[str] = (),
         interpreter: Sequence[str] = (sys.executable,),
+        program: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        ends_on: Signals = SIGTERM,
     ) -> None:
-        self.command = [*prefix, *interpreter, "-m", "vsocks", *arguments]
+        self.command = [*prefix, *(program or (*interpreter, "-m", "vsocks")), *arguments]
+        self.ends_on = ends_on
         self.log = log
         self._lines: list[str] = []
         self._ended = False
@@ -121,8 +124,9 @@ class Daemon:
         self._reader.join(deadline)
         return status
 
-    def stop(self, number: Signals = SIGTERM) -> None:
+    def stop(self, number: Signals | None = None) -> None:
         """Ask the daemon to end, and hold it to a clean end: status 0, no traceback."""
+        number = number or self.ends_on
         self.signal(number)
         status = self.wait()
         if status != 0:

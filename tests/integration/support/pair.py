@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,16 @@ ALLOW_LOOPBACK = ("--allow", "127.0.0.0/8", "--allow", "[::1]")
 LISTENING = r"listening on 127\.0\.0\.1:(\d+)"
 SESSION_UP = r"session up"
 SESSION_LOST = r"session lost: \S"
+
+
+@dataclass(frozen=True)
+class GuestProgram:
+    """A guest daemon other than `python -m vsocks guest`."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    #: What asks it for a clean end.
+    ends_on: Signals
 
 
 class Pair:
@@ -36,7 +48,9 @@ class Pair:
         host_options: Sequence[str] = ALLOW_LOOPBACK,
         host_prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        guest_program: GuestProgram | None = None,
     ) -> None:
+        self.guest_program = guest_program
         self.ends = ends
         self.directory = directory
         self.guest_options = guest_options
@@ -74,9 +88,18 @@ class Pair:
         if self._guest:
             self._guest.close()
         listen = ("--listen", f"127.0.0.1:{self._port}")
-        arguments = ("guest", "--channel", self.ends.guest, *listen, *self.guest_options)
+        arguments = ("--channel", self.ends.guest, *listen, *self.guest_options)
         log = self.directory / "guest.log"
-        self._guest = Daemon(arguments, log, environment=self.environment)
+        if program := self.guest_program:
+            self._guest = Daemon(
+                arguments,
+                log,
+                program=program.command,
+                environment=program.environment,
+                ends_on=program.ends_on,
+            )
+        else:
+            self._guest = Daemon(("guest", *arguments), log, environment=self.environment)
         if wait:
             self.wait_listening()
         return self._guest
