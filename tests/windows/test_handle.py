@@ -107,7 +107,7 @@ def test_the_other_end_hangs_up() -> None:
             reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
             await asyncio.sleep(0)
             server.close()
-            with pytest.raises(OSError, match="hung up|pipe"):
+            with pytest.raises(OSError, match=r"hung up|pipe"):
                 await reading
             await channel.close()
             with pytest.raises(FileNotFoundError, match="there is no"):

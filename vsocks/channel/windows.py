@@ -25,6 +25,7 @@ from vsocks.windows.holder import why_denied
 
 if TYPE_CHECKING:
     from asyncio.windows_events import IocpProactor
+    from collections.abc import Callable
 
     from vsocks.channel.spec import ChannelSpec
 
@@ -53,6 +54,7 @@ _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 
 def windows_source(spec: ChannelSpec) -> OverlappedSource:
     """The source of a virtio, com, pipe or path channel."""
+    open_device: Callable[[], Handle]
     match spec.kind:
         case "virtio":
             open_device = partial(Handle, rf"\\.\Global\{spec.place}", outlives_host=True)
