@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import pytest
 
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.unit
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds_and_their_beginnings_hold(name: str) -> None:
+    if (name, sys.platform) == ("channel_spec", "win32"):
+        pytest.skip("its seeds are channels of Linux")
     target = importlib.import_module(f"tests.fuzz.{name}")
     assert target.SEEDS
     for seed in target.SEEDS:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pty
-import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.channel import ChannelSpec, open_source, parse_spec
-from vsocks.channel.auto import AutoSource
-from vsocks.channel.serial import SerialSource
-from vsocks.channel.sockets import ConnectSource, ListenSource
-from vsocks.channel.virtio import VirtioSource
+from tests.unit.spec_error import check_error
+from vsocks.channel import ChannelSpec, parse_spec
 from vsocks.errors import UsageError
 
 pytestmark = pytest.mark.unit
@@ -33,7 +25,6 @@ pytestmark = pytest.mark.unit
         ("auto", ChannelSpec("auto", "")),
         ("virtio", ChannelSpec("virtio", "org.vsocks.0")),
         ("virtio:com.example.1", ChannelSpec("virtio", "com.example.1")),
-        ("virtio:/dev/virtio-ports/com.example.1", ChannelSpec("virtio", "com.example.1")),
         (r"virtio:\\.\Global\com.example.1", ChannelSpec("virtio", "com.example.1")),
         ("com:COM3", ChannelSpec("com", "COM3", baudrate=115200)),
         ("com:COM3?baudrate=9600", ChannelSpec("com", "COM3", baudrate=9600)),
@@ -94,62 +85,10 @@ def test_every_form(text: str, spec: ChannelSpec) -> None:
         ("tcp:localhost:65536", "'65536' is no port"),
         ("tcp:localhost:²", "'²' is no port"),
         ("tcp-listen:localhost:-1", "'-1' is no port"),
-        ("/does/not/exist", "No such file"),
-        ("/", "no socket, no virtio port and no serial line"),
-        ("/dev/null", "no socket, no virtio port and no serial line"),
-        ("/etc/passwd/x", "Not a directory"),
     ],
 )
 def test_nonsense_gets_an_error_that_shows_the_forms(text: str, problem: str) -> None:
-    with pytest.raises(UsageError, match=problem) as caught:
-        parse_spec(text)
-    message = str(caught.value)
-    assert repr(text) in message
-    assert "\n" not in message
-    for form in ("unix:PATH", "unix-listen:PATH", "virtio[:NAME]", "serial:DEVICE[?baudrate=N]"):
-        assert form in message
-    for form in ("tcp:HOST:PORT", "tcp-listen:ADDR:PORT", "path of an existing"):
-        assert form in message
-
-
-def test_the_longest_path_is_the_longest_that_the_system_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    longest = "x" * 107
-    assert parse_spec(f"unix:{longest}").place == longest
-    monkeypatch.chdir(tmp_path)
-    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other:
-        one.bind(longest)
-        with pytest.raises(OSError, match="too long"):
-            other.bind(longest + "x")
-
-
-# -- a bare path is what it is found to be -------------------------------------------------
-
-
-def test_a_path_that_is_a_socket(tmp_path: Path) -> None:
-    path = str(tmp_path / "vm:1.sock")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        assert parse_spec(path) == ChannelSpec("unix", path)
-
-
-@pytest.fixture
-def tty() -> Iterator[str]:
-    master, slave = pty.openpty()
-    yield os.ttyname(slave)
-    os.close(master)
-    os.close(slave)
-
-
-def test_a_path_that_is_a_serial_line(tty: str) -> None:
-    assert parse_spec(tty) == ChannelSpec("serial", tty)
-
-
-def test_a_path_that_is_a_file_is_none(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="no socket, no virtio port"):
-        parse_spec(str(tmp_path / "file"))
+    check_error(text, problem)
 
 
 # -- anything at all -----------------------------------------------------------------------
@@ -167,33 +106,6 @@ def test_any_text_is_a_spec_or_gets_the_error(head: str, middle: str, tail: str)
         spec = parse_spec(head + middle + tail)
         assert spec.place
         assert (spec.port > 0) == spec.kind.startswith("tcp")
-
-
-# -- what opens it -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("unix:x", ConnectSource),
-        ("tcp:x:1", ConnectSource),
-        ("unix-listen:x", ListenSource),
-        ("tcp-listen:x:1", ListenSource),
-        ("virtio", VirtioSource),
-        ("serial:x", SerialSource),
-        ("auto", AutoSource),
-    ],
-)
-def test_each_kind_has_its_source(text: str, kind: type) -> None:
-    source = open_source(parse_spec(text))
-    assert type(source) is kind
-    assert source.name == str(parse_spec(text))
-
-
-@pytest.mark.parametrize("text", ["com:COM3", "pipe:x", r"path:\\.\COM3"])
-def test_what_only_windows_has_is_said_to_be_so(text: str) -> None:
-    with pytest.raises(UsageError, match="only Windows has"):
-        open_source(parse_spec(text))
 
 
 @pytest.mark.parametrize(

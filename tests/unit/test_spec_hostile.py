@@ -1,6 +1,7 @@
 """Channel specifications that no person would write: one line of error, no traceback."""
 
 import os
+import sys
 
 import pytest
 
@@ -10,6 +11,7 @@ from vsocks.errors import UsageError
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' command lines are not bytes")
 def test_a_path_that_is_not_utf_8_is_a_path() -> None:
     """The command line brings such bytes as surrogates."""
     path = os.fsdecode(b"/run/\xff.sock")

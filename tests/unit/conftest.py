@@ -1,0 +1,38 @@
+"""On Windows the tests of what only Linux has are skipped, each file with its reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+LINUX_ONLY = {
+    HERE / "harness": "the harness, which starts virtual machines, runs on Linux only",
+    HERE / "test_spec_on_linux.py": "only Linux has the sockets, ttys and devices of these paths",
+}
+"""Folders and files whose modules can't even be imported elsewhere."""
+
+
+class Skipped(pytest.Module):
+    """A module of tests that is not imported, and counts as skipped."""
+
+    reason = ""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        pytest.skip(self.reason, allow_module_level=True)
+
+
+if sys.platform == "win32":
+
+    def pytest_pycollect_makemodule(
+        module_path: Path, parent: pytest.Collector
+    ) -> pytest.Module | None:
+        for path, reason in LINUX_ONLY.items():
+            if module_path.is_relative_to(path):
+                module: Skipped = Skipped.from_parent(parent, path=module_path)
+                module.reason = reason
+                return module
+        return None
