@@ -1,4 +1,4 @@
-"""On Windows the tests of what only Linux has are skipped, each file with its reason."""
+"""On Windows the tests that are for Linux only are skipped, each file with its reason."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ HERE = Path(__file__).parent
 LINUX_ONLY = {
     HERE / "harness": "the harness, which starts virtual machines, runs on Linux only",
     HERE / "test_spec_on_linux.py": "only Linux has the sockets, ttys and devices of these paths",
+    HERE / "test_workflows.py": "the workflows are the same everywhere, and read on Linux",
 }
-"""Folders and files whose modules can't even be imported elsewhere."""
+"""Folders and files whose modules are not even imported elsewhere."""
 
 
 class Skipped(pytest.Module):
