@@ -57,7 +57,7 @@ check: $(VENV)/ready ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 vsocks
+	$(BIN)/mypy --platform win32 vsocks tests/windows
 
 .PHONY: unit integration e2e test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
@@ -79,8 +79,12 @@ windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… 
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)
 	$(call WINDOWS,check)
 
+.PHONY: guest-exe
+guest-exe: $(VENV)/ready apt-windows ## Build vsocks-guest.exe, the guest daemon for Windows
+	$(BIN)/python -m harness.exe
+
 .PHONY: bench fuzz clean
-bench: $(VENV)/ready apt-bench apt-vm ## Speed beside ssh -D and the raw pipe
+bench: $(VENV)/ready apt-bench apt-vm apt-windows ## Speed beside ssh -D and the raw pipe
 	$(BIN)/python -m tests.bench
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'

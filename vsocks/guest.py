@@ -36,6 +36,9 @@ _BACKLOG: Final = 128
 _MORE_CLIENTS: Final = 64
 #: Seconds to wait when the system has no more sockets to give.
 _ACCEPT_PAUSE: Final = 0.1
+#: Windows' ways to say that a client left before it was accepted (python/cpython#93821):
+#: ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_CONNECTION_ABORTED, WSAECONNRESET, WSAENOTCONN.
+_CLIENT_GONE: Final = frozenset({64, 121, 1236, 10054, 10057})
 _LINGER: Final = 1.0
 #: Seconds to wait for the host before looking whether the client is still there.
 _PATIENCE: Final = 0.3
@@ -102,6 +105,8 @@ class Guest:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
+                if getattr(error, "winerror", None) in _CLIENT_GONE:
+                    continue
                 log.warning("accepting a client failed: %s", _why(error))
                 await asyncio.sleep(_ACCEPT_PAUSE)
                 continue

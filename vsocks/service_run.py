@@ -80,12 +80,14 @@ def run_service(name: str, options: argparse.Namespace) -> None:
     # These must live as long as the dispatcher.
     main = _ServiceMain(service.main)
     table = (_TableEntry * 2)(_TableEntry(name, main), _TableEntry())
-    if _advapi32.StartServiceCtrlDispatcherW(table):
-        return
-    error = ctypes.get_last_error()
+    if not _advapi32.StartServiceCtrlDispatcherW(table):
+        raise VsocksError(_why_refused(ctypes.get_last_error()))
+
+
+def _why_refused(error: int) -> str:
     if error == _ERROR_FAILED_SERVICE_CONTROLLER_CONNECT:
-        raise VsocksError("this is for Windows to call; to start the service: service start")
-    raise VsocksError(f"the service manager refused: {ctypes.FormatError(error)} ({error})")
+        return "this is for Windows to call; to start the service: service start"
+    return f"the service manager refused: {ctypes.FormatError(error)} ({error})"
 
 
 class _Service:

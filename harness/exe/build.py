@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import zipfile
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from harness.cache import ROOT, cache_folder, made
@@ -80,7 +81,9 @@ def build(folder: Path) -> None:
     shutil.rmtree(work)
 
 
+@cache
 def _built() -> Path:
+    """One build for all of a process, even if the source changes meanwhile."""
     return made(cache_folder() / f"{NAME}-{_key()}", build)
 
 

@@ -110,8 +110,16 @@ def wine() -> Wine:
 
 def private_wine(folder: Path) -> Wine:
     """A prefix of one's own, for who installs things: `folder` is made."""
-    # Wine replaces what it changes, so the big files can be shared with the first prefix.
-    shutil.copytree(wine().prefix, folder, symlinks=True, copy_function=os.link)
+
+    def link_or_copy(source: str, target: str) -> None:
+        # Wine's own files are never changed and can be shared. The registry must not be: Wine
+        # writes into a file that has several names, and so into the other prefix (registry.c).
+        if source.endswith(".reg"):
+            shutil.copy2(source, target)
+        else:
+            os.link(source, target)
+
+    shutil.copytree(wine().prefix, folder, symlinks=True, copy_function=link_or_copy)
     return Wine(folder)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 
 from harness.accel import Choice, choose
 from harness.cache import cache_folder, hash_of_tree
-from harness.debian import DebianGuest
 from harness.image import RECIPE, Image, debian_image
 from harness.warm import warm_vm
 
@@ -23,9 +22,15 @@ from .vm_direct import direct
 from .vm_raw import raw
 from .vm_site import Site, VMPeer
 from .vm_socat import socat
-from .vm_vsocks import vsocks
+from .vm_vsocks import exe, vsocks
 
-PEERS: dict[str, VMPeer] = {"direct": direct, "raw": raw, "socat": socat, "vsocks": vsocks}
+PEERS: dict[str, VMPeer] = {
+    "direct": direct,
+    "raw": raw,
+    "socat": socat,
+    "vsocks": vsocks,
+    "vsocks.exe": exe,
+}
 
 FULL = Scale(size=30_000_000, seconds=2)
 QUICK = Scale(size=20_000_000, seconds=1)
@@ -44,8 +49,9 @@ METRICS = (
     Metric("connect + bulk p50", "ms"),
     Metric("connect + bulk p99", "ms"),
 )
-RATIOS = (Ratio("vsocks", "raw"), Ratio("vsocks", "socat"))
-"""The port alone, which does less than a proxy has to; and a relay, which does as much."""
+RATIOS = (Ratio("vsocks", "raw"), Ratio("vsocks", "socat"), Ratio("vsocks.exe", "vsocks"))
+"""The port alone, which does less than a proxy has to; a relay, which does as much; and what Wine
+adds to the same daemon."""
 
 
 def is_image_built() -> bool:
@@ -79,7 +85,7 @@ def _run_round(
     with (
         scratch_directory() as directory,
         warm_vm(image, choice) as vm,
-        DebianGuest(vm, image) as guest,
+        peer.guest(vm, image) as guest,
     ):
         site = Site(vm, guest, targets, directory)
         site.prepare()

@@ -68,6 +68,8 @@ class VMPeer:
     up: Callable[[Site], AbstractContextManager[Measure]]
     workloads: tuple[str, ...]
     """Those that it can do."""
+    guest: type[DebianGuest] = DebianGuest
+    """Which daemon there is in the guest, if the peer needs one."""
 
 
 def _text(address: Address) -> str:

@@ -1,9 +1,10 @@
-"""vsocks in a VM: the guest daemon there, the host daemon here."""
+"""vsocks in a VM: the daemon from source or the Windows program there, the host daemon here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.process import host_daemon
+from harness.wine_guest import WineGuest
 
 from .load.workloads import WORKLOADS, Figures, Scale
 from .vm_site import PATIENCE, Measure, Site, VMPeer
@@ -30,3 +31,4 @@ def _up(site: Site) -> Iterator[Measure]:
 
 
 vsocks = VMPeer(_up, tuple(WORKLOADS))
+exe = VMPeer(_up, tuple(WORKLOADS), WineGuest)

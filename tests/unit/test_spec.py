@@ -31,6 +31,7 @@ pytestmark = pytest.mark.unit
         ("pipe:vsocks", ChannelSpec("pipe", "vsocks")),
         (r"pipe:\\.\pipe\vsocks", ChannelSpec("pipe", "vsocks")),
         (r"path:Z:\dev\pts\5", ChannelSpec("path", r"Z:\dev\pts\5")),
+        ("virtio:/dev/virtio-ports/com.example.1", ChannelSpec("virtio", "com.example.1")),
         ("serial:/dev/ttyS1", ChannelSpec("serial", "/dev/ttyS1", baudrate=115200)),
         ("serial:/dev/ttyS1?baudrate=9600", ChannelSpec("serial", "/dev/ttyS1", baudrate=9600)),
         ("serial:COM3?baudrate=9600", ChannelSpec("serial", "COM3", baudrate=9600)),

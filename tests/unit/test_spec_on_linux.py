@@ -33,11 +33,6 @@ def test_the_longest_path_is_the_longest_that_the_system_takes(
             other.bind(longest + "x")
 
 
-def test_a_port_by_its_path() -> None:
-    spec = parse_spec("virtio:/dev/virtio-ports/com.example.1")
-    assert spec == ChannelSpec("virtio", "com.example.1")
-
-
 # -- a bare path is what it is found to be -------------------------------------------------
 
 

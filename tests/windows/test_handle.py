@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import itertools
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +20,7 @@ assert sys.platform == "win32"
 import _winapi
 
 from vsocks import operations
-from vsocks.channel import open_source, parse_spec
+from vsocks.channel import open_source, parse_spec, windows
 from vsocks.channel.base import Channel
 from vsocks.channel.windows import Handle
 
@@ -73,11 +76,11 @@ def test_bytes_both_ways() -> None:
             channel = await open_pipe(server)
             buffer = memoryview(bytearray(100))
             server.write(b"from the host")
-            assert buffer[: await channel.read_into(buffer)] == b"from the host"
+            assert bytes(buffer[: await channel.read_into(buffer)]) == b"from the host"
             reading = asyncio.ensure_future(channel.read_into(buffer))
             await asyncio.sleep(0)
             server.write(b"later")
-            assert buffer[: await reading] == b"later"
+            assert bytes(buffer[: await reading]) == b"later"
             await channel.write(memoryview(b"to the host"))
             await channel.close()
             assert server.read(11) == b"to the host"
@@ -196,7 +199,51 @@ def test_tcp_channels_work_as_elsewhere() -> None:
             channel = await open_source(parse_spec(f"tcp:127.0.0.1:{port}")).open()
             await channel.write(memoryview(b"ping"))
             buffer = memoryview(bytearray(10))
-            assert buffer[: await channel.read_into(buffer)] == b"PING"
+            assert bytes(buffer[: await channel.read_into(buffer)]) == b"PING"
             await channel.close()
 
     run(over_tcp())
+
+
+def test_a_path_that_is_no_serial_line(tmp_path: Path) -> None:
+    """It gets no settings of one."""
+    (tmp_path / "device").write_bytes(b"content")
+
+    async def read_file() -> None:
+        channel = await open_source(parse_spec(f"path:{tmp_path / 'device'}")).open()
+        buffer = memoryview(bytearray(7))
+        assert bytes(buffer[: await channel.read_into(buffer)]) == b"content"
+        await channel.close()
+
+    run(read_file())
+
+
+def test_a_path_that_makes_no_sense() -> None:
+    async def nonsense() -> None:
+        with pytest.raises(OSError, match=r"C:\\<>: .*\(123\)"):
+            await open_source(parse_spec(r"path:C:\<>")).open()
+
+    run(nonsense())
+
+
+def test_a_driver_that_answers_later() -> None:
+    """As to a server that asks to be told of a client."""
+    name = rf"\\.\pipe\vsocks-test-later-{next(numbers)}"
+    server = _winapi.CreateNamedPipe(
+        name,
+        _winapi.PIPE_ACCESS_DUPLEX | _winapi.FILE_FLAG_OVERLAPPED,
+        _winapi.PIPE_WAIT,
+        *(1, 4096, 4096, 0, _winapi.NULL),
+    )
+
+    def connect() -> None:
+        handle = _winapi.CreateFile(name, _winapi.GENERIC_READ, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+        _winapi.CloseHandle(handle)
+
+    client = threading.Timer(0.2, connect)
+    client.start()
+    fsctl_pipe_listen = 0x00110008
+    answer = ctypes.create_string_buffer(8)
+    assert windows._control(server, fsctl_pipe_listen, answer) == 0
+    client.join()
+    _winapi.CloseHandle(server)

@@ -41,7 +41,7 @@ _SHORT_FORMS: Final = (
 )
 
 _DEFAULT_BAUDRATE: Final = 115200
-_VIRTIO_FOLDER: Final = Path("/dev/virtio-ports")
+_VIRTIO_FOLDER: Final = "/dev/virtio-ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _recognise(text: str) -> ChannelSpec:
         mode = path.stat().st_mode
     except OSError as error:
         raise _error(text, f"{error.strerror}, so its kind can't be told") from None
-    if path.parent == _VIRTIO_FOLDER:
+    if str(path.parent) == _VIRTIO_FOLDER:
         return ChannelSpec("virtio", path.name)
     if stat.S_ISSOCK(mode):
         return _path("unix", text, text)

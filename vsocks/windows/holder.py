@@ -21,9 +21,13 @@ def why_denied() -> str:
     The driver lets SYSTEM and Administrators in, and one of them at a time (vioserial/sys/Port.c,
     VIOSerialDeviceListCreatePdo).
     """
-    if not ctypes.windll.shell32.IsUserAnAdmin():
+    if not _is_administrator():
         return "administrator rights are needed; run this as administrator, or as the service"
     for name in _HOLDERS:
         if number := running_service(name):
             return f"the service {name} (process {number}) has it open; stop that first"
     return "another program has it open; stop that first"
+
+
+def _is_administrator() -> bool:
+    return bool(ctypes.windll.shell32.IsUserAnAdmin())

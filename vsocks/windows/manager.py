@@ -53,6 +53,7 @@ _RESTART_DELAYS_MS: Final = (1_000, 5_000, 30_000)
 _FORGET_FAILURES_SECONDS: Final = 24 * 3600
 #: Seconds between two looks at a state that is awaited; the manager tells no other way.
 _POLL: Final = 0.1
+_REMOVAL_SECONDS: Final = 5.0
 
 _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
 
@@ -170,9 +171,24 @@ def _change(service: wintypes.HANDLE, level: int, settings: object) -> None:
 
 
 def uninstall(name: str) -> None:
-    """Forget the service. Raises ServiceError if there is none, or if we may not."""
+    """Forget the service, and wait until that is done, for a while.
+
+    Raises ServiceError if there is none, or if we may not.
+    """
     with _service(name, _DELETE) as service:
         _checked(_advapi32.DeleteService(service), f"removing {name}")
+    # It stays until its process has ended, and whoever looks at it has looked away.
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while _exists(name) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+
+
+def _exists(name: str) -> bool:
+    try:
+        query(name)
+    except ServiceError:
+        return False
+    return True
 
 
 def start(name: str) -> None:

@@ -1,0 +1,86 @@
+"""The built program as a service, under Wine's service manager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from harness.exe.wine import Wine, WineError
+from tests.integration.conftest import StartTarget
+from tests.integration.support import socks
+from tests.integration.support.behaviours import source
+from tests.integration.support.daemon import Daemon
+from tests.integration.support.layouts import free_port
+from tests.integration.support.pair import ALLOW_LOOPBACK
+from tests.integration.support.transfer import Received, receive_pattern, request
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+SIZE = 300_007
+KEY = r"HKLM\System\CurrentControlSet\Services\vsocks-guest"
+
+
+class Service:
+    """`vsocks-guest service …` in a prefix."""
+
+    def __init__(self, wine: Wine, program: Path) -> None:
+        self._wine = wine
+        self._program = program
+
+    def does(self, *words: str) -> str:
+        """What it says when it succeeds."""
+        return self._wine.run(self._program, "service", *words, timeout=60)
+
+    def refuses(self, *words: str) -> str:
+        """What it says when it doesn't."""
+        with pytest.raises(WineError) as refused:
+            self.does(*words)
+        return str(refused.value)
+
+
+@pytest.fixture(params=["file_form", "folder_form"])
+def service(own_wine: Wine, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Service:
+    """Of both forms of the program."""
+    program: Path = request.getfixturevalue(request.param)
+    return Service(own_wine, program)
+
+
+def test_the_whole_life(
+    own_wine: Wine, service: Service, tmp_path: Path, serve: StartTarget
+) -> None:
+    channel, listen = free_port(), free_port()
+    options = ("--channel", f"tcp:127.0.0.1:{channel}", "--listen", f"127.0.0.1:{listen}")
+    drive = own_wine.prefix / "drive_c"
+    copy, logs = drive / "Program Files" / "vsocks", drive / "ProgramData" / "vsocks"
+    target = serve(source)
+
+    assert "it isn't installed" in service.refuses("status")
+    assert "'nonsense' is not ADDR:PORT" in service.refuses("install", "--listen", "nonsense")
+    assert "will start with Windows" in service.does("install", *options)
+    assert "installed already" in service.refuses("install")
+    assert "vsocks-guest is stopped" in service.refuses("status")
+    settings = own_wine.run("reg", "query", KEY)
+    for setting in ("Start    REG_DWORD    0x2", "LocalSystem", *options):
+        assert setting in settings
+    assert (copy / "vsocks-guest.exe").exists()
+
+    arguments = ("host", "--channel", f"tcp-listen:127.0.0.1:{channel}", *ALLOW_LOOPBACK)
+    with Daemon(arguments, tmp_path / "host.log") as host:
+        assert "is running (process " in service.does("start")
+        host.wait_for_log("session up")
+        with socks.connect(("127.0.0.1", listen), target.address) as sock:
+            request(sock, 1, SIZE)
+            assert receive_pattern(sock, 1) == Received(1, SIZE, "eof")
+        assert "is running" in service.does("status")
+        # A host that reads nothing any more must not hold up the end.
+        host.signal(SIGSTOP)
+        assert "vsocks-guest is stopped" in service.does("stop")
+        host.signal(SIGCONT)
+    log = (logs / "guest.log").read_text()
+    for line in (f"listening on 127.0.0.1:{listen}", "session up", "session lost: the daemon ends"):
+        assert line in log
+    assert "is uninstalled" in service.does("uninstall")
+    assert not copy.exists()
+    assert "it isn't installed" in service.refuses("uninstall")

@@ -1,0 +1,338 @@
+"""The service manager, and being a service: with the real manager of Windows, or Wine's."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+assert sys.platform == "win32"
+
+import winreg
+
+from tests.windows.support import free_port, run, wait_until
+from vsocks import operations, program, service, service_run
+from vsocks.windows import eventlog, installed, manager
+from vsocks.windows.installed import InstallError
+from vsocks.windows.manager import ServiceError, State
+
+HERE = Path(__file__).parent
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Of a service of the test's own, the program's too: one that was removed may linger."""
+    name = f"vsocks-test-{os.getpid()}-{next(numbers)}"
+    monkeypatch.setattr(service, "NAME", name)
+    monkeypatch.setattr(service, "_TITLE", name)
+    yield name
+    _remove(name)
+
+
+def _remove(name: str) -> None:
+    with contextlib.suppress(ServiceError):
+        manager.stop(name)
+        manager.wait_for(name, State.STOPPED, 10)
+        manager.uninstall(name)
+
+
+def install_stub(name: str, tmp_path: Path, *arguments: str) -> None:
+    """A service that is our program, run from its source, with its lines counted if ours are."""
+    if settings := os.environ.get("VSOCKS_COVERAGE"):
+        (tmp_path / "coverage-settings").write_text(settings)
+        (tmp_path / "python-path").write_text("\n".join(sys.path))
+    words = [sys.executable, str(HERE / "service_stub.py"), str(tmp_path), *arguments]
+    manager.install(name, name, "for a test", subprocess.list2cmdline(words))
+
+
+def errors_of(tmp_path: Path) -> str:
+    path = tmp_path / "stub.txt"
+    return path.read_text() if path.exists() else "(no output)"
+
+
+def test_a_service_runs_serves_and_stops(name: str, tmp_path: Path) -> None:
+    listen, channel = free_port(), free_port()
+    install_stub(
+        name, tmp_path, "--listen", f"127.0.0.1:{listen}", "--channel", f"tcp:127.0.0.1:{channel}"
+    )
+    assert manager.query(name).state == State.STOPPED
+    manager.start(name)
+    status = manager.wait_for(name, State.RUNNING, 60)
+    assert status.state == State.RUNNING, errors_of(tmp_path)
+    assert manager.running_service(name) == status.pid > 0
+    manager.start(name)  # once more is no error
+    with socket.create_connection(("127.0.0.1", listen), 10) as client:
+        client.sendall(b"\x05\x01\x00")
+        assert client.recv(2) == b"\x05\x00"
+    manager.stop(name)
+    status = manager.wait_for(name, State.STOPPED, 30)
+    assert (status.state, status.exit_code) == (State.STOPPED, 0), errors_of(tmp_path)
+    wait_until(lambda: "the program has returned" in errors_of(tmp_path))
+    manager.stop(name)
+    assert "listening on" in (installed.log_folder() / "guest.log").read_text(encoding="utf-8")
+
+
+def test_a_service_stops_beside_a_host_that_does_not_read(name: str, tmp_path: Path) -> None:
+    """The daemon says goodbye into a full socket, and nobody takes it."""
+    listen = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as stalled:
+        channel = stalled.getsockname()[1]
+        install_stub(
+            name,
+            tmp_path,
+            "--listen",
+            f"127.0.0.1:{listen}",
+            "--channel",
+            f"tcp:127.0.0.1:{channel}",
+        )
+        manager.start(name)
+        assert manager.wait_for(name, State.RUNNING, 60).state == State.RUNNING
+        manager.stop(name)
+        assert manager.wait_for(name, State.STOPPED, 30).state == State.STOPPED
+
+
+def test_a_daemon_that_does_not_end_is_ended(name: str, tmp_path: Path) -> None:
+    install_stub(name, tmp_path, "--hang")
+    manager.start(name)
+    assert manager.wait_for(name, State.RUNNING, 60).state == State.RUNNING, errors_of(tmp_path)
+    manager.stop(name)
+    assert manager.wait_for(name, State.STOPPED, 30).state == State.STOPPED, errors_of(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["--break", "--fail"])
+def test_a_service_that_fails_says_so(name: str, tmp_path: Path, how: str) -> None:
+    install_stub(name, tmp_path, how)
+    manager.start(name)
+    wait_until(lambda: manager.query(name).state == State.STOPPED)
+    assert manager.query(name).exit_code != 0, errors_of(tmp_path)
+
+
+def test_any_other_refusal_has_windows_own_words() -> None:
+    assert service_run._why_refused(5).startswith("the service manager refused: ")
+
+
+def test_a_write_that_nobody_can_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(*_: object, **__: object) -> None:
+        pass
+
+    async def have_ended(**_: object) -> bool:
+        return False
+
+    abandoned: list[bool] = []
+    monkeypatch.setattr(service_run, "guest_maker", lambda _options: None)
+    monkeypatch.setattr(service_run, "serve", serve)
+    monkeypatch.setattr(operations, "have_ended", have_ended)
+    service = service_run._Service("vsocks-test", argparse.Namespace())
+    monkeypatch.setattr(service, "_abandon", lambda: abandoned.append(True))
+    run(service._serve())
+    assert abandoned
+
+
+def test_controls_that_a_service_knows_nothing_of() -> None:
+    """And the one that only asks; 120 is ERROR_CALL_NOT_IMPLEMENTED."""
+    asked = service_run._Service("vsocks-test", argparse.Namespace())._on_control
+    assert [asked(control, 0, None, None) for control in (4, 2, 200)] == [0, 120, 120]
+
+
+def test_what_is_not_installed_is_said_to_be_so() -> None:
+    for act in (manager.query, manager.start, manager.stop, manager.uninstall):
+        with pytest.raises(ServiceError, match="it isn't installed"):
+            act("vsocks-nonsense")
+    assert manager.running_service("vsocks-nonsense") == 0
+
+
+def test_installing_twice_is_refused(name: str, tmp_path: Path) -> None:
+    install_stub(name, tmp_path)
+    with pytest.raises(ServiceError, match="installed already"):
+        install_stub(name, tmp_path)
+
+
+def test_only_windows_calls_a_service(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["service", "run"]) == 1
+    assert "to start the service: service start" in capsys.readouterr().err
+
+
+def test_the_source_can_not_be_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["service", "install"]) == 1
+    assert "only vsocks-guest.exe can be installed" in capsys.readouterr().err
+
+
+# -- the commands, with a service that is our program's source -------------------------------
+
+
+def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    status = program.main(["service", *words])
+    told = capsys.readouterr()
+    return status, told.out + told.err
+
+
+def test_start_status_and_uninstall(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = f"tcp-listen:127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{free_port()}"
+    install_stub(name, tmp_path, "--listen", listen, "--channel", channel)
+    status, told = command(capsys, "start")
+    assert status == 0, told + errors_of(tmp_path)
+    assert "is running (process " in told
+    assert command(capsys, "status")[0] == 0
+    monkeypatch.setattr(installed, "remove_copy", lambda: False)
+    status, told = command(capsys, "uninstall")
+    assert status == 0, told
+    assert "is stopped" in told
+    assert "go when Windows starts again" in told
+    assert command(capsys, "status")[0] == 1
+
+
+def test_a_start_that_fails(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_PATIENCE", 3.0)
+    install_stub(name, tmp_path, "--break")
+    status, told = command(capsys, "start")
+    assert status == 1, errors_of(tmp_path)
+    assert "it did not start (error " in told
+    assert "guest.log" in told
+
+
+def test_a_stop_that_takes_too_long(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_stub(name, tmp_path, "--hang")
+    assert command(capsys, "start")[0] == 0, errors_of(tmp_path)
+    monkeypatch.setattr(service, "_PATIENCE", 0.5)
+    status, told = command(capsys, "stop")
+    assert status == 1
+    assert "it has not stopped within 0.5 s" in told
+
+
+def test_what_is_half_installed_is_removed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ServiceError("for a test")
+
+    monkeypatch.setattr(manager, "_describe", refuse)
+    with pytest.raises(ServiceError, match="for a test"):
+        install_stub(name, tmp_path)
+    with pytest.raises(ServiceError, match="it isn't installed"):
+        manager.query(name)
+
+
+# -- the whole life, with a stand-in for the built program ---------------------------------
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As if the tests ran in the program: where PyInstaller unpacks it, with a stand-in for it."""
+    unpacked = tmp_path / "unpacked"
+    (unpacked / "service").mkdir(parents=True)
+    (unpacked / "library.dll").write_bytes(b"library")
+    (unpacked / "service" / "vsocks-guest.exe").write_bytes(b"not a program")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "_MEIPASS", str(unpacked), raising=False)
+    monkeypatch.setattr(service, "_PATIENCE", 5.0)
+    return unpacked
+
+
+def test_the_life_of_an_installation(
+    name: str, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = installed.program_folder()
+
+    assert command(capsys, "status")[0] == 1
+    status, told = command(capsys, "install", "--listen", "127.0.0.1:1")
+    assert status == 0, told
+    assert "will start with Windows" in told
+    assert (folder / "vsocks-guest.exe").read_bytes() == b"not a program"
+    assert (folder / "_internal" / "library.dll").read_bytes() == b"library"
+    assert not (folder / "_internal" / "service").exists()
+    assert installed.log_folder().is_dir()
+    assert "installed already" in command(capsys, "install")[1]
+    assert command(capsys, "status") == (1, f"{name} is stopped\n")
+    # What is installed is no program, so it can't start.
+    assert command(capsys, "start")[0] == 1
+    assert command(capsys, "stop") == (0, f"{name} is stopped\n")
+    status, told = command(capsys, "uninstall")
+    assert status == 0, told
+    assert "is uninstalled" in told
+    assert not folder.exists()
+    assert "isn't installed" in command(capsys, "uninstall")[1]
+
+
+def test_a_folder_form_copies_itself(
+    built: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.rmtree(built / "service")
+    (tmp_path / "vsocks-guest.exe").write_bytes(b"the program beside its libraries")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "vsocks-guest.exe"))
+    try:
+        assert installed.install_copy().read_bytes() == b"the program beside its libraries"
+    finally:
+        assert installed.remove_copy()
+
+
+def test_a_file_in_use_goes_at_the_next_start(built: Path) -> None:
+    copy = installed.install_copy()
+    with copy.open("rb"):
+        gone = installed.remove_copy()
+    assert gone is not copy.exists()
+    assert installed.remove_copy()
+
+
+def test_events_have_a_source(name: str) -> None:
+    key = rf"SYSTEM\CurrentControlSet\Services\EventLog\Application\{name}"
+    eventlog.register_source(name)
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as opened:
+        assert "EventCreate.exe" in winreg.QueryValueEx(opened, "EventMessageFile")[0]
+    eventlog.unregister_source(name)
+    with pytest.raises(FileNotFoundError):
+        winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key)
+    eventlog.unregister_source(name)
+
+
+def test_every_level_has_its_event() -> None:
+    handler = eventlog.EventLogHandler("vsocks-test")
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        handler.emit(logging.LogRecord("vsocks", level, "", 0, "for a test", None, None))
+    handler.close()
+
+
+# -- where nothing can be written ----------------------------------------------------------
+
+
+def test_a_folder_that_can_not_be_made(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(installed, "_known_folder", lambda _number: tmp_path / "file")
+    with pytest.raises(InstallError, match="can't install into"):
+        installed.install_copy()
+    with pytest.raises(InstallError, match="can't make"):
+        installed.make_log_folder()
+
+
+def test_a_folder_that_windows_does_not_know() -> None:
+    with pytest.raises(InstallError, match="doesn't tell where its folder 32767 is"):
+        installed._known_folder(0x7FFF)
+
+
+def test_a_folder_that_can_not_be_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        installed._protect(tmp_path / "missing")
+    monkeypatch.setattr(installed, "_PROTECTED", "nonsense")
+    with pytest.raises(OSError, match=r"."):
+        installed._protect(tmp_path)
