@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import shlex
 import tarfile
-import threading
 import time
 from typing import Self
-
-import paramiko
 
 from harness.cache import ROOT
 from harness.guest import Guest, GuestProcess, Result, python_files
 from harness.image import Image
+from harness.ssh import SSH, Access
 from harness.transcript import Transcript
 from harness.vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
-FIRST_ANSWER_SECONDS = 60
 
 
 class DebianProcess(GuestProcess):
@@ -63,14 +59,9 @@ class DebianGuest(Guest):
     port = "/dev/virtio-ports/org.vsocks.0"
 
     def __init__(self, vm: VM, image: Image) -> None:
-        self._port = vm.ssh_port()
-        self._image = image
-        self._client = paramiko.SSHClient()
-        self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        host_key = paramiko.Ed25519Key(data=base64.b64decode(image.host_key))
-        self._client.get_host_keys().add(f"[127.0.0.1]:{self._port}", "ssh-ed25519", host_key)
+        self._ssh = SSH(Access(vm.ssh_port(), "root", image.key, image.host_key))
         self._started = 0
-        self._connect()
+        self._uploads = 0
 
     def __enter__(self) -> Self:
         return self
@@ -80,30 +71,15 @@ class DebianGuest(Guest):
 
     def close(self) -> None:
         """Hang up."""
-        self._client.close()
+        self._ssh.close()
 
     def reconnect(self) -> None:
         """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
-        self._client.close()
-        self._connect()
+        self._ssh.connect()
 
     def run(self, command: str, *, timeout: float = 60) -> Result:
         """Run a command line in root's shell; `timeout` is for each wait for a sign of life."""
-        with self._channel() as channel:
-            channel.settimeout(timeout)
-            try:
-                channel.exec_command(command)
-                errors = _Drain(channel)
-                stdout = b"".join(iter(lambda: channel.recv(65536), b""))
-            except TimeoutError:
-                raise TimeoutError(f"silent for {timeout:g} s: {command}") from None
-            stderr = errors.result(timeout)
-            return Result(
-                command,
-                channel.recv_exit_status(),
-                stdout.decode(errors="replace"),
-                stderr.decode(errors="replace"),
-            )
+        return self._ssh.run(command, timeout)
 
     def start(self, name: str, command: str, *, through_pipe: bool = False) -> GuestProcess:
         """Start one program (no pipes, no `;`), of which the returned number is the process's.
@@ -123,17 +99,7 @@ class DebianGuest(Guest):
 
     def follow(self, command: str, transcript: Transcript) -> None:
         """Feed what a command prints to a transcript, in a thread that ends with the command."""
-        channel = self._channel()
-        channel.set_combine_stderr(True)
-        channel.exec_command(command)
-
-        def pump() -> None:
-            with channel:
-                while data := channel.recv(65536):
-                    transcript.feed(data)
-            transcript.end("end of file")
-
-        threading.Thread(target=pump, name=transcript.name, daemon=True).start()
+        self._ssh.follow(command, transcript)
 
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Send the files as one tar archive; they are still there after a reset."""
@@ -143,14 +109,11 @@ class DebianGuest(Guest):
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
                 tar.addfile(entry, io.BytesIO(content))
-        with self._channel() as channel:
-            channel.settimeout(60)
-            channel.exec_command(f"mkdir -p {folder} && tar -xzf - -C {folder} && sync")
-            channel.sendall(archive.getvalue())
-            channel.shutdown_write()
-            status = channel.recv_exit_status()
-        if status:
-            raise OSError(f"upload to {folder} of the guest: tar ended with status {status}")
+        self._uploads += 1
+        path = f"/tmp/upload-{self._uploads}.tar.gz"
+        self._ssh.put(archive.getvalue(), path)
+        unpack = f"mkdir -p {folder} && tar -xzf {path} -C {folder} && rm {path} && sync"
+        self.succeed(unpack, timeout=120)
 
     def deploy(self) -> None:
         """Upload the vsocks folder and compile it, so that no daemon's start waits for that."""
@@ -186,57 +149,3 @@ class DebianGuest(Guest):
         """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""
         look = f"grep -q ':{port:04X} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6"
         self.wait_until_succeeds(look, timeout=timeout)
-
-    def _connect(self) -> None:
-        """QEMU accepts for the guest even while no sshd listens yet: try until one answers."""
-        deadline = time.monotonic() + FIRST_ANSWER_SECONDS
-        while not self._connected():
-            if time.monotonic() > deadline:
-                raise ConnectionError(f"no sshd answered within {FIRST_ANSWER_SECONDS} s")
-            time.sleep(0.1)
-
-    def _connected(self) -> bool:
-        try:
-            self._client.connect(
-                "127.0.0.1",
-                self._port,
-                "root",
-                key_filename=str(self._image.key),
-                allow_agent=False,
-                look_for_keys=False,
-                timeout=10,
-                banner_timeout=10,
-                auth_timeout=20,
-            )
-        except (paramiko.AuthenticationException, paramiko.BadHostKeyException):
-            raise
-        except (paramiko.SSHException, OSError, EOFError):
-            return False
-        return True
-
-    def _channel(self) -> paramiko.Channel:
-        transport = self._client.get_transport()
-        if transport is None:
-            raise ConnectionError("not connected to the guest")
-        return transport.open_session(timeout=30)
-
-
-class _Drain:
-    """Reads stderr of a channel beside stdout: a full window of one must not stop the other."""
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self._channel = channel
-        self._data = b""
-        self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
-        self._thread.start()
-
-    def result(self, timeout: float) -> bytes:
-        self._thread.join(timeout)
-        return self._data
-
-    def _run(self) -> None:
-        try:
-            while data := self._channel.recv_stderr(65536):
-                self._data += data
-        except TimeoutError:
-            return

@@ -37,8 +37,9 @@ _MORE_CLIENTS: Final = 64
 #: Seconds to wait when the system has no more sockets to give.
 _ACCEPT_PAUSE: Final = 0.1
 #: Windows' ways to say that a client left before it was accepted (python/cpython#93821):
-#: ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_CONNECTION_ABORTED, WSAECONNRESET, WSAENOTCONN.
-_CLIENT_GONE: Final = frozenset({64, 121, 1236, 10054, 10057})
+#: ERROR_UNEXP_NET_ERR, ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_CONNECTION_ABORTED,
+#: WSAECONNRESET, WSAENOTCONN.
+_CLIENT_GONE: Final = frozenset({59, 64, 121, 1236, 10054, 10057})
 _LINGER: Final = 1.0
 #: Seconds to wait for the host before looking whether the client is still there.
 _PATIENCE: Final = 0.3
@@ -89,6 +90,7 @@ class Guest:
     async def run(self) -> None:
         """Serve until cancelled; clients are reset then."""
         assert self._listener is not None, "start() comes first"
+        asyncio.get_running_loop().set_exception_handler(_on_stray_error)
         try:
             await run_until_first_ends(self._link.run(), self._accept(self._listener))
         finally:
@@ -105,7 +107,7 @@ class Guest:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
-                if getattr(error, "winerror", None) in _CLIENT_GONE:
+                if _is_client_gone(error):
                     continue
                 log.warning("accepting a client failed: %s", _why(error))
                 await asyncio.sleep(_ACCEPT_PAUSE)
@@ -216,6 +218,16 @@ def _refuse_open(stream: Stream, target: Target) -> Reply:
     """The host has no streams to open here."""
     log.debug("stream %d to %s: the host may not open streams", stream.id, target)
     return Reply.NOT_ALLOWED
+
+
+def _is_client_gone(error: object) -> bool:
+    return getattr(error, "winerror", None) in _CLIENT_GONE
+
+
+def _on_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what asyncio says of a failed accept a second time, by a task of its own."""
+    if not _is_client_gone(context.get("exception")):
+        loop.default_exception_handler(context)
 
 
 async def _send_last(client: socket.socket, data: bytes) -> None:

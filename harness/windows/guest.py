@@ -63,6 +63,7 @@ class WindowsGuest(Guest):
     kind = "Windows"
     channel = "virtio"
     scratch = rf"{HOME}\scratch"
+    port = r"\\.\Global\org.vsocks.0"
 
     def __init__(self, access: Access, *, sftp_root: str = "") -> None:
         self._ssh = SSH(access)

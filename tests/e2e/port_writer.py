@@ -8,13 +8,30 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+CHUNK = 32 * 1024
+
+if sys.platform == "win32":
+    import _winapi
+
+    def write(port: str, data: bytes) -> None:
+        # Python's open() asks a device things that the driver doesn't know.
+        handle = _winapi.CreateFile(port, _winapi.GENERIC_WRITE, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+        while data:
+            written, _ = _winapi.WriteFile(handle, data[:CHUNK])
+            data = data[written:]
+        _winapi.CloseHandle(handle)
+
+else:
+
+    def write(port: str, data: bytes) -> None:
+        with Path(port).open("wb", buffering=0) as sink:
+            while data:
+                data = data[sink.write(data[:CHUNK]) :]
+
 
 def main() -> None:
     source, port = sys.argv[1:]
-    with open(port, "wb", buffering=0) as sink:  # noqa: PTH123 - a port of Windows is no path
-        rest = memoryview(Path(source).read_bytes())
-        while rest:
-            rest = rest[sink.write(rest[:32768]) :]
+    write(port, Path(source).read_bytes())
 
 
 if __name__ == "__main__":
