@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-import io
 import shlex
-import tarfile
-import time
-from typing import Self
 
 from harness.cache import ROOT
-from harness.guest import Guest, GuestProcess, Result, python_files
+from harness.guest import GuestProcess, python_files
 from harness.image import Image
-from harness.ssh import SSH, Access
-from harness.transcript import Transcript
+from harness.ssh import Access
+from harness.ssh_guest import FollowedProcess, SSHGuest, archive
 from harness.vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
 
 
-class DebianProcess(GuestProcess):
-    """A process with its log in a file of the guest, which is followed over a channel of SSH.
+class DebianProcess(FollowedProcess):
+    """A process that a shell has started."""
 
-    The file, unlike the channel, is still there after the machine went back to a snapshot.
-    """
-
-    def __init__(self, guest: DebianGuest, name: str, pid: int, path: str) -> None:
-        self.name = name
-        self.pid = pid
-        self.path = path
-        self._guest = guest
-        self.follow()
-
-    def follow(self) -> None:
-        """Read the log file, and what is added to it until the process ends."""
-        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
-        self._guest.follow(f"tail -n +1 -s 0.2 --pid={self.pid} -f {self.path}", self.log)
+    def follow_command(self) -> str:
+        """By tail, which looks five times a second."""
+        return f"tail -n +1 -s 0.2 --pid={self.pid} -f {self.path}"
 
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal, if the process is still there."""
-        self._guest.run(f"kill -{signal} {self.pid}")
+        self.guest.run(f"kill -{signal} {self.pid}")
 
     def is_running(self) -> bool:
         """Whether its number is still taken."""
-        return self._guest.run(f"kill -0 {self.pid}").status == 0
+        return self.guest.run(f"kill -0 {self.pid}").status == 0
 
     def full_log(self) -> str:
         """The log file in the guest."""
-        return self._guest.run(f"cat {self.path}").stdout
+        return self.guest.run(f"cat {self.path}").stdout
 
 
-class DebianGuest(Guest):
+class DebianGuest(SSHGuest):
     """A connection to the Debian guest; `python3 -m vsocks` is the daemon in it."""
 
     kind = "Linux"
@@ -59,35 +44,14 @@ class DebianGuest(Guest):
     port = "/dev/virtio-ports/org.vsocks.0"
 
     def __init__(self, vm: VM, image: Image) -> None:
-        self._ssh = SSH(Access(vm.ssh_port(), "root", image.key, image.host_key))
-        self._started = 0
-        self._uploads = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._ssh.close()
-
-    def reconnect(self) -> None:
-        """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
-        self._ssh.connect()
-
-    def run(self, command: str, *, timeout: float = 60) -> Result:
-        """Run a command line in root's shell; `timeout` is for each wait for a sign of life."""
-        return self._ssh.run(command, timeout)
+        super().__init__(Access(vm.ssh_port(), "root", image.key, image.host_key))
 
     def start(self, name: str, command: str, *, through_pipe: bool = False) -> GuestProcess:
         """Start one program (no pipes, no `;`), of which the returned number is the process's.
 
         Its output goes straight into the log file, unless it has to be a pipe.
         """
-        self._started += 1
-        path = f"{LOGS}/{name}-{self._started}.log"
+        path = f"{LOGS}/{name}-{next(self._numbers)}.log"
         output, pipe = path, ""
         if through_pipe:
             output = f"{path}.pipe"
@@ -97,22 +61,11 @@ class DebianGuest(Guest):
         pid = self.succeed(f"mkdir -p {LOGS}; : > {path}; setsid sh -c {inner} &")
         return DebianProcess(self, name, int(pid), path)
 
-    def follow(self, command: str, transcript: Transcript) -> None:
-        """Feed what a command prints to a transcript, in a thread that ends with the command."""
-        self._ssh.follow(command, transcript)
-
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Send the files as one tar archive; they are still there after a reset."""
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
-                tar.addfile(entry, io.BytesIO(content))
-        self._uploads += 1
-        path = f"/tmp/upload-{self._uploads}.tar.gz"
-        self._ssh.put(archive.getvalue(), path)
-        unpack = f"mkdir -p {folder} && tar -xzf {path} -C {folder} && rm {path} && sync"
+        path = f"/tmp/upload-{next(self._numbers)}.tar"
+        self._ssh.put(archive(files), path)
+        unpack = f"mkdir -p {folder} && tar -xf {path} -C {folder} && rm {path} && sync"
         self.succeed(unpack, timeout=120)
 
     def deploy(self) -> None:

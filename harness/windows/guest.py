@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
 import time
-from itertools import count
-from typing import Self
 
-from harness.guest import POLL, CommandError, Guest, GuestProcess, Result
-from harness.ssh import SSH, Access
-from harness.transcript import Transcript
+from harness.guest import POLL, CommandError, GuestProcess, Result
+from harness.ssh import Access
+from harness.ssh_guest import FollowedProcess, SSHGuest, archive
 from harness.windows.quoting import command_line, sftp_path
 
 HOME = r"C:\vsocks"
@@ -22,42 +18,36 @@ PYTHON = rf"{HOME}\python\python.exe"
 SERVICE = "vsocks-guest"
 
 
-class WindowsProcess(GuestProcess):
-    """A process with its log in a file of the guest, which is followed by a command over SSH."""
+class WindowsProcess(FollowedProcess):
+    """A process that our launcher has started."""
 
-    def __init__(self, guest: WindowsGuest, name: str, pid: int, path: str) -> None:
-        self.name = name
-        self.pid = pid
-        self.path = path
-        self._guest = guest
-        self.follow()
+    guest: WindowsGuest
 
-    def follow(self) -> None:
-        """Read the log file, and what is added to it until the process ends."""
-        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
-        self._guest.follow(self._guest.helper("follow", self.path, str(self.pid)), self.log)
+    def follow_command(self) -> str:
+        """By a program of ours in the guest."""
+        return self.guest.helper("follow", self.path, str(self.pid))
 
     def kill(self, signal: str = "KILL") -> None:
         """KILL, STOP or CONT. Windows has no TERM that reaches a program without a console."""
         if signal == "KILL":
-            self._guest.run(command_line("taskkill", "/F", "/PID", str(self.pid)))
+            self.guest.run(command_line("taskkill", "/F", "/PID", str(self.pid)))
         elif signal in {"STOP", "CONT"}:
             change = "stop" if signal == "STOP" else "continue"
-            self._guest.run(self._guest.helper("running", str(self.pid), change))
+            self.guest.run(self.guest.helper("running", str(self.pid), change))
         else:
             raise ValueError(f"Windows has no signal {signal}; a service stops by its manager")
 
     def is_running(self) -> bool:
         """Whether its number is still taken."""
-        return self._guest.run(self._guest.helper("running", str(self.pid))).status == 0
+        return self.guest.run(self.guest.helper("running", str(self.pid))).status == 0
 
     def full_log(self) -> str:
         """The log file in the guest."""
         # No process has the number 0, so that it is printed as it is and nothing is waited for.
-        return self._guest.succeed(self._guest.helper("follow", self.path, "0"))
+        return self.guest.succeed(self.guest.helper("follow", self.path, "0"))
 
 
-class WindowsGuest(Guest):
+class WindowsGuest(SSHGuest):
     """A connection to a Windows guest; `vsocks-guest.exe` is the daemon in it."""
 
     kind = "Windows"
@@ -66,27 +56,8 @@ class WindowsGuest(Guest):
     port = r"\\.\Global\org.vsocks.0"
 
     def __init__(self, access: Access, *, sftp_root: str = "") -> None:
-        self._ssh = SSH(access)
+        super().__init__(access)
         self._sftp_root = sftp_root
-        self._numbers = count(1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._ssh.close()
-
-    def reconnect(self) -> None:
-        """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
-        self._ssh.connect()
-
-    def run(self, command: str, *, timeout: float = 60) -> Result:
-        """Run a command line in cmd.exe; `timeout` is for each wait for a sign of life."""
-        return self._ssh.run(command, timeout)
 
     def start(self, name: str, command: str) -> GuestProcess:
         """Start one program (no pipes, no `&`), whose number is the process's."""
@@ -94,20 +65,10 @@ class WindowsGuest(Guest):
         pid = self.succeed(f"{self.helper('launch', path)} {command}")
         return WindowsProcess(self, name, int(pid), path)
 
-    def follow(self, command: str, transcript: Transcript) -> None:
-        """Feed what a command prints to a transcript."""
-        self._ssh.follow(command, transcript)
-
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Send the files as one tar archive; they are still there after a reset."""
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
-                tar.addfile(entry, io.BytesIO(content))
         path = rf"{HOME}\upload-{next(self._numbers)}.tar"
-        self._ssh.put(archive.getvalue(), self._sftp_root + sftp_path(path))
+        self._ssh.put(archive(files), self._sftp_root + sftp_path(path))
         self.succeed(self.helper("unpack", path, folder), timeout=300)
 
     def deploy(self) -> None:

@@ -40,6 +40,16 @@ def start(ends: Ends, directory: Path, wine: Wine, program: Path) -> Pair:
     )
 
 
+@contextmanager
+def over_a_serial_line(wine: Wine, program: Path, directory: Path) -> Iterator[Pair]:
+    """In session, by the path of a serial line."""
+    with PtyCable() as cable:
+        device = wine.windows_path(Path(cable.devices[0]))
+        ends = Ends(f"path:{device}", f"serial:{cable.devices[1]}")
+        with start(ends, directory, wine, program) as pair:
+            yield pair.start()
+
+
 def check_transfers(pair: Pair, serve: StartTarget) -> None:
     sending, receiving = serve(source), serve(sink)
     with socks.connect(pair.proxy, sending.address) as sock:
@@ -98,12 +108,8 @@ def test_with_no_channel_named_it_takes_com1(
 def test_path_of_a_serial_line(
     shared_wine: Wine, folder_form: Path, tmp_path: Path, serve: StartTarget
 ) -> None:
-    with PtyCable() as cable:
-        device = shared_wine.windows_path(Path(cable.devices[0]))
-        ends = Ends(f"path:{device}", f"serial:{cable.devices[1]}")
-        with start(ends, tmp_path, shared_wine, folder_form) as pair:
-            pair.start()
-            check_transfers(pair, serve)
+    with over_a_serial_line(shared_wine, folder_form, tmp_path) as pair:
+        check_transfers(pair, serve)
 
 
 def test_named_pipe(
@@ -129,21 +135,17 @@ def test_the_other_side_is_killed_and_comes_back(
     shared_wine: Wine, folder_form: Path, tmp_path: Path, serve: StartTarget
 ) -> None:
     """Over the serial line nothing but silence tells of it."""
-    with PtyCable() as cable:
-        device = shared_wine.windows_path(Path(cable.devices[0]))
-        ends = Ends(f"path:{device}", f"serial:{cable.devices[1]}")
-        with start(ends, tmp_path, shared_wine, folder_form) as pair:
-            pair.start()
-            mark = len(pair.guest.lines)
-            pair.host.kill()
-            pair.start_host()
-            pair.wait_session(guest_since=mark)
-            check_transfers(pair, serve)
-            pair.guest.kill()
-            mark = len(pair.host.lines)
-            pair.start_guest()
-            pair.wait_session(host_since=mark)
-            check_transfers(pair, serve)
+    with over_a_serial_line(shared_wine, folder_form, tmp_path) as pair:
+        mark = len(pair.guest.lines)
+        pair.host.kill()
+        pair.start_host()
+        pair.wait_session(guest_since=mark)
+        check_transfers(pair, serve)
+        pair.guest.kill()
+        mark = len(pair.host.lines)
+        pair.start_guest()
+        pair.wait_session(host_since=mark)
+        check_transfers(pair, serve)
 
 
 def test_the_port_is_in_use(

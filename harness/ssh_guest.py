@@ -1,0 +1,78 @@
+"""What guests that are reached by SSH have in common."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from abc import abstractmethod
+from itertools import count
+from typing import Self
+
+from harness.guest import Guest, GuestProcess, Result
+from harness.ssh import SSH, Access
+from harness.transcript import Transcript
+
+
+class SSHGuest(Guest):
+    """A connection by SSH; commands run in the account's shell."""
+
+    def __init__(self, access: Access) -> None:
+        self._ssh = SSH(access)
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._ssh.close()
+
+    def reconnect(self) -> None:
+        """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
+        self._ssh.connect()
+
+    def run(self, command: str, *, timeout: float = 60) -> Result:
+        """Run a command line; `timeout` is for each wait for a sign of life."""
+        return self._ssh.run(command, timeout)
+
+    def follow(self, command: str, transcript: Transcript) -> None:
+        """Feed what a command prints to a transcript, in a thread that ends with the command."""
+        self._ssh.follow(command, transcript)
+
+
+class FollowedProcess(GuestProcess):
+    """A process with its log in a file of the guest, which is followed by a command over SSH.
+
+    The file, unlike the connection, is still there after the machine went back to a snapshot.
+    """
+
+    def __init__(self, guest: SSHGuest, name: str, pid: int, path: str) -> None:
+        self.name = name
+        self.pid = pid
+        self.path = path
+        self.guest = guest
+        self.follow()
+
+    @abstractmethod
+    def follow_command(self) -> str:
+        """Prints the log file, and what is added to it until the process ends."""
+
+    def follow(self) -> None:
+        """Read the log file, from its beginning."""
+        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
+        self.guest.follow(self.follow_command(), self.log)
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """The files (name to content) as a tar archive."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
