@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
-APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client wine wine64 osslsigncode
+APT_EXE := wine wine64 osslsigncode
+APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_EXE)
 APT_TEST := curl openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat
@@ -79,12 +80,14 @@ windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… 
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)
 	$(call WINDOWS,check)
 
-.PHONY: guest-exe
-guest-exe: $(VENV)/ready apt-windows ## Build vsocks-guest.exe, the guest daemon for Windows
+.PHONY: apt-exe guest-exe
+apt-exe:
+	$(call apt-install,$(APT_EXE))
+guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows
 	$(BIN)/python -m harness.exe
 
 .PHONY: bench fuzz clean
-bench: $(VENV)/ready apt-bench apt-vm apt-windows ## Speed beside ssh -D and the raw pipe
+bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D and the raw pipe
 	$(BIN)/python -m tests.bench
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
