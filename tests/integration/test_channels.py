@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -117,3 +118,17 @@ def test_the_guest_runs_from_a_bare_copy_on_the_standard_library(
         guest.wait_for_log(SESSION_UP)
         pair.host.wait_for_log(SESSION_UP)
         _transfers(("127.0.0.1", port), serve(source), serve(sink))
+
+
+def test_a_channel_that_ends_again_and_again_is_told_of_once(tmp_path: Path) -> None:
+    """Somebody takes the connection and hangs up: the log must not fill with that."""
+    path = tmp_path / "channel"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(20)
+        with Daemon(("host", "--channel", f"unix:{path}"), tmp_path / "host.log") as host:
+            for _ in range(6):
+                listener.accept()[0].close()
+            opened = [line for line in host.lines if "channel open" in line]
+            assert 1 <= len(opened) <= 2, host.lines
