@@ -159,3 +159,9 @@ def python_files(folder: Path, names: Sequence[str] = ("**/*.py",)) -> dict[str,
     """The Python files under a folder, by their path relative to its parent."""
     found = (path for pattern in names for path in folder.glob(pattern))
     return {str(path.relative_to(folder.parent)): path.read_bytes() for path in sorted(found)}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files under a folder, by their path in it."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.debian import DebianGuest
 from harness.debian_lab import DebianLab
 from harness.exe import guest_folder
-from harness.guest import GuestProcess
+from harness.guest import GuestProcess, files_of
 
-EXE_HOME = "/opt/vsocks-exe"
-PROGRAM = f"{EXE_HOME}/vsocks-guest/vsocks-guest.exe"
+EXE_HOME = "/opt/vsocks-guest"
+PROGRAM = f"{EXE_HOME}/vsocks-guest.exe"
 
 
 class WineGuest(DebianGuest):
@@ -46,9 +44,3 @@ class WineLab(DebianLab):
         machines = super().prepare()
         guest_folder()
         return f"vsocks-guest.exe under Wine in {machines}"
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """All files under a folder, by their path relative to its parent."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder.parent)): path.read_bytes() for path in found}

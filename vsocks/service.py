@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> int:
 
 def _install(options: argparse.Namespace) -> int:
     guest_maker(options)  # raises UsageError while somebody is there to read it
-    if _is_installed():
+    if manager.exists(NAME):
         raise ServiceError(f"{NAME} is installed already; uninstall it first")
     program = installed.install_copy()
     installed.make_log_folder()
@@ -63,14 +63,6 @@ def _install(options: argparse.Namespace) -> int:
     _say(f"{NAME} is installed in {program.parent} and will start with Windows")
     _say(f"to start it now: {_PROGRAM} start")
     return 0
-
-
-def _is_installed() -> bool:
-    try:
-        manager.query(NAME)
-    except ServiceError:
-        return False
-    return True
 
 
 def _start(_options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from harness.guest import POLL, CommandError, GuestProcess, Result
+from harness.guest import POLL, CommandError, GuestProcess, Result, files_of
 from harness.ssh import Access
 from harness.ssh_guest import FollowedProcess, SSHGuest, archive
 from harness.windows.quoting import command_line, sftp_path
@@ -75,12 +75,7 @@ class WindowsGuest(SSHGuest):
         """Upload the unpacked program, and make the folder for tests."""
         from harness.exe.build import guest_folder
 
-        folder = guest_folder()
-        files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-        self.upload(
-            {path.relative_to(folder).as_posix(): path.read_bytes() for path in files},
-            HOME,
-        )
+        self.upload(files_of(guest_folder()), HOME)
         self.upload({"readme.txt": b"Files of tests.\r\n"}, self.scratch)
 
     def daemon_command(self, *arguments: str) -> str:

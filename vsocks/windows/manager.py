@@ -179,11 +179,12 @@ def uninstall(name: str) -> None:
         _checked(_advapi32.DeleteService(service), f"removing {name}")
     # It stays until its process has ended, and whoever looks at it has looked away.
     deadline = time.monotonic() + _REMOVAL_SECONDS
-    while _exists(name) and time.monotonic() < deadline:
+    while exists(name) and time.monotonic() < deadline:
         time.sleep(_POLL)
 
 
-def _exists(name: str) -> bool:
+def exists(name: str) -> bool:
+    """Whether there is such a service, as far as we may know."""
     try:
         query(name)
     except ServiceError:
