@@ -232,6 +232,18 @@ def test_a_stop_that_takes_too_long(
     assert "it has not stopped within 0.5 s" in told
 
 
+def test_a_removal_that_takes_too_long(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service stays as long as somebody looks at it, and nobody waits for ever."""
+    monkeypatch.setattr(manager, "_REMOVAL_SECONDS", 0.3)
+    install_stub(name, tmp_path)
+    with manager._service(name, manager._SERVICE_QUERY_STATUS):
+        manager.uninstall(name)
+        assert manager.exists(name)
+    wait_until(lambda: not manager.exists(name))
+
+
 def test_what_is_half_installed_is_removed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
