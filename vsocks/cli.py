@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from vsocks.guest import Guest
-    from vsocks.host import Host
+    from vsocks.guest.daemon import Guest
+    from vsocks.host.daemon import Host
 
 _FAILED: Final = 1
 
@@ -64,7 +64,7 @@ def run_guest(options: argparse.Namespace) -> int:
 
 def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
     """Makes the guest daemon in an event loop; raises UsageError if the options make no sense."""
-    from vsocks.guest import Guest, GuestConfig
+    from vsocks.guest.daemon import Guest, GuestConfig
 
     spec = parse_spec(options.channel)
     config = GuestConfig(
@@ -78,7 +78,7 @@ def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
 
 
 def _run_host(options: argparse.Namespace) -> int:
-    from vsocks.host import Host, HostConfig
+    from vsocks.host.daemon import Host, HostConfig
     from vsocks.policy import Policy
 
     spec = parse_spec(options.channel)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tests.fuzz.feed import Feed
 from vsocks.address import encode_address
+from vsocks.proxy.requests import Connect, Event, Refuse, Send
+from vsocks.proxy.socks5 import Handshake
 from vsocks.reply import Reply
-from vsocks.socks import Connect, Event, Handshake, Refuse, Send
 
 #: The longest message of a client, as the class promises.
 LONGEST = 262

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import pytest
 from aiohappyeyeballs import AddrInfoType
 
-from vsocks.resolve import Resolver, ResolverBusy
+from vsocks.host.resolve import Resolver, ResolverBusy
 
 pytestmark = pytest.mark.integration
 
@@ -190,7 +190,7 @@ def test_close_ends_the_threads_and_fails_who_waits(slow: SlowLookUp) -> None:
 def test_the_process_ends_while_a_lookup_hangs() -> None:
     program = """
 import asyncio, threading
-from vsocks.resolve import Resolver
+from vsocks.host.resolve import Resolver
 
 begun = threading.Event()
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.address import Target, encode_address
+from vsocks.proxy.requests import Connect, Event, Refuse, Send
+from vsocks.proxy.socks5 import Handshake
 from vsocks.reply import Reply
-from vsocks.socks import Connect, Event, Handshake, Refuse, Send
 
 pytestmark = pytest.mark.unit
 

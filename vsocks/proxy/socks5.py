@@ -13,9 +13,9 @@ username and password (RFC 1929) is one more state between greeting and request.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from vsocks.address import AddressError, BadAddress, Target, encode_address, parse_address
+from vsocks.proxy.requests import Connect, Event, Refuse, Send
 from vsocks.reply import Reply
 
 _VERSION = 5
@@ -23,31 +23,6 @@ _NO_AUTHENTICATION = 0
 _NO_ACCEPTABLE_METHOD = 0xFF
 _CONNECT = 1
 _NOWHERE = Target("0.0.0.0", 0)  # noqa: S104 - what RFC 1928 replies carry when there is no address
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write ``data`` to the client and go on."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """The client asks for ``target``: connect, then write what ``Handshake.reply`` gives."""
-
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Write ``data`` (it may be empty), close, and log ``reason``."""
-
-    data: bytes
-    reason: str
-
-
-Event = Send | Connect | Refuse
 
 
 def encode_reply(reply: Reply, bound: Target | None = None) -> bytes:

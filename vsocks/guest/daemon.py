@@ -15,9 +15,10 @@ from vsocks.errors import BusyError, SessionLostError, UsageError
 from vsocks.handshake import Offer, Role
 from vsocks.link import Link
 from vsocks.pool import Pool
+from vsocks.proxy.requests import Connect, Refuse, Send
+from vsocks.proxy.socks5 import Handshake
 from vsocks.relay import Relay
 from vsocks.reply import Reply
-from vsocks.socks import Connect, Handshake, Refuse, Send
 from vsocks.tasks import cancel, run_until_first_ends
 
 if TYPE_CHECKING:

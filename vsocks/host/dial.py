@@ -16,9 +16,9 @@ from ipaddress import ip_address
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from vsocks.address import Target
+from vsocks.host.resolve import Resolver, ResolverBusy, literal_info
 from vsocks.policy import Policy
 from vsocks.reply import Reply, reply_for_error
-from vsocks.resolve import Resolver, ResolverBusy, literal_info
 
 # When several addresses failed in several ways, the client gets the answer that says
 # most: "refused" comes from the target itself, "no network" only from this machine.

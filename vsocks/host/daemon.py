@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target
-from vsocks.dial import Dialer, DialError
 from vsocks.endpoint import EndpointConfig
 from vsocks.errors import BusyError
 from vsocks.handshake import Offer, Role
+from vsocks.host.dial import Dialer, DialError
+from vsocks.host.resolve import Resolver
 from vsocks.link import Link
 from vsocks.pool import Pool
 from vsocks.rate import ConnectRate
 from vsocks.relay import Relay
 from vsocks.reply import Reply
-from vsocks.resolve import Resolver
 from vsocks.tasks import cancel
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The guest daemon: where clients connect."""

@@ -1,0 +1,5 @@
+"""The heads of requests and responses."""
+
+
+class RequestHead:
+    """To come."""

@@ -1,0 +1,1 @@
+"""What clients speak before their bytes flow: bytes in, events out."""
