@@ -2,136 +2,27 @@
 
 Every frame is the original protocol's: ``u16 id, u16 length`` little-endian, then
 ``length`` bytes. Ids below :data:`CONTROL_ID` carry the data of one stream; the frames of
-:data:`CONTROL_ID` carry one control message each. In a session every frame ends in a
-*check* of eight bytes, counted in ``length``: the session's epoch and the number of the
-frame. A frame whose check is wrong was torn, lost, repeated or left over from another
-session, and nothing of it may be used. See docs/protocol.md.
+:data:`CONTROL_ID` carry one control message each, see ``messages.py``. In a session every
+frame ends in a *check* of eight bytes, counted in ``length``: the session's epoch and the
+number of the frame. A frame whose check is wrong was torn, lost, repeated or left over from
+another session, and nothing of it may be used. See docs/protocol.md.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
-
-from vsocks.address import Target, encode_address, parse_address
-from vsocks.errors import ProtocolError
 
 HEADER: Final = struct.Struct("<HH")
 CHECK: Final = struct.Struct("<II")
 OVERHEAD: Final = HEADER.size + CHECK.size
 
 CONTROL_ID: Final = 0xFFFF
-#: Ids from here up are kept for streams that the host opens.
+#: Ids from here up are those of streams that the host opens.
 FIRST_HOST_ID: Final = 0x8000
 MAX_LENGTH: Final = 0xFFFF
 MAX_PAYLOAD: Final = MAX_LENGTH - CHECK.size
-
-
-class Kind(IntEnum):
-    """The first byte of a control message; from 0x80 up a receiver skips what it doesn't know."""
-
-    OPEN = 0x10
-    OPEN_RESULT = 0x11
-    CREDIT = 0x12
-    END = 0x13
-    CLOSE = 0x14
-    ACK = 0x15
-    PING = 0x16
-    PONG = 0x17
-    GOODBYE = 0x18
-
-
-FIRST_OPTIONAL_KIND: Final = 0x80
-
-
-class CloseCode(IntEnum):
-    """Why a stream was closed. Everything but ``DONE`` is a reset: data may have been lost."""
-
-    DONE = 0
-    RESET = 1
-    TIMEOUT = 2
-    SHUTDOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Guest to host: connect this stream to a target."""
-
-    stream: int
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class OpenResult:
-    """Host to guest: how the connect went. Any reply but 0 also closes the host's side."""
-
-    stream: int
-    reply: int
-    bound: Target | None
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """The sender of this will take so many more bytes of the stream."""
-
-    stream: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """No more data will come on the stream in this direction."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The last message of its sender about the stream; the slot is free when both have sent one."""
-
-    stream: int
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """So many more bytes of frames have come out of the channel."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Asks for a Pong with the same token."""
-
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to a Ping."""
-
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Goodbye:
-    """The sender ends the session."""
-
-    reason: str
-
-
-Message = Open | OpenResult | Credit | End | Close | Ack | Ping | Pong | Goodbye
-
-_STREAM = struct.Struct("<BH")
-_STREAM_BYTE = struct.Struct("<BHB")
-_STREAM_SIZE = struct.Struct("<BHI")
-_SIZE = struct.Struct("<BI")
-_TOKEN = struct.Struct("<BQ")
-_MAX_REASON: Final = 200
 
 
 def epoch_of(sender_nonce: int, receiver_nonce: int) -> int:
@@ -141,77 +32,3 @@ def epoch_of(sender_nonce: int, receiver_nonce: int) -> int:
     can't feed a daemon its own frames; and padding (zeros) never has a right check.
     """
     return zlib.crc32(struct.pack("<QQ", sender_nonce, receiver_nonce)) or 1
-
-
-def encode_message(message: Message) -> bytes:
-    """The payload of a control frame, without its check."""
-    match message:
-        case Credit(stream, size):
-            return _STREAM_SIZE.pack(Kind.CREDIT, stream, size)
-        case Ack(size):
-            return _SIZE.pack(Kind.ACK, size)
-        case Open(stream, target):
-            return _STREAM.pack(Kind.OPEN, stream) + encode_address(target)
-        case OpenResult(stream, reply, bound):
-            address = b"" if bound is None else encode_address(bound)
-            return _STREAM_BYTE.pack(Kind.OPEN_RESULT, stream, reply) + address
-        case End(stream):
-            return _STREAM.pack(Kind.END, stream)
-        case Close(stream, code):
-            return _STREAM_BYTE.pack(Kind.CLOSE, stream, code)
-        case Ping(token):
-            return _TOKEN.pack(Kind.PING, token)
-        case Pong(token):
-            return _TOKEN.pack(Kind.PONG, token)
-        case Goodbye(reason):
-            return bytes([Kind.GOODBYE]) + reason.encode()[:_MAX_REASON]
-
-
-def decode_message(payload: memoryview) -> Message | None:
-    """The message in a control frame's payload, or None for an optional one unknown here.
-
-    Raises ProtocolError for anything that isn't exactly one message.
-    """
-    kind = payload[0] if payload else -1
-    try:
-        return _decode(kind, payload)
-    except (struct.error, ValueError) as error:
-        raise ProtocolError(f"bad control message of kind {kind:#04x}: {error}") from None
-
-
-def _decode(kind: int, payload: memoryview) -> Message | None:
-    match kind:
-        case Kind.CREDIT:
-            return Credit(*_STREAM_SIZE.unpack(payload)[1:])
-        case Kind.ACK:
-            return Ack(_SIZE.unpack(payload)[1])
-        case Kind.OPEN:
-            return Open(_STREAM.unpack_from(payload)[1], _address(payload, _STREAM.size))
-        case Kind.OPEN_RESULT:
-            _, stream, reply = _STREAM_BYTE.unpack_from(payload)
-            at = _STREAM_BYTE.size
-            return OpenResult(stream, reply, _address(payload, at) if len(payload) > at else None)
-        case Kind.END:
-            return End(_STREAM.unpack(payload)[1])
-        case Kind.CLOSE:
-            return Close(*_STREAM_BYTE.unpack(payload)[1:])
-        case Kind.PING:
-            return Ping(_TOKEN.unpack(payload)[1])
-        case Kind.PONG:
-            return Pong(_TOKEN.unpack(payload)[1])
-        case Kind.GOODBYE:
-            return Goodbye(bytes(payload[1:]).decode("utf-8", "replace"))
-        case _ if kind >= FIRST_OPTIONAL_KIND:
-            return None
-        case _:
-            raise ValueError("no such kind")
-
-
-def _address(payload: memoryview, offset: int) -> Target:
-    parsed = parse_address(payload, offset)
-    if parsed is None:
-        raise ValueError("the address is cut short")
-    target, end = parsed
-    if end != len(payload):
-        raise ValueError("bytes after the address")
-    return target

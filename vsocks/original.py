@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Final
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.events import Closed, Data, Event, Opened
-from vsocks.frames import CONTROL_ID, HEADER, CloseCode
+from vsocks.frames import CONTROL_ID, HEADER
 from vsocks.handshake import Role
+from vsocks.messages import CloseCode
 from vsocks.streams import Stream
 
 if TYPE_CHECKING:

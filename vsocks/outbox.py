@@ -14,11 +14,8 @@ from collections import deque
 from typing import Final
 
 from vsocks.flow import MIN_LIMIT, Flight
-from vsocks.frames import (
-    CHECK,
-    CONTROL_ID,
-    HEADER,
-    OVERHEAD,
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, OVERHEAD
+from vsocks.messages import (
     Ack,
     Close,
     CloseCode,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from vsocks import operations
 from vsocks.errors import SessionLostError
-from vsocks.frames import CloseCode
+from vsocks.messages import CloseCode
 from vsocks.reply import Reply
 from vsocks.tasks import cancel
 

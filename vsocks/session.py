@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import BusyError, ProtocolError, SessionLostError
 from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
-from vsocks.frames import (
-    CHECK,
-    CONTROL_ID,
-    HEADER,
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
+from vsocks.handshake import MAGIC, Offer, Role, decode_hello
+from vsocks.heartbeat import Heartbeat
+from vsocks.messages import (
     Ack,
     Close,
     CloseCode,
@@ -27,10 +27,7 @@ from vsocks.frames import (
     Ping,
     Pong,
     decode_message,
-    epoch_of,
 )
-from vsocks.handshake import MAGIC, Offer, Role, decode_hello
-from vsocks.heartbeat import Heartbeat
 from vsocks.outbox import Outbox
 from vsocks.streams import Stream
 

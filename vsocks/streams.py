@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vsocks.frames import CloseCode
+from vsocks.messages import CloseCode
 
 if TYPE_CHECKING:
     from vsocks.address import Target

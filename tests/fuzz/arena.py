@@ -26,8 +26,9 @@ from vsocks.events import (
     SessionLost,
     SessionUp,
 )
-from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, CloseCode, epoch_of
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, epoch_of
 from vsocks.handshake import Hello, Offer, Role
+from vsocks.messages import CloseCode
 from vsocks.original import STALL_TIMEOUT, OriginalSession
 from vsocks.session import Session
 from vsocks.streams import Stream

@@ -11,8 +11,8 @@ import struct
 from tests.fuzz.arena import ACTIONS, Arena
 from tests.fuzz.feed import Feed
 from vsocks.endpoint import Wire
-from vsocks.frames import Kind
 from vsocks.handshake import MIN_MAX_FRAME, Role
+from vsocks.messages import Kind
 
 KINDS = list(Kind)
 

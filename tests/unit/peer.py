@@ -7,20 +7,9 @@ from collections.abc import Iterator
 
 from vsocks.address import Target
 from vsocks.events import Data, Event, Opened
-from vsocks.frames import (
-    CHECK,
-    CONTROL_ID,
-    HEADER,
-    Ack,
-    Message,
-    Open,
-    OpenResult,
-    Ping,
-    decode_message,
-    encode_message,
-    epoch_of,
-)
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
 from vsocks.handshake import Offer, Role
+from vsocks.messages import Ack, Message, Open, OpenResult, Ping, decode_message, encode_message
 from vsocks.session import Session
 from vsocks.streams import Stream
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from vsocks.address import Target
 from vsocks.errors import ProtocolError
-from vsocks.frames import (
+from vsocks.frames import epoch_of
+from vsocks.messages import (
     Ack,
     Close,
     Credit,
@@ -24,7 +25,6 @@ from vsocks.frames import (
     Pong,
     decode_message,
     encode_message,
-    epoch_of,
 )
 
 pytestmark = pytest.mark.unit

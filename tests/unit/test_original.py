@@ -8,8 +8,8 @@ from tests.unit.original_peer import BY_IP, BY_IPV6, BY_NAME, STREAMS, OriginalP
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.events import Closed, Data, Opened
-from vsocks.frames import CloseCode
 from vsocks.handshake import Role
+from vsocks.messages import CloseCode
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.original_peer import BY_IP, STREAMS, WINDOW, OriginalPeer, packet
 from tests.unit.peer import queued
 from vsocks.events import Closed, Data, Opened
-from vsocks.frames import CloseCode
 from vsocks.handshake import Role
+from vsocks.messages import CloseCode
 from vsocks.original import STALL_TIMEOUT, PeerSpeaksVsocksError
 from vsocks.streams import Stream
 

@@ -10,10 +10,9 @@ import pytest
 from tests.unit.world import Side
 from vsocks.address import Target
 from vsocks.endpoint import Endpoint, EndpointConfig, Wire
-from vsocks.frames import (
-    CHECK,
-    CONTROL_ID,
-    HEADER,
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
+from vsocks.handshake import PROBE, Hello, Offer, Role
+from vsocks.messages import (
     Ack,
     Close,
     Credit,
@@ -26,9 +25,7 @@ from vsocks.frames import (
     Ping,
     decode_message,
     encode_message,
-    epoch_of,
 )
-from vsocks.handshake import PROBE, Hello, Offer, Role
 
 pytestmark = pytest.mark.unit
 

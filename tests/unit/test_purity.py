@@ -19,7 +19,18 @@ PACKAGE = REPOSITORY / "vsocks"
 #: The protocol: bytes in, events out. It brings no clock and touches no socket.
 CORE = [
     *("address", "endpoint", "errors", "events", "flow", "frames", "handshake", "heartbeat"),
-    *("original", "outbox", "policy", "rate", "reply", "ring", "rules", "session", "streams"),
+    *(
+        "messages",
+        "original",
+        "outbox",
+        "policy",
+        "rate",
+        "reply",
+        "ring",
+        "rules",
+        "session",
+        "streams",
+    ),
 ]
 #: What clients speak is a part of it, too.
 PURE_PACKAGES = ["http1", "proxy"]

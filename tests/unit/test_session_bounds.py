@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer, queued
 from vsocks.errors import BusyError, SessionLostError
 from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
-from vsocks.frames import (
-    CHECK,
-    CONTROL_ID,
+from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, epoch_of
+from vsocks.handshake import Offer, Role
+from vsocks.messages import (
     FIRST_OPTIONAL_KIND,
-    HEADER,
-    MAX_LENGTH,
     Ack,
     Close,
     CloseCode,
@@ -29,9 +27,7 @@ from vsocks.frames import (
     Ping,
     Pong,
     encode_message,
-    epoch_of,
 )
-from vsocks.handshake import Offer, Role
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.peer import TARGET, WINDOW, Peer
 from vsocks.errors import BusyError
 from vsocks.events import Closed, Data, Ended
-from vsocks.frames import Close, CloseCode, Credit, End, OpenResult
 from vsocks.handshake import Offer, Role
+from vsocks.messages import Close, CloseCode, Credit, End, OpenResult
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.peer import WINDOW, Heard, Peer
 from vsocks.flow import MAX_LIMIT, MIN_LIMIT
-from vsocks.frames import Ack, Credit, End, Ping, Pong
 from vsocks.handshake import Offer, Role
+from vsocks.messages import Ack, Credit, End, Ping, Pong
 from vsocks.session import ACK_EVERY
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,9 @@ import pytest
 from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.errors import ProtocolError, SessionLostError
 from vsocks.events import Opened
-from vsocks.frames import (
-    CONTROL_ID,
+from vsocks.frames import CONTROL_ID
+from vsocks.handshake import Hello, Offer, Role
+from vsocks.messages import (
     Ack,
     Close,
     Credit,
@@ -20,7 +21,6 @@ from vsocks.frames import (
     Pong,
     encode_message,
 )
-from vsocks.handshake import Hello, Offer, Role
 
 pytestmark = pytest.mark.unit
 

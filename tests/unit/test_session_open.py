@@ -8,8 +8,8 @@ from tests.unit.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.events import Answered, Closed
-from vsocks.frames import Close, CloseCode, Credit, End, Open, OpenResult
 from vsocks.handshake import Role
+from vsocks.messages import Close, CloseCode, Credit, End, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 

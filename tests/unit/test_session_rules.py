@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.errors import ProtocolError
-from vsocks.frames import Ack, Close, Credit, End, Message, Open, OpenResult
 from vsocks.handshake import Offer, Role
+from vsocks.messages import Ack, Close, Credit, End, Message, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
 from vsocks.events import Answered, Closed, Data, Ended, Event, Opened, SessionLost, SessionUp
-from vsocks.frames import CloseCode
 from vsocks.handshake import Offer, Role
+from vsocks.messages import CloseCode
 from vsocks.session import Session
 from vsocks.streams import Stream
 
