@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT_BASE := python3-venv
 APT_EXE := wine wine64 osslsigncode
 APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_EXE)
-APT_TEST := curl openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
+APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat
 
