@@ -4,6 +4,7 @@ VsocksError
 ├── UsageError          what the user asked for makes no sense; the text says what would
 ├── ChannelError        the channel can't be opened, or failed
 ├── BusyError           a fixed resource is all taken, or no session stands
+├── NotSupportedError   the peer can't do that: an older version, or the original wire
 └── SessionLostError    the session is over, the daemon isn't
     └── ProtocolError   ... because the peer sent what the protocol forbids
 """
@@ -23,6 +24,10 @@ class ChannelError(VsocksError):
 
 class BusyError(VsocksError):
     """All streams are taken, or no session stands."""
+
+
+class NotSupportedError(VsocksError):
+    """The peer can't do that: it is an older version, or speaks the original wire."""
 
 
 class SessionLostError(VsocksError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vsocks.address import Target
+    from vsocks.parcels import Parcel
     from vsocks.streams import Stream
 
 
@@ -33,15 +34,22 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The guest wants a stream connected to a target: answer with accept() or refuse()."""
+    """The peer wants a stream connected to a target: answer with accept() or refuse().
+
+    With ``listens`` it is the target that will connect: say where by listening() first.
+    """
 
     stream: Stream
     target: Target
+    listens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The host's answer to an open; ``bound`` is its own address on the connection."""
+    """The peer's answer to an open; ``bound`` is its own address on the connection.
+
+    After a listen ``bound`` is the address of who has come.
+    """
 
     stream: Stream
     reply: int
@@ -71,4 +79,30 @@ class Closed:
     code: int
 
 
-Event = SessionUp | SessionLost | Notice | Opened | Answered | Data | Ended | Closed
+@dataclass(frozen=True, slots=True)
+class ListeningAt:
+    """A listen of ours is being done, at this address; Answered follows."""
+
+    stream: Stream
+    bound: Target
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelCame:
+    """A message that is no stream's. Its data, too, is valid only until the next event."""
+
+    parcel: Parcel
+
+
+Event = (
+    SessionUp
+    | SessionLost
+    | Notice
+    | Opened
+    | Answered
+    | ListeningAt
+    | Data
+    | Ended
+    | Closed
+    | ParcelCame
+)

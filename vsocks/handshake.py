@@ -20,7 +20,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Final
 
 from vsocks.frames import CONTROL_ID, HEADER, MAX_LENGTH
@@ -56,6 +56,23 @@ class Role(IntEnum):
     HOST = 1
 
 
+class Feature(IntFlag):
+    """What a side can do beyond streams that the guest opens."""
+
+    DATAGRAMS = 1
+    #: ASK is answered.
+    QUESTIONS = 2
+    #: LISTEN is answered, be it by a refusal.
+    LISTENING = 4
+    #: The guest takes streams that the host opens.
+    HOST_STREAMS = 8
+
+
+ALL_FEATURES: Final = (
+    Feature.DATAGRAMS | Feature.QUESTIONS | Feature.LISTENING | Feature.HOST_STREAMS
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a side promises in its hello."""
@@ -66,6 +83,7 @@ class Offer:
     window: int = 512 * 1024
     #: The longest frame that it will take, in bytes of ``length``.
     max_frame: int = MAX_LENGTH
+    features: Feature = ALL_FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +108,7 @@ class Hello:
             self.echo,
             offer.window,
             offer.max_frame,
-            0,
+            offer.features,
         )
         return HEADER.pack(CONTROL_ID, _HELLO_LENGTH) + body + _CRC.pack(zlib.crc32(body))
 
@@ -105,12 +123,14 @@ def decode_hello(payload: memoryview) -> Hello | None:
     body, crc = payload[: -_CRC.size], payload[-_CRC.size :]
     if zlib.crc32(body) != _CRC.unpack(crc)[0]:
         return None
-    version, role, streams, nonce, echo, window, max_frame, _ = _BODY.unpack_from(body, len(MAGIC))
+    fields = _BODY.unpack_from(body, len(MAGIC))
+    version, role, streams, nonce, echo, window, max_frame, features = fields
     if version < 1 or role > Role.HOST or not nonce or not streams:
         return None
     if window < MIN_WINDOW or max_frame < MIN_MAX_FRAME:
         return None
-    return Hello(Role(role), nonce, echo, Offer(streams, window, max_frame), version)
+    offer = Offer(streams, window, max_frame, Feature(features) & ALL_FEATURES)
+    return Hello(Role(role), nonce, echo, offer, version)
 
 
 #: The least that a hello may promise; anything lower could not carry our own messages.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from vsocks.address import Target, encode_address, parse_address
+from vsocks.address import Target, encode_address
 from vsocks.errors import ProtocolError
+from vsocks.parcels import Parcel, decode_parcel, encode_parcel, leading_address
 
 
 class Kind(IntEnum):
@@ -23,29 +24,12 @@ class Kind(IntEnum):
     PING = 0x16
     PONG = 0x17
     GOODBYE = 0x18
-    # Those of features, sent only to a peer that has the feature.
+    # Only to a peer that has the feature; parcels have the kinds above.
     LISTEN = 0x80
     LISTENING = 0x81
-    ASSOCIATE = 0x82
-    ASSOCIATED = 0x83
-    DATAGRAM = 0x84
-    DISSOCIATE = 0x85
-    ASK = 0x86
-    TELL = 0x87
 
 
 FIRST_OPTIONAL_KIND: Final = 0x80
-
-
-class Topic(IntEnum):
-    """What an Ask is about; its data, and that of a Tell."""
-
-    #: A name in ASCII; told is one address (type, address, port 0).
-    ADDRESS_OF = 1
-    #: An address (type, address, port 0); told is a name in ASCII.
-    NAME_OF = 2
-    #: A DNS query, and its answer (RFC 1035, section 4).
-    DNS = 3
 
 
 class CloseCode(IntEnum):
@@ -141,56 +125,6 @@ class Listening:
     bound: Target
 
 
-@dataclass(frozen=True, slots=True)
-class Associate:
-    """Begin an exchange of datagrams."""
-
-    association: int
-
-
-@dataclass(frozen=True, slots=True)
-class Associated:
-    """The answer to an Associate; with any reply but 0 there is no association."""
-
-    association: int
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
-class Datagram:
-    """One whole datagram: to ``address`` from the guest, from it towards the guest."""
-
-    association: int
-    address: Target
-    data: memoryview | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Dissociate:
-    """The association is over."""
-
-    association: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question that one message can answer."""
-
-    question: int
-    topic: int
-    data: memoryview | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """The answer; with any reply but 0 there is none."""
-
-    question: int
-    reply: int
-    data: memoryview | bytes
-
-
-Parcel = Associate | Associated | Datagram | Dissociate | Ask | Tell
 Message = (
     Open
     | OpenResult
@@ -211,8 +145,6 @@ _STREAM_BYTE = struct.Struct("<BHB")
 _STREAM_SIZE = struct.Struct("<BHI")
 _SIZE = struct.Struct("<BI")
 _TOKEN = struct.Struct("<BQ")
-_NUMBER = struct.Struct("<BI")
-_NUMBER_BYTE = struct.Struct("<BIB")
 _MAX_REASON: Final = 200
 
 
@@ -243,24 +175,7 @@ def encode_message(message: Message) -> bytes:
         case Listening(stream, bound):
             return _STREAM.pack(Kind.LISTENING, stream) + encode_address(bound)
         case _:
-            return _encode_parcel(message)
-
-
-def _encode_parcel(parcel: Parcel) -> bytes:
-    match parcel:
-        case Datagram(association, address, data):
-            head = _NUMBER.pack(Kind.DATAGRAM, association) + encode_address(address)
-            return b"".join((head, data))
-        case Associate(association):
-            return _NUMBER.pack(Kind.ASSOCIATE, association)
-        case Associated(association, reply):
-            return _NUMBER_BYTE.pack(Kind.ASSOCIATED, association, reply)
-        case Dissociate(association):
-            return _NUMBER.pack(Kind.DISSOCIATE, association)
-        case Ask(question, topic, data):
-            return b"".join((_NUMBER_BYTE.pack(Kind.ASK, question, topic), data))
-        case Tell(question, reply, data):
-            return b"".join((_NUMBER_BYTE.pack(Kind.TELL, question, reply), data))
+            return encode_parcel(message)
 
 
 def decode_message(payload: memoryview) -> Message | None:
@@ -302,39 +217,13 @@ def _decode(kind: int, payload: memoryview) -> Message | None:
         case Kind.LISTENING:
             return Listening(_STREAM.unpack_from(payload)[1], _address(payload, _STREAM.size))
         case _ if kind >= FIRST_OPTIONAL_KIND:
-            return _decode_parcel(kind, payload)
+            return decode_parcel(kind, payload)
         case _:
             raise ValueError("no such kind")
 
 
-def _decode_parcel(kind: int, payload: memoryview) -> Parcel | None:
-    match kind:
-        case Kind.DATAGRAM:
-            address, end = _leading_address(payload, _NUMBER.size)
-            return Datagram(_NUMBER.unpack_from(payload)[1], address, payload[end:])
-        case Kind.ASSOCIATE:
-            return Associate(_NUMBER.unpack(payload)[1])
-        case Kind.ASSOCIATED:
-            return Associated(*_NUMBER_BYTE.unpack(payload)[1:])
-        case Kind.DISSOCIATE:
-            return Dissociate(_NUMBER.unpack(payload)[1])
-        case Kind.ASK:
-            return Ask(*_NUMBER_BYTE.unpack_from(payload)[1:], payload[_NUMBER_BYTE.size :])
-        case Kind.TELL:
-            return Tell(*_NUMBER_BYTE.unpack_from(payload)[1:], payload[_NUMBER_BYTE.size :])
-        case _:
-            return None
-
-
 def _address(payload: memoryview, offset: int) -> Target:
-    target, end = _leading_address(payload, offset)
+    target, end = leading_address(payload, offset)
     if end != len(payload):
         raise ValueError("bytes after the address")
     return target
-
-
-def _leading_address(payload: memoryview, offset: int) -> tuple[Target, int]:
-    parsed = parse_address(payload, offset)
-    if parsed is None:
-        raise ValueError("the address is cut short")
-    return parsed

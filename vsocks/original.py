@@ -21,21 +21,24 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
-from vsocks.errors import BusyError, ProtocolError
+from vsocks.errors import BusyError, NotSupportedError, ProtocolError
 from vsocks.events import Closed, Data, Event, Opened
 from vsocks.frames import CONTROL_ID, HEADER
-from vsocks.handshake import Role
+from vsocks.handshake import Feature, Role
 from vsocks.messages import CloseCode
 from vsocks.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vsocks.parcels import Parcel
+
 #: "Fixed buffer sizes (4KB per connection by default)".
 MAX_DATA: Final = 4096
 #: Seconds that a full stream may hold up the others.
 STALL_TIMEOUT: Final = 10.0
 _CLOSE: Final = 0
+_CAN_NOT: Final = "the other side speaks the original wire, which can't do this"
 
 
 class PeerSpeaksVsocksError(ProtocolError):
@@ -47,6 +50,8 @@ class OriginalSession:
 
     confirms_open: Final = False
     half_closes: Final = False
+    features: Final = Feature(0)
+    dropped: Final = 0
 
     def __init__(
         self,
@@ -82,12 +87,29 @@ class OriginalSession:
 
     def open(self, target: Target) -> Stream:
         """Take a slot and send the request; raises BusyError if all are taken."""
+        if self._role is Role.HOST:
+            self.require(Feature.HOST_STREAMS)
         if not self._idle:
             raise BusyError(f"all {len(self._streams)} streams are taken")
         stream = self._take(self._idle.popleft())
         stream.target = target
         self._take_turn(stream)
         return stream
+
+    def listen(self, target: Target) -> Stream:
+        """The format has no way to say so: raises NotSupportedError."""
+        raise NotSupportedError(_CAN_NOT)
+
+    def require(self, feature: Feature) -> None:
+        """The format has no features: raises NotSupportedError."""
+        raise NotSupportedError(_CAN_NOT)
+
+    def listening(self, stream: Stream, bound: Target) -> None:
+        """The format has no way to say so."""
+
+    def post(self, parcel: Parcel, now: float) -> bool:
+        """The format has no way to say so."""
+        return False
 
     def accept(self, stream: Stream, bound: Target | None) -> None:
         """The format has no way to say so."""

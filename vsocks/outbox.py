@@ -1,9 +1,10 @@
 """What leaves a session, and in which order.
 
-Control messages go first, then the streams in turn, one frame each. Nothing here can grow
-with traffic: data is held as one piece a stream, a control message is queued as its kind and
-its stream, once, and encoded when it leaves. A slot isn't free before our CLOSE has left, so
-a peer that opens and closes without reading has one round of messages waiting at most.
+Control messages go first, then the streams in turn, one frame each, and a parcel after each
+of them. Nothing here can grow with traffic: data is held as one piece a stream, a control
+message is queued as its kind and its stream, once, and encoded when it leaves; parcels have a
+bounded mailbox. A slot isn't free before our CLOSE has left, so a peer that opens and closes
+without reading has one round of messages waiting at most.
 
 A Flight bounds what is on its way, so that a message or a keystroke is never far behind.
 """
@@ -15,6 +16,7 @@ from typing import Final
 
 from vsocks.flow import MIN_LIMIT, Flight
 from vsocks.frames import CHECK, CONTROL_ID, HEADER, OVERHEAD
+from vsocks.mailbox import Mailbox
 from vsocks.messages import (
     Ack,
     Close,
@@ -23,6 +25,8 @@ from vsocks.messages import (
     End,
     Goodbye,
     Kind,
+    Listen,
+    Listening,
     Message,
     Open,
     OpenResult,
@@ -50,6 +54,7 @@ class Outbox:
         self._urgent: deque[tuple[Kind, Stream | None]] = deque()
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
+        self.mailbox = Mailbox(self._max_payload)
         self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * max_frame))
         #: What the session-wide messages will say.
         self.unacked = 0
@@ -81,21 +86,28 @@ class Outbox:
 
         They count as sent. Data waits while a control message does.
         """
-        if not self._urgent and not self._turns:
+        if not self._urgent and not self._turns and not self.mailbox.next_size(now):
             return 0
         position = 0
         while self._urgent and len(out) - position >= MAX_CONTROL:
             message = self._message(*self._urgent.popleft())
             if message is not None:
                 position = self._frame(out, position, CONTROL_ID, encode_message(message))
-        while self._turns and (room := self._payload_room(len(out) - position, position)) > 0:
-            position = self._give_turn(self._turns.popleft(), out, position, room)
+        while room := self._payload_room(len(out) - position, position):
+            before = position
+            if 0 < self.mailbox.next_size(now) <= len(out) - position - OVERHEAD:
+                position = self._frame(out, position, CONTROL_ID, self.mailbox.take())
+                room = self._payload_room(len(out) - position, position)
+            if self._turns and room:
+                position = self._give_turn(self._turns.popleft(), out, position, room)
+            elif position == before:
+                break
         if position:
             self.flight.sent(position, now)
         return position
 
     def _payload_room(self, space: int, written: int) -> int:
-        """The longest payload that may go now; 0 to wait.
+        """The longest payload of a stream that may go now; 0 to wait.
 
         A quarter of the limit at most, so that on a slow channel the other streams aren't
         long behind one frame.
@@ -158,6 +170,12 @@ def _stream_message(kind: Kind, stream: Stream) -> Message | None:
         case Kind.OPEN:
             assert stream.target is not None
             return Open(stream.id, stream.target)
+        case Kind.LISTEN:
+            assert stream.target is not None
+            return Listen(stream.id, stream.target)
+        case Kind.LISTENING if stream.closing is None:
+            assert stream.listening_at is not None
+            return Listening(stream.id, stream.listening_at)
         case Kind.OPEN_RESULT if stream.result_due:
             assert stream.closing is not None
             stream.result_due = False

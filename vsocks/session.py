@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import BusyError, ProtocolError, SessionLostError
-from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
+from vsocks.errors import NotSupportedError, ProtocolError, SessionLostError
+from vsocks.events import Answered, Closed, Data, Ended, Event, ListeningAt, Opened, ParcelCame
 from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
-from vsocks.handshake import MAGIC, Offer, Role, decode_hello
+from vsocks.handshake import MAGIC, Feature, Offer, Role, decode_hello
 from vsocks.heartbeat import Heartbeat
 from vsocks.messages import (
     Ack,
@@ -21,6 +21,8 @@ from vsocks.messages import (
     End,
     Goodbye,
     Kind,
+    Listen,
+    Listening,
     Message,
     Open,
     OpenResult,
@@ -29,12 +31,14 @@ from vsocks.messages import (
     decode_message,
 )
 from vsocks.outbox import Outbox
-from vsocks.streams import Stream
+from vsocks.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vsocks.address import Target
+    from vsocks.parcels import Parcel
+    from vsocks.streams import Stream
 
 #: Bytes of frames taken before they are acknowledged.
 ACK_EVERY: Final = 16 * 1024
@@ -68,7 +72,6 @@ class Session:
         self._epoch = epoch_of(nonces[1], nonces[0])
         self._sequence = 0
         self._window = offer.window
-        self._peer_window = peer_offer.window
         self._max_frame = offer.max_frame
         self._ack_every = min(ACK_EVERY, offer.max_frame)
         self._heartbeat = Heartbeat(now, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT)
@@ -78,7 +81,9 @@ class Session:
         # The first frame shows the peer that its hello has arrived.
         self._outbox.queue(Kind.PING)
         count = min(offer.max_streams, peer_offer.max_streams)
-        self._streams = [Stream(number) for number in range(count)]
+        self._slots = Slots(role, count, window=offer.window, peer_window=peer_offer.window)
+        #: What both sides can do.
+        self.features = offer.features & peer_offer.features
         #: How many bytes of the last receive() have been used up.
         self.taken = 0
         #: The peer has repeated its hello because it has not had ours.
@@ -88,28 +93,53 @@ class Session:
 
     @property
     def max_streams(self) -> int:
-        """How many streams there can be at once."""
-        return len(self._streams)
+        """How many streams each side can have open at once."""
+        return self._slots.count
 
     def open(self, target: Target) -> Stream:
-        """Take a slot and ask the host to connect it; raises BusyError if all are taken."""
-        stream = next((stream for stream in self._streams if not stream.in_use), None)
-        if stream is None:
-            raise BusyError(f"all {len(self._streams)} streams are taken")
-        self._take(stream)
+        """Take a slot and ask the peer to connect it.
+
+        Raises BusyError if all are taken, NotSupportedError if the peer takes no streams.
+        """
+        if self._role is Role.HOST:
+            self.require(Feature.HOST_STREAMS)
+        return self._begin(Kind.OPEN, target)
+
+    def listen(self, target: Target) -> Stream:
+        """Take a slot and ask the peer to let ``target`` connect to it; raises as open() does."""
+        self.require(Feature.LISTENING)
+        return self._begin(Kind.LISTEN, target)
+
+    def require(self, feature: Feature) -> None:
+        """Raise NotSupportedError unless both sides have the feature."""
+        if not self.features & feature:
+            raise NotSupportedError("the other side is of a version that can't do this")
+
+    def _begin(self, kind: Kind, target: Target) -> Stream:
+        stream = self._slots.take_own()
         stream.target = target
-        self._outbox.queue(Kind.OPEN, stream)
+        stream.awaits_listening = kind is Kind.LISTEN
+        self._outbox.queue(kind, stream)
         return stream
 
+    def listening(self, stream: Stream, bound: Target) -> None:
+        """Tell the peer where its target can connect to; once, before the answer."""
+        if stream.result_due and stream.closing is None:
+            stream.listening_at = bound
+            self._outbox.queue(Kind.LISTENING, stream)
+
     def accept(self, stream: Stream, bound: Target | None) -> None:
-        """Tell the guest that the target is connected, and from which address."""
+        """Tell the peer that the target is connected, and from which address of ours.
+
+        After listening() it is the address of who has come.
+        """
         if stream.result_due and stream.closing is None:
             stream.target = bound
             stream.result_due = False
             self._outbox.queue(Kind.OPEN_RESULT, stream)
 
     def refuse(self, stream: Stream, reply: int) -> None:
-        """Tell the guest why not; ``reply`` is RFC 1928's, not 0. This is the host's close()."""
+        """Tell the peer why not; ``reply`` is RFC 1928's, not 0. This is our close()."""
         if stream.result_due and stream.closing is None:
             stream.closing = reply
             stream.outbound = None
@@ -155,6 +185,18 @@ class Session:
         if stream.closing is None and not stream.peer_is_done:
             stream.credit_queued = True
             self._outbox.queue(Kind.CREDIT, stream)
+
+    def post(self, parcel: Parcel, now: float) -> bool:
+        """Send a message that is no stream's, soon or never; False if it was dropped at once.
+
+        The peer must have its feature.
+        """
+        return self._outbox.mailbox.put(parcel, now)
+
+    @property
+    def dropped(self) -> int:
+        """How many datagrams were not sent: too many, too late or too long."""
+        return self._outbox.mailbox.dropped
 
     def goodbye(self, reason: str) -> None:
         """Tell the peer that the session ends now."""
@@ -238,7 +280,7 @@ class Session:
             self.hello_due = True
 
     def _receive_data(self, stream_id: int, payload: memoryview) -> Iterator[Event]:
-        stream = self._live(stream_id)
+        stream = self._slots.live(stream_id)
         if stream.peer_is_done:
             raise ProtocolError(f"data on stream {stream_id} after its end")
         stream.receive_credit -= len(payload)
@@ -252,15 +294,19 @@ class Session:
             case Ack(size):
                 self._outbox.flight.acked(size, now)
             case Credit(stream_id, size):
-                self._receive_credit(self._live(stream_id), size)
+                self._receive_credit(self._slots.live(stream_id), size)
             case Open(stream_id, target):
-                yield self._receive_open(stream_id, target)
+                yield self._receive_open(stream_id, target, listens=False)
+            case Listen(stream_id, target):
+                yield self._receive_open(stream_id, target, listens=True)
+            case Listening(stream_id, bound):
+                yield from self._receive_listening(self._slots.used(stream_id), bound)
             case OpenResult(stream_id, reply, bound):
                 yield from self._receive_result(stream_id, reply, bound)
             case End(stream_id):
-                yield from self._receive_end(self._live(stream_id))
+                yield from self._receive_end(self._slots.live(stream_id))
             case Close(stream_id, code):
-                yield from self._receive_close(self._live(stream_id), code)
+                yield from self._receive_close(self._slots.live(stream_id), code)
             case Ping(token):
                 if self._outbox.pong_token is None:
                     self._outbox.queue(Kind.PONG)
@@ -269,6 +315,8 @@ class Session:
                 raise SessionLostError(f"the peer said goodbye: {_printable(reason)}")
             case Pong() | None:
                 pass
+            case _:
+                yield ParcelCame(message)
 
     def _receive_credit(self, stream: Stream, size: int) -> None:
         stream.send_credit += size
@@ -276,21 +324,21 @@ class Session:
             raise ProtocolError(f"too much credit on stream {stream.id}")
         self._outbox.take_turn(stream)
 
-    def _receive_open(self, stream_id: int, target: Target) -> Event:
-        if self._role is not Role.HOST:
-            raise ProtocolError("only the guest may open streams")
-        if stream_id >= len(self._streams):
-            raise ProtocolError(f"stream {stream_id} opened; there are {len(self._streams)}")
-        stream = self._streams[stream_id]
-        if stream.in_use:
-            raise ProtocolError(f"stream {stream_id} opened while it is in use")
-        self._take(stream)
+    def _receive_open(self, stream_id: int, target: Target, *, listens: bool) -> Event:
+        stream = self._slots.take_peers(stream_id)
         stream.result_due = True
-        return Opened(stream, target)
+        return Opened(stream, target, listens)
+
+    def _receive_listening(self, stream: Stream, bound: Target) -> Iterator[Event]:
+        if not stream.awaits_listening or stream.result_received:
+            raise ProtocolError(f"stream {stream.id} listens, but nobody asked it to")
+        stream.awaits_listening = False
+        if stream.closing is None:
+            yield ListeningAt(stream, bound)
 
     def _receive_result(self, stream_id: int, reply: int, bound: Target | None) -> Iterator[Event]:
-        stream = self._used(stream_id)
-        if self._role is not Role.GUEST or stream.result_received:
+        stream = self._slots.used(stream_id)
+        if not self._slots.is_ours(stream) or stream.result_received:
             raise ProtocolError(f"an answer for stream {stream_id} that nobody asked for")
         stream.result_received = True
         stream.close_received = reply != 0
@@ -313,28 +361,10 @@ class Session:
         elif code != CloseCode.DONE and stream.closing == CloseCode.DONE and not stream.close_sent:
             self._reset(stream, CloseCode.RESET)
 
-    # -- slots -----------------------------------------------------------------------------
-
-    def _take(self, stream: Stream) -> None:
-        stream.reset(self._peer_window, self._window)
-        stream.taken = True
-
     def _reset(self, stream: Stream, code: int) -> None:
         stream.closing = code
         stream.outbound = None
         self._outbox.queue(Kind.CLOSE, stream)
-
-    def _used(self, stream_id: int) -> Stream:
-        if stream_id < len(self._streams) and self._streams[stream_id].in_use:
-            return self._streams[stream_id]
-        raise ProtocolError(f"a message about stream {stream_id}, which isn't open")
-
-    def _live(self, stream_id: int) -> Stream:
-        """The stream that the peer may speak about now; raises ProtocolError if it may not."""
-        stream = self._used(stream_id)
-        if self._role is Role.GUEST and not stream.result_received:
-            raise ProtocolError(f"the host used stream {stream_id} before it answered")
-        return stream
 
 
 def _printable(text: str) -> str:

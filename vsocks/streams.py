@@ -1,8 +1,8 @@
 """The state of one stream at one side of a session; everything that affects it lives here.
 
-A stream runs from OPEN to a CLOSE in each direction. Each side sends exactly one CLOSE, as
-its last word, and the slot is free when both are through. An OPEN_RESULT that refuses is the
-host's CLOSE. Between, each direction may END by itself.
+A stream runs from OPEN (or LISTEN) to a CLOSE in each direction. Each side sends exactly one
+CLOSE, as its last word, and the slot is free when both are through. An OPEN_RESULT that refuses
+is its sender's CLOSE. Between, each direction may END by itself.
 
 The daemon that was given a stream owns it until it calls the session's close(): only then
 can the slot be taken again, so a late call can't touch the stream of somebody else.
@@ -22,6 +22,7 @@ class Stream:
     """One slot of a session. Daemons pass it back to the session's methods and read ``id``."""
 
     __slots__ = (
+        "awaits_listening",
         "close_received",
         "close_sent",
         "closing",
@@ -31,6 +32,7 @@ class Stream:
         "ending",
         "id",
         "in_turn",
+        "listening_at",
         "outbound",
         "receive_credit",
         "result_due",
@@ -65,11 +67,15 @@ class Stream:
         self.end_received = False
         self.close_sent = False
         self.close_received = False
-        #: The host owes the guest an answer; the guest has had one.
+        #: We owe the peer an answer to its open; we have had one to ours.
         self.result_due = False
         self.result_received = False
-        #: What the guest wants, then the host's own address on that connection.
+        #: Who is to be connected, then the answerer's own address on that connection.
         self.target: Target | None = None
+        #: Where the one who answers a LISTEN waits for the target; set on both sides.
+        self.listening_at: Target | None = None
+        #: A LISTEN of ours that hasn't been told where.
+        self.awaits_listening = False
 
     @property
     def in_use(self) -> bool:

@@ -15,6 +15,7 @@ from vsocks.handshake import (
     MAGIC,
     MIN_MAX_FRAME,
     MIN_WINDOW,
+    Feature,
     Hello,
     Offer,
     Role,
@@ -68,7 +69,7 @@ def test_the_bytes_of_a_hello() -> None:
         "01 00000000 0000 76736f636b730d0a00"  # a request to 0.0.0.0 port 0, "vsocks\r\n\0"
         "01 00 4000"  # version, role, streams
         "8877665544332211 0700000000000000"  # nonce, echo
-        "00100000 2823 0000"  # window, longest frame, nothing yet
+        "00100000 2823 0f00"  # window, longest frame, all features
     )
     frame = struct.pack("<HH", 0xFFFF, len(body) + 4) + body + struct.pack("<I", zlib.crc32(body))
     assert HELLO.encode() == frame
@@ -99,9 +100,9 @@ def test_a_hello_that_says_less_is_none() -> None:
 
 
 def test_a_later_version_may_say_more() -> None:
-    body = struct.pack("<BBHQQIHH", 2, 1, 8, 5, 6, 2048, 600, 0) + b"more that we don't know"
+    body = struct.pack("<BBHQQIHH", 2, 1, 8, 5, 6, 2048, 600, 0xFFF1) + b"more that we don't know"
     hello, end = find_hello(memoryview(crafted(body) + b"rest"))
-    assert hello == Hello(Role.HOST, 5, 6, Offer(8, 2048, 600), version=2)
+    assert hello == Hello(Role.HOST, 5, 6, Offer(8, 2048, 600, Feature.DATAGRAMS), version=2)
     assert end == len(crafted(body))
 
 

@@ -19,12 +19,24 @@ from vsocks.messages import (
     End,
     Goodbye,
     Kind,
+    Listen,
+    Listening,
     Message,
     Open,
     OpenResult,
     Ping,
     decode_message,
     encode_message,
+)
+from vsocks.parcels import (
+    Ask,
+    Associate,
+    Associated,
+    Datagram,
+    Dissociate,
+    ParcelKind,
+    Tell,
+    Topic,
 )
 
 pytestmark = pytest.mark.unit
@@ -58,6 +70,14 @@ MESSAGES: dict[str, tuple[Role, int, Message]] = {
     "credit": (Role.GUEST, 9, Credit(0, 131072)),
     "ack": (Role.GUEST, 10, Ack(20000)),
     "goodbye": (Role.GUEST, 11, Goodbye("it is shutting down")),
+    "listen": (Role.GUEST, 12, Listen(2, Target("192.0.2.9", 20))),
+    "listening": (Role.HOST, 13, Listening(2, Target("198.51.100.7", 40000))),
+    "associate": (Role.GUEST, 14, Associate(1)),
+    "associated": (Role.HOST, 15, Associated(1, 0)),
+    "datagram": (Role.GUEST, 16, Datagram(1, Target("192.0.2.53", 53), b"ping")),
+    "dissociate": (Role.GUEST, 17, Dissociate(1)),
+    "ask": (Role.GUEST, 18, Ask(1, Topic.ADDRESS_OF, b"example.com")),
+    "tell": (Role.HOST, 19, Tell(1, 0, bytes([1, 192, 0, 2, 1, 0, 0]))),
 }
 
 
@@ -83,9 +103,9 @@ def test_epochs_and_kinds_are_as_written() -> None:
     assert "0x116763fc" in DOCUMENT
     assert "0x4680e1aa" in DOCUMENT
     assert (EPOCHS[Role.GUEST], EPOCHS[Role.HOST]) == (0x116763FC, 0x4680E1AA)
-    table = dict(re.findall(r"^    (0x1\d)  (\w+)", DOCUMENT, re.MULTILINE))
+    table = dict(re.findall(r"^    (0x[18]\d)  (\w+)", DOCUMENT, re.MULTILINE))
     assert {int(number, 16): name for number, name in table.items()} == {
-        kind: kind.name for kind in Kind
+        kind: kind.name for kind in (*Kind, *ParcelKind)
     }
 
 

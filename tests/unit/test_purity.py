@@ -19,18 +19,8 @@ PACKAGE = REPOSITORY / "vsocks"
 #: The protocol: bytes in, events out. It brings no clock and touches no socket.
 CORE = [
     *("address", "endpoint", "errors", "events", "flow", "frames", "handshake", "heartbeat"),
-    *(
-        "messages",
-        "original",
-        "outbox",
-        "policy",
-        "rate",
-        "reply",
-        "ring",
-        "rules",
-        "session",
-        "streams",
-    ),
+    *("mailbox", "messages", "original", "outbox", "parcels", "policy", "rate", "reply"),
+    *("ring", "rules", "session", "slots", "streams"),
 ]
 #: What clients speak is a part of it, too.
 PURE_PACKAGES = ["http1", "proxy"]

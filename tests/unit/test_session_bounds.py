@@ -15,7 +15,6 @@ from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
 from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, epoch_of
 from vsocks.handshake import Offer, Role
 from vsocks.messages import (
-    FIRST_OPTIONAL_KIND,
     Ack,
     Close,
     CloseCode,
@@ -66,7 +65,7 @@ def test_a_guest_that_never_reads_costs_no_memory() -> None:
     before = queued(guest.session)
     for token in range(ROUNDS):
         obey(guest, guest.say(Ping(token), Pong(token), Credit(0, 1), Credit(2, 1), Ack(0)))
-        optional = bytes([FIRST_OPTIONAL_KIND]) + bytes(100)
+        optional = bytes([0xFF]) + bytes(100)
         obey(guest, guest.deliver(guest.frame(CONTROL_ID, optional)))
         guest.data(2, b"")
         guest.now += 1.5
@@ -180,14 +179,14 @@ def perform(peer: Peer, name: str, *arguments: Any) -> list[Event]:
         case "open", () if session._role is Role.GUEST:
             with suppress(BusyError):
                 session.open(TARGET)
-        case "send", (stream, size) if session._streams[stream].outbound is None:
-            session.send(session._streams[stream], memoryview(bytes(size)))
+        case "send", (stream, size) if session._slots._streams[stream].outbound is None:
+            session.send(session._slots._streams[stream], memoryview(bytes(size)))
         case "end", (stream,):
-            session.end(session._streams[stream])
+            session.end(session._slots._streams[stream])
         case "close", (stream, code):
-            session.close(session._streams[stream], code)
+            session.close(session._slots._streams[stream], code)
         case "refuse", (stream, reply):
-            session.refuse(session._streams[stream], reply)
+            session.refuse(session._slots._streams[stream], reply)
     return []
 
 
@@ -195,7 +194,7 @@ def test_a_guest_that_sends_4_gib_before_it_reads() -> None:
     """The acknowledgement that is due then has no room for such a number."""
     guest = Peer(Role.HOST)
     frame = bytearray(HEADER.pack(CONTROL_ID, MAX_LENGTH) + bytes(MAX_LENGTH))
-    frame[HEADER.size] = FIRST_OPTIONAL_KIND
+    frame[HEADER.size] = 0xFF
     epoch = epoch_of(THEIRS, OURS)
     view = memoryview(frame)
     for number in range((1 << 32) // len(frame) + 1):

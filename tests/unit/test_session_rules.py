@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.errors import ProtocolError
+from vsocks.frames import FIRST_HOST_ID
 from vsocks.handshake import Offer, Role
 from vsocks.messages import Ack, Close, Credit, End, Message, Open, OpenResult
 
@@ -114,7 +115,7 @@ def test_an_open_of_a_slot_that_only_the_guest_has_closed(guest: Peer) -> None:
         guest.say(Open(0, TARGET))
 
 
-@pytest.mark.parametrize("stream", [STREAMS, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF])
+@pytest.mark.parametrize("stream", [STREAMS, 0x7FFF, 0x8000 + STREAMS, 0xFFFE, 0xFFFF])
 def test_an_open_of_a_slot_that_does_not_exist(guest: Peer, stream: int) -> None:
     with pytest.raises(ProtocolError, match=f"stream {stream} opened; there are {STREAMS}"):
         guest.say(Open(stream, TARGET))
@@ -127,9 +128,11 @@ def test_the_lesser_of_the_two_offers_counts() -> None:
         guest.say(Open(2, TARGET))
 
 
-def test_an_open_by_the_host(host: Peer) -> None:
-    with pytest.raises(ProtocolError, match="only the guest may open"):
+def test_an_open_of_the_other_sides_slot(host: Peer, guest: Peer) -> None:
+    with pytest.raises(ProtocolError, match="stream 0 opened, but that is for us"):
         host.say(Open(0, TARGET))
+    with pytest.raises(ProtocolError, match="stream 32768 opened, but that is for us"):
+        guest.say(Open(FIRST_HOST_ID, TARGET))
 
 
 def test_an_answer_by_the_guest(guest: Peer) -> None:
