@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vsocks import __version__, logs
+from vsocks import __version__, logs, system_proxy
 from vsocks.channel import open_source, parse_spec
 from vsocks.channel.lock import ChannelLock
 from vsocks.errors import UsageError, VsocksError
@@ -44,13 +44,16 @@ def _parser() -> Parser:
         description="A SOCKS5 door to the network for virtual machines without a network card.",
     )
     parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="guest|host")
+    names = "guest|host|system-proxy"
+    commands = parser.add_subparsers(dest="command", required=True, metavar=names)
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS5 server")
     add_guest_options(guest)
     guest.set_defaults(run=run_guest)
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
     add_host_options(host)
     host.set_defaults(run=_run_host)
+    lines = commands.add_parser("system-proxy", help="have programs in the VM use the proxy")
+    system_proxy.add_commands(lines)
     return parser
 
 

@@ -16,7 +16,8 @@ NAME: Final = "vsocks-guest"
 
 _DESCRIPTION: Final = f"""\
 A SOCKS5 server for a virtual machine without a network card: without any option it listens on
-127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help"""
+127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
+For programs to use it without being told one by one: {NAME} system-proxy --help"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,12 +25,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["service"]:
         return _service(words[1:])
+    if words[:1] == ["system-proxy"]:
+        return _system_proxy(words[1:])
     parser = Parser(prog=NAME, description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     add_guest_options(parser)
     options = parser.parse_args(words)
     _end_with_parent()
     return reporting(NAME, lambda: run_guest(options))
+
+
+def _system_proxy(words: list[str]) -> int:
+    from vsocks import system_proxy
+
+    parser = Parser(prog=f"{NAME} system-proxy", description=system_proxy.DESCRIPTION)
+    system_proxy.add_commands(parser)
+    options = parser.parse_args(words)
+    return reporting(parser.prog, lambda: int(options.run(options)))
 
 
 if sys.platform == "win32":

@@ -1,0 +1,95 @@
+"""The proxy settings from before ours, kept in the registry until they are restored.
+
+They are one value, so that a crash leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import contextlib
+import json
+import winreg
+from dataclasses import asdict, dataclass
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+from vsocks.errors import VsocksError
+
+_KEY: Final = r"SOFTWARE\vsocks"
+_VALUE: Final = "SystemProxy"
+
+
+class ProxyError(VsocksError):
+    """The proxy settings can't be read or changed; the text says what was done and what wasn't."""
+
+
+class DeniedError(ProxyError):
+    """Not without administrator rights."""
+
+
+class Settings(Protocol):
+    """Proxy settings of some kind; a dataclass of numbers and texts. As text: for people."""
+
+    def with_proxy(self, server: str, bypass: str) -> Self:
+        """The same with this proxy in use."""
+
+    def is_by(self, ours: Self) -> bool:
+        """Whether what ``ours`` has put in use is in use here."""
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Generic[AnySettings]):
+    """What was there before us, and by what to know settings that are ours."""
+
+    before: AnySettings
+    #: More than one while they are being changed: a crash leaves the one or the other.
+    ours: tuple[AnySettings, ...]
+
+
+class BackupStore(Generic[AnySettings]):
+    """A place in the registry for one backup."""
+
+    def __init__(self, root: int, kind: type[AnySettings]) -> None:
+        self._root = root
+        self._kind = kind
+
+    def load(self) -> Backup[AnySettings] | None:
+        """What is kept, if anything is. Raises ProxyError if it makes no sense."""
+        try:
+            with winreg.OpenKey(self._root, _KEY) as key:
+                text, _ = winreg.QueryValueEx(key, _VALUE)
+        except FileNotFoundError:
+            return None
+        try:
+            kept = json.loads(text)
+            ours = tuple(self._kind(**settings) for settings in kept["ours"])
+            return Backup(self._kind(**kept["before"]), ours)
+        except (ValueError, TypeError, KeyError):
+            raise ProxyError(
+                f"what was saved makes no sense; see the value {_VALUE} of {self._name}"
+            ) from None
+
+    def save(self, backup: Backup[AnySettings]) -> None:
+        """Keep this one. Raises OSError."""
+        ours = [asdict(settings) for settings in backup.ours]  # type: ignore[call-overload]
+        text = json.dumps({"before": asdict(backup.before), "ours": ours})  # type: ignore[call-overload]
+        with winreg.CreateKey(self._root, _KEY) as key:
+            winreg.SetValueEx(key, _VALUE, 0, winreg.REG_SZ, text)
+
+    def forget(self) -> None:
+        """Keep none. Raises OSError."""
+        with (
+            contextlib.suppress(FileNotFoundError),
+            winreg.OpenKey(self._root, _KEY, 0, winreg.KEY_SET_VALUE) as key,
+        ):
+            winreg.DeleteValue(key, _VALUE)
+
+    @property
+    def _name(self) -> str:
+        root = "HKCU" if self._root == winreg.HKEY_CURRENT_USER else "HKLM"
+        return rf"{root}\{_KEY}"
