@@ -4,11 +4,12 @@ The guest may be malware, so the question is asked about the resolved address th
 dialled next, never about a name alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 
 from vsocks.address import IPAddress
+from vsocks.dns_message import pointed_at
 from vsocks.rules import IPNetwork, Rule, RuleError, plain_name
 
 __all__ = ["Policy", "Rule", "RuleError", "Verdict"]
@@ -42,6 +43,7 @@ _CARRIES_IPV4 = [
     IPv6Network("64:ff9b::/96"),  # NAT64
     IPv6Network("64:ff9b:1::/48"),  # NAT64 of a site: the only one for private addresses
 ]
+_MAX_PORT = 0xFFFF
 _CARRIES_NOTHING = (IPv6Address("::"), IPv6Address("::1"))
 
 
@@ -94,19 +96,75 @@ class Policy:
                 return _verdict_of(rule) if rule.verb == "deny" else None
         return None
 
+    def denies_look_up(self, name: str) -> Verdict | None:
+        """The denial of ``name`` that neither port nor address could turn; None if there is none.
+
+        A name that stands for an address (1.0.0.10.in-addr.arpa) is also denied where that
+        address is, on every port: what it is called is nothing for this guest to know.
+        """
+        plain = plain_name(name)
+        ip = pointed_at(plain)
+        denial = self._denies_address(ip) if ip is not None else None
+
+        def may_match(rule: Rule) -> bool:
+            may_be_elsewhere = rule.network is not None and rule.verb == "deny"
+            return not may_be_elsewhere and rule.may_match(plain, rule.low)
+
+        return denial or self._denies_all_ports(may_match, otherwise=None)
+
+    def _denies_address(self, ip: IPAddress) -> Verdict | None:
+        """The denial of ``ip`` on every port; None if there is none."""
+        inner = _carried(ip)
+        denial = self._denies_address(inner) if inner is not None else None
+        return denial or self._denies_all_ports(
+            lambda rule: rule.matches(None, ip, rule.low), otherwise=_built_in_denial(ip)
+        )
+
+    def _denies_all_ports(
+        self, matches: Callable[[Rule], bool], otherwise: Verdict | None
+    ) -> Verdict | None:
+        """The rule that denies the last port which none behind it has allowed.
+
+        ``matches`` tells which rules to ask, apart from ports; ``otherwise`` is what becomes
+        of ports that none of them decides.
+        """
+        undecided = [(1, _MAX_PORT)]
+        for rule in self._last_first:
+            left = _without(undecided, rule.low, rule.high)
+            if left == undecided or not matches(rule):
+                continue
+            if rule.verb == "allow":
+                return None
+            if not left:
+                return _verdict_of(rule)
+            undecided = left
+        return otherwise
+
     def _judge(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
         for rule in self._last_first:
             if rule.matches(name, ip, port):
                 return _verdict_of(rule)
-        for network, what in _BUILT_IN_BY_VERSION[ip.version]:
-            if ip in network:
-                return Verdict(False, f"denied by default: {what} ({network})")
-        return Verdict(True, "allowed by default")
+        return _built_in_denial(ip) or Verdict(True, "allowed by default")
 
 
 def _verdict_of(rule: Rule) -> Verdict:
     allowed = rule.verb == "allow"
     return Verdict(allowed, f"{'allowed' if allowed else 'denied'} by '{rule}'")
+
+
+def _built_in_denial(ip: IPAddress) -> Verdict | None:
+    for network, what in _BUILT_IN_BY_VERSION[ip.version]:
+        if ip in network:
+            return Verdict(False, f"denied by default: {what} ({network})")
+    return None
+
+
+def _without(ranges: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
+    """The ``ranges`` of ports without those from ``low`` to ``high``, both included."""
+    parts = []
+    for first, last in ranges:
+        parts += [(first, min(last, low - 1)), (max(first, high + 1), last)]
+    return [(first, last) for first, last in parts if first <= last]
 
 
 def _carried(ip: IPAddress) -> IPv4Address | None:

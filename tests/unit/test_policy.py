@@ -302,3 +302,111 @@ def test_the_document_lists_what_is_denied_by_default() -> None:
     section = DOCUMENT.read_text("utf-8").split("## Rules")[0].split("An IPv6 address")[0]
     for text in re.findall(r"`([0-9a-f.:/]+)`", section):
         assert not allowed(policy(), text.split("/")[0]), text
+
+
+@pytest.mark.parametrize(
+    ("rules", "name"),
+    [
+        (["deny *"], "example.com"),
+        (["deny example.com"], "Example.COM."),
+        (["deny *.example.com"], "www.example.com"),
+        (["deny *", "allow other.example"], "example.com"),
+        (["deny *", "allow *.example.com"], "example.com"),
+        (["deny *", "allow *:443", "deny example.com"], "example.com"),
+        # All ports, in parts and in any order.
+        (["deny 1-1023", "deny 1024-65535"], "example.com"),
+        (["deny example.com:1024-65535", "deny *:1-1023"], "example.com"),
+        (["deny *:1-79", "deny *:81-65535", "allow *:80", "deny *:80"], "example.com"),
+        (["deny *:1-65535"], "example.com"),
+        (["allow *:443", "deny *"], "example.com"),
+    ],
+)
+def test_a_name_that_is_denied_on_every_port_is_not_looked_up(rules: list[str], name: str) -> None:
+    denial = policy(*rules).denies_look_up(name)
+    assert denial is not None
+    assert not denial.allowed
+    assert denial.reason.startswith("denied by 'deny ")
+
+
+@pytest.mark.parametrize(
+    ("rules", "name"),
+    [
+        ([], "example.com"),
+        ([], "localhost"),
+        ([], "."),
+        (["deny example.com"], "www.example.com"),
+        (["deny *.example.com"], "example.com"),
+        (["deny *.example.com"], r"www\046example.com"),
+        (["deny example.com:80"], "example.com"),
+        (["deny *:1-79", "deny *:81-65535"], "example.com"),
+        (["deny *:2-65535"], "example.com"),
+        (["deny *:1-65534"], "example.com"),
+        (["deny *", "allow *:443"], "example.com"),
+        (["deny *", "allow example.com:443"], "example.com"),
+        # It may have an address that is allowed, or one that is not denied.
+        (["deny *", "allow 10.0.0.0/8"], "example.com"),
+        (["deny *", "allow [fd00::/8]:443"], "example.com"),
+        (["deny 0.0.0.0/0", "deny ::/0"], "example.com"),
+        (["deny *:1-79", "allow *:80-90", "deny *:91-65535"], "example.com"),
+    ],
+)
+def test_a_name_that_some_port_is_allowed_of_may_be_looked_up(rules: list[str], name: str) -> None:
+    assert policy(*rules).denies_look_up(name) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "address"),
+    [
+        ([], "127.0.0.1"),
+        ([], "169.254.169.254"),
+        ([], "::1"),
+        ([], "::ffff:127.0.0.1"),
+        (["deny 10.0.0.0/8"], "10.1.2.3"),
+        (["deny 10.0.0.0/8"], "64:ff9b::10.1.2.3"),
+        (["deny *", "allow 10.0.0.0/8"], "192.0.2.1"),
+        (["deny *", "allow example.com"], "192.0.2.1"),
+        (["deny *.arpa"], "192.0.2.1"),
+        (["deny 192.0.2.0/24:1-1023", "deny *:1024-65535"], "192.0.2.1"),
+        (["deny 127.0.0.1:80"], "127.0.0.1"),
+    ],
+)
+def test_an_address_that_is_denied_on_every_port_has_no_name(
+    rules: list[str], address: str
+) -> None:
+    assert policy(*rules).denies_look_up(ip_address(address).reverse_pointer) is not None
+
+
+@pytest.mark.parametrize(
+    ("rules", "address"),
+    [
+        ([], PUBLIC),
+        ([], "2001:db8::1"),
+        (["deny 10.0.0.0/8"], "192.0.2.1"),
+        (["deny *", "allow 10.0.0.0/8"], "10.1.2.3"),
+        (["allow 127.0.0.1:80"], "127.0.0.1"),
+        (["deny 192.0.2.1:80"], "192.0.2.1"),
+    ],
+)
+def test_an_address_that_some_port_is_allowed_of_may_have_a_name(
+    rules: list[str], address: str
+) -> None:
+    assert policy(*rules).denies_look_up(ip_address(address).reverse_pointer) is None
+
+
+PORT_RULES = st.builds(
+    "{} {}:{}-{}".format,
+    st.sampled_from(["allow", "deny"]),
+    st.sampled_from(["*", "example.com", "*.example.com", "10.0.0.0/8", "192.0.2.1"]),
+    st.integers(1, 8),
+    st.integers(8, 10),
+)
+
+
+@given(st.lists(PORT_RULES, max_size=6), st.booleans())
+def test_what_is_not_looked_up_is_denied_on_each_port(rules: list[str], rest: bool) -> None:
+    """For names: exactly what ``denies_name`` says of each port."""
+    judge = policy(*(["deny *"] if rest else []), *rules)
+    ports = [*range(1, 12), 65535]
+    for name in ("example.com", "www.example.com"):
+        each = all(judge.denies_name(name, port) for port in ports)
+        assert (judge.denies_look_up(name) is not None) == each
