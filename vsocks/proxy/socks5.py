@@ -1,137 +1,156 @@
-"""What a SOCKS client says before its bytes flow: the server's side, bytes in, events out.
+"""SOCKS5 (RFC 1928) with names and passwords (RFC 1929): the server's side.
 
-SOCKS5 (RFC 1928), CONNECT only, without authentication::
+    first ──> credentials ──> request ──Connect, Bind, …──> requested
+      │ └───────── │ ───────────┘│
+      └────────────┴─────────────┴──Refuse──> refused
 
-    version ──5──> greeting ──> request ──Connect──> connecting ──reply()──> done
-       │              │            │
-       └──────────────┴────────────┴──Refuse──> refused
-
-Each state is a method, named ``_state_…``. It takes from the buffer and gives an
-event when all its bytes are there, and None while some are missing. What comes next:
-SOCKS4 and HTTP begin with another first byte, so they branch off in ``_state_version``;
-username and password (RFC 1929) is one more state between greeting and request.
+Beside the RFC's three commands there are Tor's two, which ask for a look-up and end with the
+reply: RESOLVE (0xF0) a name, RESOLVE_PTR (0xF1) an address.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
 
 from vsocks.address import AddressError, BadAddress, Target, encode_address, parse_address
-from vsocks.proxy.requests import Connect, Event, Refuse, Send
+from vsocks.proxy.conversation import Conversation
+from vsocks.proxy.requests import Associate, Bind, Connect, Resolve, ResolveAddress, Send
+from vsocks.proxy.users import NO_USERS, Users, show_name
 from vsocks.reply import Reply
 
-_VERSION = 5
-_NO_AUTHENTICATION = 0
-_NO_ACCEPTABLE_METHOD = 0xFF
-_CONNECT = 1
-_NOWHERE = Target("0.0.0.0", 0)  # noqa: S104 - what RFC 1928 replies carry when there is no address
+if TYPE_CHECKING:
+    from vsocks.proxy.requests import Event
+
+_VERSION: Final = 5
+_NO_AUTHENTICATION: Final = 0
+_CREDENTIALS: Final = 2
+_NO_ACCEPTABLE_METHOD: Final = 0xFF
+#: RFC 1929's version of the messages about credentials, and what it says of them.
+_CREDENTIALS_VERSION: Final = 1
+_WELCOME: Final = bytes((_CREDENTIALS_VERSION, 0))
+_NOT_WELCOME: Final = bytes((_CREDENTIALS_VERSION, 1))
+#: What a reply carries when there is no address.
+_NOWHERE: Final = Target("0.0.0.0", 0)  # noqa: S104 - not for listening
+
+#: The longest message of a client, that with its credentials: the buffer never holds more
+#: before the request is whole.
+LONGEST_MESSAGE: Final = 1 + 1 + 255 + 1 + 255
 
 
-def encode_reply(reply: Reply, bound: Target | None = None) -> bytes:
-    """A SOCKS5 reply; ``bound`` is the address that the connection comes from, if known."""
-    return bytes((_VERSION, reply, 0)) + encode_address(bound or _NOWHERE)
+class _Command(IntEnum):
+    CONNECT = 1
+    BIND = 2
+    UDP_ASSOCIATE = 3
+    RESOLVE = 0xF0
+    RESOLVE_PTR = 0xF1
 
 
-class Handshake:
-    """One client's handshake.
+class Socks5(Conversation):
+    """One client's SOCKS5. Implements ``Dialect``."""
 
-    Until Connect it holds at most one incomplete message (262 bytes). Afterwards it keeps
-    what it is given as ``leftover``: read no more from the client before the reply.
-    """
+    def __init__(self, users: Users = NO_USERS) -> None:
+        super().__init__()
+        self._users = users
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._state: Callable[[], Event | None] = self._state_version
+    def _encode_reply(self, reply: int, bound: Target | None) -> bytes:
+        return bytes((_VERSION, reply, 0)) + encode_address(bound or _NOWHERE)
 
-    def receive(self, data: bytes) -> list[Event]:
-        """What to do after the client sent ``data``. Never raises, whatever the bytes."""
-        self._buffer += data
-        events = []
-        while (event := self._state()) is not None:
-            events.append(event)
-        return events
-
-    def reply(self, reply: Reply, bound: Target | None = None) -> bytes:
-        """The answer to the Connect, for the client. To be asked for once."""
-        if self._state != self._state_connecting:
-            raise RuntimeError("no request awaits a reply")
-        self._state = self._state_done
-        return encode_reply(reply, bound)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the client has had its reply."""
-        return self._state == self._state_done
-
-    @property
-    def leftover(self) -> bytes:
-        """What the client sent beyond its request, to be relayed after a good reply."""
-        waiting = self._state in (self._state_connecting, self._state_done)
-        return bytes(self._buffer) if waiting else b""
-
-    def _state_version(self) -> Event | None:
-        """The first byte tells the protocol."""
+    def _state_first(self) -> Event | None:
+        """Version, number of methods, methods."""
         if not self._buffer:
             return None
-        version = self._buffer[0]
-        if version != _VERSION:
+        if self._buffer[0] != _VERSION:
             # To an unknown protocol there is no answer that it would understand.
-            return self._refuse(b"", f"the client speaks no SOCKS5: first byte {version:#04x}")
-        self._state = self._state_greeting
-        return self._state_greeting()
-
-    def _state_greeting(self) -> Event | None:
-        """Version, number of methods, methods."""
+            reason = f"the client speaks no SOCKS5: first byte {self._buffer[0]:#04x}"
+            return self._refuse(b"", reason)
         if len(self._buffer) < 2 or len(self._buffer) < 2 + self._buffer[1]:
             return None
         methods = self._take(2 + self._buffer[1])[2:]
-        if _NO_AUTHENTICATION not in methods:
+        method = self._choose(methods)
+        if method == _NO_ACCEPTABLE_METHOD:
+            lacks = "no password" if self._users.required else "only what isn't spoken here"
+            reason = f"the client offers {lacks}: methods [{methods.hex(' ')}]"
+            return self._refuse(bytes((_VERSION, method)), reason)
+        self._state = self._state_credentials if method == _CREDENTIALS else self._state_request
+        return Send(bytes((_VERSION, method)))
+
+    def _choose(self, methods: bytes) -> int:
+        """Of what the client offers; one that always says who it is may, if nobody asks."""
+        if not self._users.required and _NO_AUTHENTICATION in methods:
+            return _NO_AUTHENTICATION
+        return _CREDENTIALS if _CREDENTIALS in methods else _NO_ACCEPTABLE_METHOD
+
+    def _state_credentials(self) -> Event | None:
+        """Version, name and password, each with its length before it."""
+        buffer = self._buffer
+        if buffer and buffer[0] != _CREDENTIALS_VERSION:
+            return self._refuse(_NOT_WELCOME, f"credentials of version {buffer[0]}")
+        if len(buffer) < 2 or len(buffer) < 3 + buffer[1]:
+            return None
+        name_end = 2 + buffer[1]
+        password_start = name_end + 1
+        end = password_start + buffer[name_end]
+        if len(buffer) < end:
+            return None
+        message = self._take(end)
+        name, password = message[2:name_end], message[password_start:]
+        if self._users.required and not self._users.check(name, password):
             return self._refuse(
-                bytes((_VERSION, _NO_ACCEPTABLE_METHOD)),
-                f"the client offers no method without authentication: [{methods.hex(' ')}]",
+                _NOT_WELCOME, f"user {show_name(name)} is unknown, or the password is wrong"
             )
         self._state = self._state_request
-        return Send(bytes((_VERSION, _NO_AUTHENTICATION)))
+        return Send(_WELCOME)
 
     def _state_request(self) -> Event | None:
         """Version, command, reserved, address."""
         if self._buffer and self._buffer[0] != _VERSION:
-            return self._refuse(
-                encode_reply(Reply.GENERAL_FAILURE),
-                f"a request of SOCKS version {self._buffer[0]}",
+            return self._refuse_request(
+                Reply.GENERAL_FAILURE, f"a request of SOCKS version {self._buffer[0]}"
             )
         try:
             parsed = parse_address(self._buffer, 3)
         except BadAddress as error:
-            return self._refuse(encode_reply(Reply.GENERAL_FAILURE), str(error))
+            return self._refuse_request(Reply.GENERAL_FAILURE, str(error))
         except AddressError as error:
-            return self._refuse(encode_reply(Reply.ADDRESS_TYPE_NOT_SUPPORTED), str(error))
+            return self._refuse_request(Reply.ADDRESS_TYPE_NOT_SUPPORTED, str(error))
         if parsed is None:
             return None
         target, end = parsed
         # Judged only when the request is whole: closing a socket that still has
         # unread bytes resets it, and the client might never see the reply.
-        command = self._take(end)[1]
-        if command != _CONNECT:
-            return self._refuse(
-                encode_reply(Reply.COMMAND_NOT_SUPPORTED), f"command {command} is not supported"
-            )
-        self._state = self._state_connecting
-        return Connect(target)
+        return self._judge(self._take(end)[1], target)
 
-    def _state_connecting(self) -> None:
-        """The caller connects; what the client sends meanwhile stays in the buffer."""
+    def _judge(self, command: int, target: Target) -> Event:
+        """What a whole request asks for. The port of a look-up means nothing."""
+        match command:
+            case _Command.CONNECT:
+                return self._pass_on(Connect(target))
+            case _Command.BIND:
+                return self._pass_on(Bind(target))
+            case _Command.UDP_ASSOCIATE:
+                return self._pass_on(Associate(target))
+            case _Command.RESOLVE:
+                # An address too: to a resolver it is a name that stands for itself.
+                return self._pass_on(Resolve(target.host))
+            case _Command.RESOLVE_PTR if target.ip is not None:
+                return self._pass_on(ResolveAddress(target.ip))
+            case _Command.RESOLVE_PTR:
+                reason = f"the name of an address is asked for, and {target.host} is none"
+                return self._refuse_request(Reply.ADDRESS_TYPE_NOT_SUPPORTED, reason)
+            case _:
+                reason = f"command {command} is not supported"
+                return self._refuse_request(Reply.COMMAND_NOT_SUPPORTED, reason)
 
-    def _state_done(self) -> None:
-        """The bytes are the target's now."""
+    def _refuse_request(self, reply: Reply, reason: str) -> Event:
+        return self._refuse(self._encode_reply(reply, None), reason)
 
-    def _state_refused(self) -> None:
-        """Nothing that the client still says matters."""
-        self._buffer.clear()
 
-    def _refuse(self, data: bytes, reason: str) -> Refuse:
-        self._state = self._state_refused
-        return Refuse(data, reason)
+class Handshake(Socks5):
+    """For a caller that can connect and nothing else."""
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return taken
+    def _judge(self, command: int, target: Target) -> Event:
+        if command == _Command.CONNECT:
+            return super()._judge(command, target)
+        reason = f"command {command} is not supported"
+        return self._refuse_request(Reply.COMMAND_NOT_SUPPORTED, reason)
