@@ -11,7 +11,10 @@ TARGETS = (
     "endpoint_bytes",
     "endpoint_frames",
     "original_session",
-    "socks_handshake",
+    "socks_5",
+    "socks_4",
+    "socks_datagram",
     "policy_rule",
+    "dns_message",
     "channel_spec",
 )
