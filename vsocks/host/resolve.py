@@ -1,4 +1,4 @@
-"""Look-ups of names by the system's resolver, without blocking and within bounds.
+"""Look-ups of names and addresses by the system's resolver, without blocking and within bounds.
 
 A look-up in the system's resolver can't be interrupted and may take half a minute. So it
 runs in a daemon thread, for which nobody waits: not the caller who gives up, and not the
@@ -11,13 +11,17 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Condition, Thread
+from typing import Any, Generic, TypeVar
 
 from aiohappyeyeballs import AddrInfoType
 
 from vsocks.address import IPAddress, ascii_name, parse_ip
 
+T = TypeVar("T")
 LookUp = Callable[[bytes, int], Sequence[AddrInfoType]]
+ReverseLookUp = Callable[[str], str]
 
 
 class ResolverBusy(Exception):  # noqa: N818 - it is a state that passes
@@ -25,12 +29,11 @@ class ResolverBusy(Exception):  # noqa: N818 - it is a state that passes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    name: bytes
-    port: int
-    future: asyncio.Future[Sequence[AddrInfoType]]
+class _Job(Generic[T]):
+    look_up: Callable[[], T]
+    future: asyncio.Future[T]
 
-    def settle(self, result: Sequence[AddrInfoType] | OSError) -> None:
+    def settle(self, result: T | OSError) -> None:
         """Give ``result`` to who waits, if anybody still does. In the event loop's thread."""
         if self.future.done():
             return
@@ -39,7 +42,15 @@ class _Job:
         else:
             self.future.set_result(result)
 
-    def settle_from_thread(self, result: Sequence[AddrInfoType] | OSError) -> None:
+    def run(self) -> T | OSError:
+        """The result. In a thread."""
+        try:
+            return self.look_up()
+        except OSError as error:
+            return error
+
+    def settle_from_thread(self, result: T | OSError) -> None:
+        """The same as ``settle``, in a thread."""
         try:
             self.future.get_loop().call_soon_threadsafe(self.settle, result)
         except RuntimeError:
@@ -55,20 +66,30 @@ def system_look_up(name: bytes, port: int) -> Sequence[AddrInfoType]:
     return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
 
 
+def system_reverse_look_up(address: str) -> str:
+    """What the system says ``address`` is called, by the same means."""
+    return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+
+
 class Resolver:
-    """Resolves names in ``threads`` threads, for at most ``pending`` callers at a time.
+    """Looks up in ``threads`` threads, for at most ``pending`` callers at a time.
 
     Bound to no event loop; to be closed by its owner.
     """
 
     def __init__(
-        self, threads: int = 8, pending: int = 64, look_up: LookUp = system_look_up
+        self,
+        threads: int = 8,
+        pending: int = 64,
+        look_up: LookUp = system_look_up,
+        reverse_look_up: ReverseLookUp = system_reverse_look_up,
     ) -> None:
         self._look_up = look_up
+        self._reverse_look_up = reverse_look_up
         self._max_pending = pending
         # All below is guarded by the condition.
         self._changed = Condition()
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[_Job[Any]] = deque()
         self._running = 0
         self._closed = False
         for number in range(threads):
@@ -88,7 +109,24 @@ class Resolver:
             raw_name = ascii_name(name).encode("ascii")
         except ValueError as error:
             raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
-        job = _Job(raw_name, port, asyncio.get_running_loop().create_future())
+        return await self._done(partial(self._look_up, raw_name, port))
+
+    async def name_of(self, ip: IPAddress) -> str:
+        """What ``ip`` is called, in ASCII.
+
+        Raises socket.gaierror when it has no name, or one that can't be, for whoever serves it
+        decides what comes; and ResolverBusy as ``resolve`` does.
+        """
+        name = await self._done(partial(self._reverse_look_up, str(ip)))
+        try:
+            if parse_ip(name) is None:
+                return ascii_name(name)
+        except ValueError:
+            pass
+        raise socket.gaierror(socket.EAI_NONAME, f"{name[:80]!r} is no name")
+
+    async def _done(self, look_up: Callable[[], T]) -> T:
+        job: _Job[T] = _Job(look_up, asyncio.get_running_loop().create_future())
         self._submit(job)
         try:
             return await job.future
@@ -110,7 +148,7 @@ class Resolver:
             if not job.future.done():
                 job.future.set_exception(ResolverBusy("the resolver is closed"))
 
-    def _submit(self, job: _Job) -> None:
+    def _submit(self, job: _Job[Any]) -> None:
         with self._changed:
             if self._closed:
                 raise ResolverBusy("the resolver is closed")
@@ -119,7 +157,7 @@ class Resolver:
             self._queue.append(job)
             self._changed.notify()
 
-    def _forget(self, job: _Job) -> None:
+    def _forget(self, job: _Job[Any]) -> None:
         with self._changed:
             if job in self._queue:
                 self._queue.remove(job)
@@ -127,16 +165,12 @@ class Resolver:
     def _work(self) -> None:
         """A thread's life."""
         while (job := self._next()) is not None:
-            result: Sequence[AddrInfoType] | OSError
-            try:
-                result = self._look_up(job.name, job.port)
-            except OSError as error:
-                result = error
+            result = job.run()
             with self._changed:
                 self._running -= 1
             job.settle_from_thread(result)
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> _Job[Any] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             if not self._queue:

@@ -1,0 +1,147 @@
+"""Asking this machine's nameserver what a guest wants to know.
+
+Query and answer go through as they are but for the id: the guest knows neither that nor the port
+from which its query leaves, so that it can't help anybody to forge an answer (RFC 5452).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from vsocks.dns_message import (
+    MAX_MESSAGE,
+    Rcode,
+    error_answer,
+    id_of,
+    is_answer_to,
+    is_truncated,
+    rcode_of,
+    read_query,
+    with_id,
+)
+from vsocks.dns_tcp import receive_message, send_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vsocks.address import Target
+    from vsocks.policy import Policy
+
+log = logging.getLogger(__name__)
+
+_TRIES: Final = 2
+#: What a nameserver says when another one may do better.
+_FAILURES: Final = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
+
+
+class Nameserver:
+    """Answers queries by asking ``servers()``, the first of them, then the next or it again.
+
+    What the policy denies on every port is answered with REFUSED and told to ``refused``, one
+    line each. It says nothing of the servers themselves, for the guest does not choose them.
+
+    A server has ``patience`` seconds for its answer, so it takes twice that at most. Of more
+    than ``max_pending`` queries at a time, the rest are answered with SERVFAIL.
+    """
+
+    def __init__(
+        self,
+        servers: Callable[[], Sequence[Target]],
+        policy: Policy,
+        *,
+        refused: Callable[[str], None] = log.info,
+        patience: float = 2.0,
+        max_pending: int = 64,
+    ) -> None:
+        self._servers = servers
+        self._policy = policy
+        self._refused = refused
+        self._patience = patience
+        self._max_pending = max_pending
+        self._pending = 0
+
+    async def answer(self, query: bytes) -> bytes:
+        """The answer to a query, whatever its bytes; empty if they are no query at all."""
+        asked = read_query(query)
+        if asked is None:
+            return b""
+        if isinstance(asked, Rcode):
+            return error_answer(query, asked)
+        denial = self._policy.denies_look_up(asked.name)
+        if denial is not None:
+            self._refused(f"DNS query for {asked.name}: {denial.reason}")
+            return error_answer(query, Rcode.REFUSED)
+        if self._pending >= self._max_pending:
+            self._refused(f"DNS query for {asked.name}: {self._max_pending} queries are pending")
+            return error_answer(query, Rcode.SERVFAIL)
+        self._pending += 1
+        try:
+            return with_id(await self._ask_servers(query), id_of(query))
+        finally:
+            self._pending -= 1
+
+    async def _ask_servers(self, query: bytes) -> bytes:
+        """The first good answer; else the first bad one; else SERVFAIL."""
+        failures: dict[Target, bytes] = {}
+        for server in itertools.islice(itertools.cycle(self._servers()), _TRIES):
+            if server in failures:
+                continue
+            try:
+                async with asyncio.timeout(self._patience):
+                    answer = await _exchange(server, query)
+            except OSError as error:
+                reason = error.strerror or str(error) or "no answer in time"
+                log.debug("nameserver %s: %s", server, reason)
+                continue
+            if rcode_of(answer) not in _FAILURES:
+                return answer
+            failures[server] = answer
+        return next(iter(failures.values()), error_answer(query, Rcode.SERVFAIL))
+
+
+async def _exchange(server: Target, query: bytes) -> bytes:
+    """The server's answer: by UDP, or by TCP if it is too long for that. Raises OSError."""
+    sent = with_id(query, int.from_bytes(os.urandom(2), "big"))
+    answer = await _by_udp(server, sent)
+    return await _by_tcp(server, sent) if is_truncated(answer) else answer
+
+
+async def _by_udp(server: Target, query: bytes) -> bytes:
+    family, address = _socket_address(server)
+    loop = asyncio.get_running_loop()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        # From a port that the system chooses anew; and only that server can answer there.
+        sock.connect(address)
+        sock.send(query)
+        while True:
+            answer = await loop.sock_recv(sock, MAX_MESSAGE)
+            if is_answer_to(answer, query):
+                return answer
+            # While forged answers pour in, receiving doesn't wait: the clock wants a turn, too.
+            await asyncio.sleep(0)
+
+
+async def _by_tcp(server: Target, query: bytes) -> bytes:
+    family, address = _socket_address(server)
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+        await send_message(sock, query)
+        answer = await receive_message(sock)
+    if answer is None or not is_answer_to(answer, query):
+        raise ConnectionError("no answer by TCP")
+    return answer
+
+
+def _socket_address(server: Target) -> tuple[socket.AddressFamily, Any]:
+    """Family and address as the system takes them, with the scope of an IPv6 address."""
+    [(family, _, _, _, address)] = socket.getaddrinfo(
+        server.host, server.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )
+    return family, address
