@@ -1,5 +1,104 @@
-"""The heads of requests and responses."""
+"""The heads of requests and responses, and their bytes (RFC 9112, sections 2 to 5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vsocks.http1.errors import HttpError, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Names and values as they were sent, decoded as Latin-1, which loses nothing.
+Headers = tuple[tuple[str, str], ...]
+Version = tuple[int, int]
+
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKENS: Final = re.compile(_TOKEN)
+# No control characters but the tab: the RFC lets a recipient keep some, and none is of use.
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_REQUEST_LINE: Final = re.compile(rb"(%s) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])" % _TOKEN)
+# The space before an empty reason is left out by many servers.
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
 
-class RequestHead:
-    """To come."""
+class _Head:
+    """What both heads have: look-ups in the headers, by names in small letters."""
+
+    __slots__ = ()
+    headers: Headers
+
+    def values(self, name: str) -> list[str]:
+        """The values of all headers of that name, in order."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def tokens(self, name: str) -> list[str]:
+        """The members of a header that is a list of tokens, in small letters."""
+        return list_of(self.values(name))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead(_Head):
+    """A request's first line and headers; ``target`` is what stands there, as it was sent."""
+
+    method: str
+    target: str
+    version: Version
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead(_Head):
+    """A response's first line and headers."""
+
+    version: Version
+    status: int
+    reason: str
+    headers: Headers = ()
+
+
+def list_of(values: Iterable[str]) -> list[str]:
+    """The members of comma-separated lists, in small letters, without empty ones."""
+    members = (member.strip(" \t").lower() for value in values for member in value.split(","))
+    return [member for member in members if member]
+
+
+def encode_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """The bytes of a head, with the empty line behind it."""
+    lines = [first_line, *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def parse_request_line(line: bytes) -> tuple[str, str, Version]:
+    """Method, target and version. Raises HttpError."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise HttpError(400, f"the request's first line is malformed: {show(line)}")
+    method, target, major, minor = (group.decode("ascii") for group in match.groups())
+    if (major, minor) not in (("1", "0"), ("1", "1")):
+        raise HttpError(505, f"the request is of HTTP version {major}.{minor}, not 1.0 or 1.1")
+    return method, target, (1, int(minor))
+
+
+def parse_status_line(line: bytes) -> tuple[Version, int, str]:
+    """Version, status and reason. Raises HttpError."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise HttpError(502, f"the response's first line is malformed: {show(line)}")
+    minor, status, reason = match.groups()
+    return (1, int(minor)), int(status), (reason or b"").decode("latin-1")
+
+
+def parse_header(line: bytes) -> tuple[str, str]:
+    """Name and value of a header line, or of a trailer.
+
+    Raises HttpError, also for space before the colon and for a line that begins with space
+    (a folded value): both have been used to hide headers from one of two recipients.
+    """
+    name, colon, value = line.partition(b":")
+    value = value.strip(b" \t")
+    if not colon or not _TOKENS.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise HttpError(400, f"a header line is malformed: {show(line)}")
+    return name.decode("ascii"), value.decode("latin-1")

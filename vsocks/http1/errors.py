@@ -1,0 +1,26 @@
+"""What is wrong with a message, or with what it asks for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Characters of a peer's bytes that a message shows.
+_SHOWN: Final = 60
+
+
+class HttpError(Exception):
+    """A message that can't go on its way.
+
+    ``status`` is what tells the client so; ``reason`` is one printable line for a person.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def show(text: str | bytes) -> str:
+    """What a peer sent, quoted, cut short, and harmless for a log line."""
+    quoted = ascii(text[:_SHOWN]).removeprefix("b")
+    return quoted + ("…" if len(text) > _SHOWN else "")

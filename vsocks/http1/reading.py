@@ -1,0 +1,105 @@
+"""Heads out of bytes that come in any pieces.
+
+Each line is judged as soon as it is whole, so however the bytes are cut, the result is the same,
+and what is held is bounded by the limit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final, Generic, TypeVar
+
+from vsocks.http1.errors import HttpError
+from vsocks.http1.head import (
+    Headers,
+    RequestHead,
+    ResponseHead,
+    Version,
+    parse_header,
+    parse_request_line,
+    parse_status_line,
+)
+from vsocks.http1.lines import LineReader
+
+#: Bytes of a head, with all its line ends.
+HEAD_LIMIT: Final = 32 * 1024
+#: Headers of a head. Browsers send about 20; servers that set many cookies come to 100.
+HEADER_COUNT_LIMIT: Final = 256
+
+HeadT = TypeVar("HeadT", RequestHead, ResponseHead)
+
+
+class HeadReader(ABC, Generic[HeadT]):
+    """Reads one head."""
+
+    #: What is read, for messages.
+    _what: str
+    _bare_lf: bool
+
+    def __init__(self, limit: int = HEAD_LIMIT) -> None:
+        too_long = HttpError(431, f"the head of the {self._what} is longer than {limit} bytes")
+        self._lines = LineReader(limit, too_long, bare_lf=self._bare_lf)
+        self._headers: list[tuple[str, str]] = []
+        self._is_begun = False
+
+    def receive(self, data: memoryview) -> tuple[HeadT | None, int]:
+        """The head once it is whole, else None; and how many bytes of ``data`` belong to it.
+
+        Raises HttpError. Not to be called again after the head, or an error.
+        """
+        used = 0
+        while True:
+            line, taken = self._lines.receive(data[used:])
+            used += taken
+            if line is None:
+                return None, used
+            if not self._is_begun:
+                self._is_begun = self._begin(line)
+            elif line:
+                self._add(line)
+            else:
+                return self._end(tuple(self._headers)), used
+
+    def _add(self, line: bytes) -> None:
+        if len(self._headers) >= HEADER_COUNT_LIMIT:
+            raise HttpError(431, f"the {self._what} has over {HEADER_COUNT_LIMIT} headers")
+        self._headers.append(parse_header(line))
+
+    @abstractmethod
+    def _begin(self, line: bytes) -> bool:
+        """Take the first line; returns whether it was one."""
+
+    @abstractmethod
+    def _end(self, headers: Headers) -> HeadT:
+        """The head, of what was taken."""
+
+
+class RequestReader(HeadReader[RequestHead]):
+    """Reads the head of a request; empty lines before it are skipped (RFC 9112, section 2.2)."""
+
+    _what = "request"
+    _bare_lf = False
+    _first: tuple[str, str, Version]
+
+    def _begin(self, line: bytes) -> bool:
+        if line:
+            self._first = parse_request_line(line)
+        return bool(line)
+
+    def _end(self, headers: Headers) -> RequestHead:
+        return RequestHead(*self._first, headers)
+
+
+class ResponseReader(HeadReader[ResponseHead]):
+    """Reads the head of a response. Simple servers end its lines in LF alone, and may."""
+
+    _what = "response"
+    _bare_lf = True
+    _first: tuple[Version, int, str]
+
+    def _begin(self, line: bytes) -> bool:
+        self._first = parse_status_line(line)
+        return True
+
+    def _end(self, headers: Headers) -> ResponseHead:
+        return ResponseHead(*self._first, headers)
