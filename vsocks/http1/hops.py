@@ -1,0 +1,157 @@
+"""What a proxy changes in the heads that it passes on (RFC 9110, section 7.6).
+
+Some headers are for the next hop only. They are taken out, and those that are true of the hop to
+come are written anew. Nothing that says where a body ends is passed on as it came: it is written
+from what was understood.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from vsocks.http1.framing import content_length, has_no_body, is_chunked
+from vsocks.http1.head import RequestHead, ResponseHead, encode_head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vsocks.http1.uri import Resource
+
+_NAME: Final = "vsocks"
+#: Never passed on as they came.
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_UPGRADE_REQUIRED: Final = 426
+_COUNTED: Final = frozenset({"OPTIONS", "TRACE"})
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+
+def wants_upgrade(head: RequestHead) -> bool:
+    """Whether the client asks to go on in another protocol, such as WebSocket's."""
+    asked = "upgrade" in head.tokens("connection") and bool(head.values("upgrade"))
+    return asked and head.version >= (1, 1)
+
+
+def client_stays(head: RequestHead) -> bool:
+    """Whether the client would send another request on its connection.
+
+    One of HTTP/1.0 that says so may repeat what a still older proxy has not understood, so it
+    isn't believed (RFC 9112, section 9.3).
+    """
+    options = head.tokens("connection") + head.tokens("proxy-connection")
+    return head.version >= (1, 1) and "close" not in options
+
+
+def server_stays(head: ResponseHead) -> bool:
+    """Whether the server would take another request on its connection."""
+    options = head.tokens("connection")
+    # Both lengths, or chunks from a time before there were any: RFC 9112, section 6.1.
+    doubtful = head.values("transfer-encoding") and (
+        head.values("content-length") or head.version < (1, 1)
+    )
+    if doubtful or "close" in options:
+        return False
+    return head.version >= (1, 1) or "keep-alive" in options
+
+
+def max_forwards(head: RequestHead) -> int | None:
+    """How many proxies may pass the request on, if it says so in a way that counts."""
+    values = head.values("max-forwards")
+    if head.method not in _COUNTED or len(values) != 1 or not _NUMBER.fullmatch(values[0]):
+        return None
+    return int(values[0])
+
+
+def encode_request(head: RequestHead, resource: Resource) -> bytes:
+    """The head of a request as the server is to see it."""
+    path = resource.path or ("*" if head.method == "OPTIONS" else "/")
+    options = [] if client_stays(head) else ["close"]
+    headers = [("Host", resource.host), *_end_to_end(head, "host", *_request_only(head))]
+    if (hops := max_forwards(head)) is not None:
+        headers.append(("Max-Forwards", str(max(0, hops - 1))))
+    headers += _framing(head)
+    if wants_upgrade(head):
+        options.append("upgrade")
+        headers += _named(head, "upgrade")
+    headers.append(_via(head))
+    return encode_head(f"{head.method} {path} HTTP/1.1", _with_options(headers, options))
+
+
+def _request_only(head: RequestHead) -> Iterator[str]:
+    """Headers of this request that aren't passed on as they came."""
+    if max_forwards(head) is not None:
+        yield "max-forwards"
+    if head.version < (1, 1):
+        # A client of HTTP/1.0 can't wait for what it doesn't know (RFC 9110, section 10.1.1).
+        yield "expect"
+
+
+def encode_response(
+    head: ResponseHead, method: str, *, close: bool, unchunked: bool = False
+) -> bytes:
+    """The head of a response to a request with ``method`` as the client is to see it.
+
+    With ``close`` it is the last on its connection; with ``unchunked`` its body is passed on
+    without the chunks.
+    """
+    options = ["close"] if close else []
+    headers = list(_end_to_end(head, *(["trailer"] if unchunked else [])))
+    if has_no_body(method, head.status):
+        headers += _size_of_absent_body(head)
+    elif not unchunked:
+        headers += _framing(head)
+    if head.status in (101, _UPGRADE_REQUIRED):
+        options.append("upgrade")
+        headers += _named(head, "upgrade")
+    headers.append(_via(head))
+    first_line = f"HTTP/1.1 {head.status} {head.reason}"
+    return encode_head(first_line, _with_options(headers, options))
+
+
+def _end_to_end(head: RequestHead | ResponseHead, *others: str) -> Iterator[tuple[str, str]]:
+    """The headers without those for one hop, those that Connection names, and ``others``."""
+    dropped = _HOP_BY_HOP.union(head.tokens("connection"), others)
+    return ((name, value) for name, value in head.headers if name.lower() not in dropped)
+
+
+def _framing(head: RequestHead | ResponseHead) -> list[tuple[str, str]]:
+    """What says where the body ends. A coding that isn't known stays what it is."""
+    if is_chunked(head):
+        return [("Transfer-Encoding", "chunked")]
+    if head.values("transfer-encoding"):
+        return _named(head, "transfer-encoding")
+    length = content_length(head)
+    return [] if length is None else [("Content-Length", str(length))]
+
+
+def _size_of_absent_body(head: ResponseHead) -> list[tuple[str, str]]:
+    """To HEAD, and in 304, the length is that of the body which a GET would get."""
+    if head.status < 200 or head.status == 204:
+        return []
+    length = content_length(head)
+    return [] if length is None else [("Content-Length", str(length))]
+
+
+def _named(head: RequestHead | ResponseHead, name: str) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in head.headers if key.lower() == name]
+
+
+def _via(head: RequestHead | ResponseHead) -> tuple[str, str]:
+    return "Via", f"{head.version[0]}.{head.version[1]} {_NAME}"
+
+
+def _with_options(headers: list[tuple[str, str]], options: list[str]) -> list[tuple[str, str]]:
+    return [*headers, ("Connection", ", ".join(options))] if options else headers

@@ -1,0 +1,94 @@
+"""The targets of requests: what a client tells a proxy to reach (RFC 9112, section 3.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from vsocks.address import Target, ascii_name, parse_ip
+from vsocks.http1.errors import HttpError, show
+
+_HTTP_PORT: Final = 80
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+#: Up to the path, the query or the fragment.
+_AUTHORITY: Final = re.compile(r"[^/?#]*")
+_USER: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:%]*")
+_HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What an absolute URI names."""
+
+    #: Where the server is.
+    target: Target
+    #: The Host header that belongs to it.
+    host: str
+    #: What the server is asked for: path and query; empty if the URI ends with the authority.
+    path: str
+
+
+def parse_authority(text: str, default_port: int | None = None) -> Target:
+    """The target of ``HOST:PORT``, as CONNECT has it; the port may be left out if one is given.
+
+    Raises HttpError.
+    """
+    match = _HOST_AND_PORT.fullmatch(text)
+    if match is None:
+        raise HttpError(400, f"{show(text)} is not HOST:PORT")
+    host, digits = match.groups()
+    port = int(digits) if digits else default_port
+    if port is None:
+        raise HttpError(400, f"{show(text)} has no port")
+    if not 0 < port <= 0xFFFF:
+        raise HttpError(400, f"{show(text)} has no port between 1 and 65535")
+    return Target(_parse_host(host), port)
+
+
+def _parse_host(text: str) -> str:
+    ip = parse_ip(text.strip("[]"))
+    if text.startswith("["):
+        if ip is None or ip.version != 6:
+            raise HttpError(400, f"{show(text)} is no IPv6 address")
+        return str(ip)
+    if ip is not None:
+        return str(ip)
+    try:
+        return ascii_name(text)
+    except ValueError:
+        raise HttpError(400, f"{show(text)} is no host name") from None
+
+
+def is_absolute(target: str) -> bool:
+    """Whether a request's target begins as a URI does, of whatever scheme."""
+    return _SCHEME.match(target) is not None
+
+
+def parse_resource(uri: str) -> Resource:
+    """What an absolute ``http`` URI names. Raises HttpError, for other schemes too.
+
+    User and password are dropped, as is a fragment: neither is for the server.
+    """
+    scheme = _SCHEME.match(uri)
+    if scheme is None:
+        raise HttpError(400, f"{show(uri)} is no URI")
+    match scheme[1].lower():
+        case "http":
+            pass
+        case "https" | "wss":
+            raise HttpError(400, f"{scheme[1]} goes through a proxy by CONNECT only")
+        case "ws":
+            raise HttpError(400, "a WebSocket goes through a proxy by CONNECT, or as http://")
+        case other:
+            raise HttpError(501, f"the scheme {show(other)} is not supported; CONNECT may do")
+    authority = _AUTHORITY.match(uri, scheme.end())
+    assert authority is not None
+    user, _, host = authority[0].rpartition("@")
+    if not _USER.fullmatch(user):
+        raise HttpError(400, f"{show(user)} is no user information")
+    target = parse_authority(host, _HTTP_PORT)
+    path = uri[authority.end() :].partition("#")[0]
+    if path.startswith("?"):
+        path = "/" + path
+    return Resource(target, host.removesuffix(":"), path)
