@@ -60,7 +60,8 @@ def _settings(port: int) -> list[str]:
     return [
         "keep-in-foreground",
         "log-facility=-",
-        f"pid-file={os.devnull}",
+        # Without a value: no such file. One that is named, dnsmasq removes when it ends.
+        "pid-file",
         f"user={pwd.getpwuid(os.getuid()).pw_name}",
         "bind-interfaces",
         f"listen-address={ADDRESS}",
