@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from vsocks import __version__, logs, system_proxy
+from vsocks.arguments import USAGE_ERROR, Parser
 from vsocks.channel import open_source, parse_spec
 from vsocks.channel.lock import ChannelLock
 from vsocks.errors import UsageError, VsocksError
-from vsocks.handshake import Offer
-from vsocks.options import USAGE_ERROR, Parser, add_guest_options, add_host_options
+from vsocks.guest.options import add_guest_options, guest_config
 from vsocks.running import run_until_signal
 
 if TYPE_CHECKING:
@@ -39,14 +39,17 @@ def reporting(program: str, run: Callable[[], int]) -> int:
 
 
 def _parser() -> Parser:
+    # Not at the top: the Windows program has no host daemon.
+    from vsocks.host.options import add_host_options
+
     parser = Parser(
         prog="vsocks",
-        description="A SOCKS5 door to the network for virtual machines without a network card.",
+        description="A door to the network for virtual machines without a network card.",
     )
     parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
     names = "guest|host|system-proxy"
     commands = parser.add_subparsers(dest="command", required=True, metavar=names)
-    guest = commands.add_parser("guest", help="run in the VM: a SOCKS5 server")
+    guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
     add_guest_options(guest)
     guest.set_defaults(run=run_guest)
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
@@ -67,32 +70,19 @@ def run_guest(options: argparse.Namespace) -> int:
 
 def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
     """Makes the guest daemon in an event loop; raises UsageError if the options make no sense."""
-    from vsocks.guest.daemon import Guest, GuestConfig
+    from vsocks.guest.daemon import Guest
 
     spec = parse_spec(options.channel)
-    config = GuestConfig(
-        wire=options.wire,
-        listen=options.listen,
-        max_streams=options.max_streams,
-        offer=Offer(max_streams=options.max_streams),
-        half_close_timeout=options.half_close_timeout,
-    )
+    config = guest_config(options)
     return lambda: Guest(config, open_source(spec))
 
 
 def _run_host(options: argparse.Namespace) -> int:
-    from vsocks.host.daemon import Host, HostConfig
-    from vsocks.policy import Policy
+    from vsocks.host.daemon import Host
+    from vsocks.host.options import host_config
 
     spec = parse_spec(options.channel)
-    config = HostConfig(
-        wire=options.wire,
-        policy=Policy(options.rules),
-        offer=Offer(max_streams=options.max_streams),
-        dial_timeout=options.dial_timeout,
-        connect_rate=options.connect_rate,
-        half_close_timeout=options.half_close_timeout,
-    )
+    config = host_config(options)
 
     def make() -> Host:
         return Host(config, open_source(spec))

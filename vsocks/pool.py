@@ -40,6 +40,11 @@ class Pool:
             for at in reversed(range(0, count * each, each))
         ]
 
+    @property
+    def free(self) -> int:
+        """How many slots can be taken now."""
+        return len(self._free)
+
     def take(self) -> Slot:
         """A free slot; raises BusyError if there is none."""
         if not self._free:

@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from vsocks import __version__
+from vsocks.arguments import Parser
 from vsocks.cli import reporting, run_guest
-from vsocks.options import Parser, add_guest_options
+from vsocks.guest.options import add_guest_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

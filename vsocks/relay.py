@@ -9,168 +9,110 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from vsocks import operations
 from vsocks.errors import SessionLostError
+from vsocks.lease import Lease
 from vsocks.messages import CloseCode
-from vsocks.reply import Reply
 from vsocks.tasks import cancel
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from vsocks.address import Target
-    from vsocks.link import Link
     from vsocks.pool import Pool
-    from vsocks.streams import Stream
-
-    #: The host's reply to an open, and its own address on the connection.
-    Answer = tuple[int, Target | None]
-
-log = logging.getLogger(__name__)
+    from vsocks.switchboard import Switchboard
 
 #: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
 _RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 #: Bytes written to a slow socket before the peer gets credit for them.
 _DRAIN_SIZE: Final = 64 * 1024
-#: Seconds that the system may take to end what was cancelled.
-_LAST_OPERATIONS: Final = 5.0
 #: A read of so many bytes is part of a longer run, of which more has come by now.
 _MORE_FOLLOWS: Final = 32 * 1024
 
 
-class Relay:
-    """The life of one stream in a daemon; use it as a context in the task that runs it.
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How long, in seconds, a connection may be silent before it is reset."""
 
-    Leaving the context closes the stream and the socket, by a reset if the relay isn't
-    through. If the peer resets the stream or the session is lost, the task's wait is
-    cancelled, and the context swallows that cancellation (``aborted`` says why it ended).
-    Raises BusyError if the pool has no slot.
-    """
+    idle: float = 86400.0
+    #: When one direction has ended.
+    half_closed: float = 300.0
 
-    def __init__(self, link: Link, pool: Pool, half_close_timeout: float) -> None:
-        self._link = link
-        self._pool = pool
-        self._slot = pool.take()
-        self._half_close_timeout = half_close_timeout
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[object] | None = None
-        self._stream: Stream | None = None
+
+class Relay(Lease):
+    """A Lease for a stream whose bytes are a socket's."""
+
+    def __init__(self, switchboard: Switchboard, pool: Pool, silence: Silence) -> None:
+        super().__init__(switchboard, pool)
+        self._silence = silence
         #: The connection that is relayed, and the same as soon as data may be written to it.
         self._connection: socket.socket | None = None
         self._socket: socket.socket | None = None
-        self._answer: asyncio.Future[Answer] = self._loop.create_future()
         #: Done when the peer has ended and all its data has been given to the socket.
         self._delivered: asyncio.Future[None] = self._loop.create_future()
         self._peer_ended = False
+        self._we_ended = False
         self._drainer: asyncio.Task[None] | None = None
-        #: Until the answer, and while half-closed.
-        self._timer: asyncio.TimerHandle | None = None
         self._moved = 0
-        self.aborted = ""
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.current_task()
-        if self.aborted and self._task is not None:
-            self._task.cancel()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        task, self._task = self._task, None
-        self._stop_timer()
-        self._close_stream(CloseCode.RESET)
-        try:
-            if self._drainer is not None:
-                await cancel(self._drainer)
-        finally:
-            connection = self._connection
-            self._close_socket(reset=kind is not None or bool(self.aborted))
-            await self._give_back_slot(connection)
-        if kind is asyncio.CancelledError and self.aborted and task is not None:
-            return task.uncancel() == 0
-        return False
-
-    # -- before there is a connection ------------------------------------------------------
-
-    def open(self, target: Target, timeout: float) -> asyncio.Future[Answer]:
-        """Open a stream to ``target``; what is returned will hold the host's answer.
-
-        After ``timeout`` seconds it is a general failure. Raises BusyError if there is no session
-        or no free stream.
-        """
-        self._timer = self._loop.call_later(timeout, self.on_answer, Reply.GENERAL_FAILURE, None)
-        self._stream = self._link.open(target, self)
-        if not self._link.confirms_open:
-            self._answer.set_result((Reply.SUCCEEDED, None))
-        return self._answer
-
-    def adopt(self, stream: Stream) -> None:
-        """Take a stream that the peer has opened."""
-        self._stream = stream
-
-    def accept(self, bound: Target | None) -> None:
-        """Tell the peer that its target is connected."""
-        if self._stream is not None:
-            self._link.accept(self._stream, bound)
-
-    def refuse(self, reply: Reply) -> None:
-        """Tell the peer why its target isn't connected."""
-        if self._stream is not None:
-            self._link.refuse(self._stream, reply)
-            self._stream = None
 
     # -- relaying --------------------------------------------------------------------------
 
     async def run(
-        self, connection: socket.socket, greeting: bytes = b"", head: bytes = b""
+        self,
+        connection: socket.socket,
+        greeting: bytes = b"",
+        head: bytes = b"",
+        reading: asyncio.Task[bytes] | None = None,
     ) -> None:
         """Relay until both directions have ended.
 
-        ``greeting`` goes to the socket before all else; ``head`` was read from it before. Closes
-        ``connection`` in the end. Raises OSError if the socket fails.
+        ``greeting`` goes to the socket before all else; ``head`` was read from it before, and
+        what ``reading`` brings comes next. Closes ``connection`` in the end. Raises OSError if
+        the socket fails.
         """
         self._connection = connection
         if greeting:
             await self._loop.sock_sendall(connection, greeting)
         self._socket = connection
+        self._watch()
         self._deliver_ring()
         with contextlib.suppress(SessionLostError):
-            await self._pump(connection, head)
+            await self._pump(connection, head, reading)
             if not self._delivered.done():
+                self._we_ended = True
                 self._watch()
                 await self._delivered
             self._close_stream(CloseCode.DONE)
 
-    async def _pump(self, connection: socket.socket, head: bytes) -> None:
+    async def _pump(
+        self, connection: socket.socket, head: bytes, reading: asyncio.Task[bytes] | None
+    ) -> None:
         """Move bytes from the socket to the channel, to the end."""
         stream, buffer = self._stream, self._slot.outbound
         if stream is None:
             return
         if head:
-            await self._link.send(stream, memoryview(head))
-        while size := await self._loop.sock_recv_into(connection, buffer):
+            await self._switchboard.send(stream, memoryview(head))
+        at_end = False
+        if reading is not None:
+            data = await reading
+            at_end = not data
+            await self._switchboard.send(stream, memoryview(data))
+        while not at_end and (size := await self._loop.sock_recv_into(connection, buffer)):
             if size >= _MORE_FOLLOWS:
                 size = _read_on(connection, buffer, size)
             self._moved += size
-            await self._link.send(stream, buffer[:size])
+            await self._switchboard.send(stream, buffer[:size])
             if size == len(buffer):
                 # More is waiting, so the read may not wait: let the others have a turn.
                 await asyncio.sleep(0)
-        if not self._link.half_closes:
+        if not self._switchboard.half_closes:
             self._peer_ended = True
             self._finish_if_delivered()
         elif not self._delivered.done():
-            self._link.end(stream)
+            self._switchboard.end(stream)
 
     def _deliver_ring(self) -> None:
         if len(self._slot.inbound) and self._drainer is None and self._socket is not None:
@@ -186,7 +128,7 @@ class Relay:
                 await self._loop.sock_sendall(connection, waiting)
                 ring.drop(len(waiting))
                 self._consumed(len(waiting))
-                self._link.flush()
+                self._switchboard.flush()
         except OSError as error:
             self._abort(f"the connection failed: {error.strerror}", CloseCode.RESET)
         else:
@@ -196,7 +138,7 @@ class Relay:
     def _consumed(self, size: int) -> None:
         self._moved += size
         if self._stream is not None:
-            self._link.consumed(self._stream, size)
+            self._switchboard.consumed(self._stream, size)
 
     def _finish_if_delivered(self) -> None:
         connection = self._socket
@@ -208,15 +150,7 @@ class Relay:
                 connection.shutdown(socket.SHUT_WR)
             self._watch()
 
-    # -- what the link tells ---------------------------------------------------------------
-
-    def on_answer(self, reply: int, bound: Target | None) -> None:
-        """The host has answered."""
-        if reply:
-            self._close_stream(CloseCode.RESET)
-        self._stop_timer()
-        if not self._answer.done():
-            self._answer.set_result((reply, bound))
+    # -- what is told ----------------------------------------------------------------------
 
     def on_data(self, data: memoryview) -> None:
         """Data has come: write it now if nothing waits before it."""
@@ -240,68 +174,41 @@ class Relay:
         self._peer_ended = True
         self._finish_if_delivered()
 
-    def on_close(self, code: int) -> None:
-        """The peer is done with the stream."""
-        if code == CloseCode.DONE:
-            self.on_end()
-        else:
-            self._abort("the peer reset the stream", CloseCode.RESET)
-
-    def on_lost(self, reason: str) -> None:
-        """The session is over."""
-        self._stream = None
-        self._abort(f"session lost: {reason}", CloseCode.RESET)
-
     # -- endings ---------------------------------------------------------------------------
 
-    def _abort(self, reason: str, code: CloseCode) -> None:
-        """End the relay from outside of its task."""
-        if self.aborted:
-            return
-        self.aborted = reason
-        self._close_stream(code)
-        if self._task is not None:
-            self._task.cancel()
+    @property
+    def _buffer_user(self) -> socket.socket | None:
+        return self._connection
 
-    def _close_stream(self, code: CloseCode) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            self._link.close(stream, code)
-
-    def _close_socket(self, *, reset: bool) -> None:
-        connection, self._connection, self._socket = self._connection, None, None
-        if connection is None:
-            return
-        if reset:
-            with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        connection.close()
-
-    async def _give_back_slot(self, connection: socket.socket | None) -> None:
-        """Let another stream have the buffers, once the system is through with them, too."""
-        if connection is None or await operations.have_ended(connection, within=_LAST_OPERATIONS):
-            self._pool.give_back(self._slot)
-        else:
-            log.error("an operation on a closed socket doesn't end; its buffers stay out of use")
+    async def _let_go(self, *, failed: bool) -> None:
+        try:
+            if self._drainer is not None:
+                await cancel(self._drainer)
+        finally:
+            connection, self._connection, self._socket = self._connection, None, None
+            if connection is not None:
+                if failed:
+                    reset_on_close(connection)
+                connection.close()
 
     def _watch(self) -> None:
-        """A half-closed stream may not wait for ever for its other half."""
-        if self._timer is None:
-            self._timer = self._loop.call_later(
-                self._half_close_timeout, self._check_moved, self._moved
-            )
+        """Look from now on whether anything moves; with half of it closed, more often."""
+        half_closed = self._we_ended or self._delivered.done()
+        seconds = self._silence.half_closed if half_closed else self._silence.idle
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, self._check_moved, self._moved)
 
     def _check_moved(self, moved_before: int) -> None:
-        self._timer = None
         if self._moved == moved_before:
-            self._abort("half-closed and silent for too long", CloseCode.TIMEOUT)
+            self._abort("silent for too long", CloseCode.TIMEOUT)
         else:
             self._watch()
 
-    def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+
+def reset_on_close(connection: socket.socket) -> None:
+    """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 def _read_on(connection: socket.socket, buffer: memoryview, size: int) -> int:

@@ -18,6 +18,15 @@ class Reply(IntEnum):
     ADDRESS_TYPE_NOT_SUPPORTED = 8
 
 
+class DialError(Exception):
+    """There is no connection. ``reply`` is for the client, ``reason`` for the log."""
+
+    def __init__(self, reply: Reply, reason: str) -> None:
+        super().__init__(reason)
+        self.reply = reply
+        self.reason = reason
+
+
 # Names differ by platform and WinSock has numbers of its own, so both are here.
 _BY_NUMBER = {
     errno.ECONNREFUSED: Reply.CONNECTION_REFUSED,

@@ -9,8 +9,9 @@ assert sys.platform == "win32"
 import subprocess
 from typing import TYPE_CHECKING, Final
 
+from vsocks.arguments import Parser
 from vsocks.cli import guest_maker, reporting
-from vsocks.options import Parser, add_guest_options
+from vsocks.guest.options import add_guest_options
 from vsocks.service_run import run_service
 from vsocks.windows import eventlog, installed, manager
 from vsocks.windows.manager import ServiceError, State

@@ -17,10 +17,10 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 
 from vsocks.address import Target
-from vsocks.host.dial import Dialer, DialError
+from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
 from vsocks.policy import Policy, Rule
-from vsocks.reply import Reply
+from vsocks.reply import DialError, Reply
 
 pytestmark = pytest.mark.integration
 

@@ -85,7 +85,7 @@ def test_no_way_to_the_network(start_pair: StartPair) -> None:
     }
 
 
-@pytest.mark.parametrize("command", [socks.BIND, socks.UDP_ASSOCIATE, 0, 255])
+@pytest.mark.parametrize("command", [0, 4, 0xF2, 255])
 def test_other_commands(pair: Pair, command: int) -> None:
     with socks.dial(pair.proxy) as sock:
         socks.greet(sock)

@@ -18,9 +18,9 @@ PACKAGE = REPOSITORY / "vsocks"
 
 #: The protocol: bytes in, events out. It brings no clock and touches no socket.
 CORE = [
-    *("address", "endpoint", "errors", "events", "flow", "frames", "handshake", "heartbeat"),
-    *("mailbox", "messages", "original", "outbox", "parcels", "policy", "rate", "reply"),
-    *("ring", "rules", "session", "slots", "streams"),
+    *("address", "dns_message", "endpoint", "errors", "events", "flow", "frames", "handshake"),
+    *("heartbeat", "mailbox", "messages", "original", "outbox", "parcels", "policy", "rate"),
+    *("reply", "ring", "rules", "session", "slots", "streams"),
 ]
 #: What clients speak is a part of it, too.
 PURE_PACKAGES = ["http1", "proxy"]
@@ -32,13 +32,16 @@ LAYERS = [
     ["service"],
     ["service_run"],
     ["cli"],
-    ["options", "running"],
+    ["running", "system_proxy"],
     ["guest", "host"],
-    ["relay"],
+    ["opened"],
+    ["conduit", "relay"],
+    ["lease"],
     ["link"],
-    ["transmitter"],
+    ["switchboard"],
+    ["handlers", "transmitter"],
     ["channel", "pool", "windows"],
-    ["logs", "operations", "tasks"],
+    ["arguments", "dns_tcp", "environment", "listener", "logs", "operations", "tasks"],
     ["__init__", *CORE, *PURE_PACKAGES],
 ]
 LEVELS = {module: -level for level, layer in enumerate(LAYERS) for module in layer}

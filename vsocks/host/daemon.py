@@ -7,36 +7,43 @@ it may go.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from vsocks.address import Target
 from vsocks.endpoint import EndpointConfig
 from vsocks.errors import BusyError
 from vsocks.handshake import Offer, Role
-from vsocks.host.dial import Dialer, DialError
+from vsocks.host.associations import Associations, DatagramLimits
+from vsocks.host.binding import Binder
+from vsocks.host.dial import Dialer
+from vsocks.host.forwards import Forwarding
+from vsocks.host.lookup import LookUp
+from vsocks.host.nameserver import Nameserver
+from vsocks.host.questions import Questions
+from vsocks.host.refusals import Refusals
+from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
 from vsocks.link import Link
+from vsocks.opened import OpenedStreams, bound_address
+from vsocks.parcels import Ask
 from vsocks.pool import Pool
 from vsocks.rate import ConnectRate
-from vsocks.relay import Relay
+from vsocks.relay import Silence
 from vsocks.reply import Reply
-from vsocks.tasks import cancel
+from vsocks.switchboard import Switchboard
+from vsocks.tasks import run_until_first_ends
 
 if TYPE_CHECKING:
     import socket
 
+    from vsocks.address import Target
     from vsocks.channel import ChannelSource
     from vsocks.endpoint import Wire
+    from vsocks.host.forwards import Forward
+    from vsocks.parcels import Parcel
     from vsocks.policy import Policy
+    from vsocks.relay import Relay
     from vsocks.streams import Stream
-
-log = logging.getLogger(__name__)
-
-#: Refusals logged, a second in the long run and at once.
-_REFUSALS_LOGGED: Final = 2.0
-_REFUSALS_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,16 @@ class HostConfig:
     dial_timeout: float = 10.0
     #: Connects a second that the guest may ask for in the long run.
     connect_rate: float = 5000.0
-    #: Seconds that a half-closed connection may be silent.
-    half_close_timeout: float = 300.0
+    silence: Silence = field(default_factory=Silence)
+    datagrams: DatagramLimits = field(default_factory=DatagramLimits)
+    #: The address at which targets may connect to the guest's streams; None: they may not.
+    bind_address: str | None = None
+    #: Seconds that such a target may take to come.
+    bind_timeout: float = 120.0
+    #: Whom to ask the guest's DNS queries; None: whom this machine asks.
+    nameserver: Target | None = None
+    #: Ports of ours that come out in the guest.
+    forwards: tuple[Forward, ...] = ()
 
 
 class Host:
@@ -60,92 +75,93 @@ class Host:
     def __init__(self, config: HostConfig, source: ChannelSource) -> None:
         self._config = config
         self._source = source
-        self._pool = Pool(config.offer.max_streams, config.offer.window)
+        pool = Pool(config.offer.max_streams, config.offer.window)
+        switchboard = Switchboard(self)
+        refused = Refusals().note
+        self._refused = refused
         self._resolver = Resolver()
         self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
-        self._refusals = Refusals()
+        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._rate = ConnectRate(config.connect_rate, burst=max(1, int(config.connect_rate)))
-        endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
-        self._link = Link(source, endpoint, self._on_open)
-        self._connections: set[asyncio.Task[None]] = set()
+        self._opened = OpenedStreams(
+            switchboard, pool, config.silence, lambda e: refused(f"({e.reply:d}) {e.reason}")
+        )
+        self._associations = Associations(
+            switchboard, pool, self._dialer, config.datagrams, refused
+        )
+        fixed = config.nameserver
+        servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
+        self._questions = Questions(
+            switchboard,
+            LookUp(config.policy, self._resolver, config.dial_timeout),
+            Nameserver(servers, config.policy, refused=refused),
+            refused,
+        )
+        self._forwards = [
+            Forwarding(forward, switchboard, pool, config.silence) for forward in config.forwards
+        ]
+        self._link = Link(source, EndpointConfig(Role.HOST, config.offer, config.wire), switchboard)
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        """Take the channel. Raises ChannelError if it can't be had."""
-        await self._source.start()
+        """Take the channel and the forwarded ports.
+
+        Raises ChannelError or UsageError if they can't be had.
+        """
+        try:
+            for forward in self._forwards:
+                forward.start()
+            await self._source.start()
+        except BaseException:
+            for forward in self._forwards:
+                forward.close()
+            raise
 
     async def run(self) -> None:
         """Serve until cancelled; connections are reset then."""
         try:
-            await self._link.run()
+            await run_until_first_ends(
+                self._link.run(), *(forward.run() for forward in self._forwards)
+            )
         finally:
-            await cancel(*self._connections)
+            await self._opened.close()
+            await self._associations.close()
+            await self._questions.close()
             self._resolver.close()
 
     async def goodbye(self) -> None:
         """Tell the guest that the daemon ends."""
         await self._link.goodbye()
 
-    def _on_open(self, stream: Stream, target: Target) -> Relay | Reply:
+    # -- what the guest asks for -----------------------------------------------------------
+
+    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> Relay | Reply:
+        """The guest wants a stream connected to a target, or a target to it."""
         if not self._rate.take(now=self._loop.time()):
-            rate = self._config.connect_rate
-            self._refusals.note(f"{target}: more than {rate:g} connects/s", self._loop.time())
+            self._refused(f"{target}: more than {self._config.connect_rate:g} connects/s")
             return Reply.GENERAL_FAILURE
         try:
-            relay = Relay(self._link, self._pool, self._config.half_close_timeout)
-        except BusyError:
-            self._refusals.note(
-                f"{target}: all {self._pool.size} streams are taken", self._loop.time()
-            )
+            if listens:
+                return self._opened.serve(
+                    stream, target, lambda relay: self._binder.wait_for(target, relay)
+                )
+            return self._opened.serve(stream, target, lambda _: self._dial(target))
+        except BusyError as error:
+            self._refused(f"{target}: {error}")
             return Reply.GENERAL_FAILURE
-        relay.adopt(stream)
-        task = self._loop.create_task(self._serve(relay, target))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-        return relay
 
-    async def _serve(self, relay: Relay, target: Target) -> None:
-        """One stream, from its open to its end."""
-        try:
-            async with relay:
-                connection = await self._dial(relay, target)
-                if connection is None:
-                    return
-                relay.accept(_bound_address(connection))
-                log.debug("%s: connected", target)
-                await relay.run(connection)
-        except OSError as error:
-            log.debug("%s: the connection failed: %s", target, error.strerror)
+    async def _dial(self, target: Target) -> tuple[socket.socket, Target]:
+        connection = await self._dialer.dial(target)
+        return connection, bound_address(connection)
+
+    def on_parcel(self, parcel: Parcel) -> None:
+        """A datagram or a question has come."""
+        if isinstance(parcel, Ask):
+            self._questions.on_ask(parcel)
         else:
-            log.debug("%s: closed%s", target, f" ({relay.aborted})" if relay.aborted else "")
+            self._associations.on_parcel(parcel)
 
-    async def _dial(self, relay: Relay, target: Target) -> socket.socket | None:
-        """The connection to ``target``; None if there is none, and the guest has been told why."""
-        try:
-            return await self._dialer.dial(target)
-        except DialError as error:
-            self._refusals.note(f"({error.reply:d}) {error.reason}", self._loop.time())
-            relay.refuse(error.reply)
-            return None
-
-
-class Refusals:
-    """Logs what was refused, but not so much that a hostile guest could fill the disk with it."""
-
-    def __init__(self) -> None:
-        self._rate = ConnectRate(_REFUSALS_LOGGED, burst=_REFUSALS_AT_ONCE)
-        self._left_out = 0
-
-    def note(self, reason: str, now: float) -> None:
-        """Log a refusal, or count it for the next line that is logged."""
-        if not self._rate.take(now=now):
-            self._left_out += 1
-            return
-        more = f" (and {self._left_out} more before it)" if self._left_out else ""
-        self._left_out = 0
-        log.info("refused: %s%s", reason, more)
-
-
-def _bound_address(connection: socket.socket) -> Target:
-    host, port = connection.getsockname()[:2]
-    return Target(host.partition("%")[0], port)
+    def on_lost(self) -> None:
+        """The session is over."""
+        self._associations.on_lost()
+        self._questions.on_lost()

@@ -6,19 +6,20 @@ could be answered differently.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from vsocks.address import Target
+from vsocks.address import IPAddress, Target
 from vsocks.host.resolve import Resolver, ResolverBusy, literal_info
 from vsocks.policy import Policy
-from vsocks.reply import Reply, reply_for_error
+from vsocks.reply import DialError, Reply, reply_for_error
 
 # When several addresses failed in several ways, the client gets the answer that says
 # most: "refused" comes from the target itself, "no network" only from this machine.
@@ -30,15 +31,6 @@ _MOST_TELLING = (
     Reply.NETWORK_UNREACHABLE,
     Reply.GENERAL_FAILURE,
 )
-
-
-class DialError(Exception):
-    """There is no connection. ``reply`` is for the client, ``reason`` for the host's log."""
-
-    def __init__(self, reply: Reply, reason: str) -> None:
-        super().__init__(reason)
-        self.reply = reply
-        self.reason = reason
 
 
 class Dialer:
@@ -65,17 +57,36 @@ class Dialer:
 
     async def dial(self, target: Target) -> socket.socket:
         """A connected, non-blocking socket, which the caller owns. Raises DialError."""
-        doing = "looking up its name"
+        async with self._bounded(target) as doing:
+            infos = await self._permitted(target)
+            doing.append("connecting")
+            return await self._connect(infos)
+
+    async def addresses(self, target: Target) -> Sequence[IPAddress]:
+        """The addresses of ``target`` that may be reached, at least one. Raises DialError."""
+        async with self._bounded(target):
+            infos = await self._permitted(target)
+            # Of a link-local address, the scope is this machine's.
+            return [ip_address(info[4][0].partition("%")[0]) for info in infos]
+
+    def judge(self, ip: IPAddress, port: int) -> None:
+        """Raise DialError if that address may not be reached."""
+        verdict = self._policy.permits(None, ip, port)
+        if not verdict.allowed:
+            raise DialError(Reply.NOT_ALLOWED, f"{Target(str(ip), port)}: {verdict.reason}")
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self, target: Target) -> AsyncIterator[list[str]]:
+        """Bounds the time, and has what fails explained; the list's last entry is being done."""
+        doing = ["looking up its name"]
         try:
             async with asyncio.timeout(self._timeout) as deadline:
-                infos = await self._permitted(target)
-                doing = "connecting"
-                return await self._connect(infos)
+                yield doing
         except ResolverBusy as error:
             raise DialError(Reply.GENERAL_FAILURE, f"{target}: {error}") from None
         except OSError as error:
             if deadline.expired():
-                reason = f"{target}: no answer within {self._timeout:g} s of {doing}"
+                reason = f"{target}: no answer within {self._timeout:g} s of {doing[-1]}"
                 raise DialError(Reply.TTL_EXPIRED, reason) from None
             raise _explained(target, error) from None
 
@@ -83,9 +94,7 @@ class Dialer:
         """The addresses of ``target`` that may be dialled; at least one, or DialError."""
         ip = target.ip
         if ip is not None:
-            verdict = self._policy.permits(None, ip, target.port)
-            if not verdict.allowed:
-                raise DialError(Reply.NOT_ALLOWED, f"{target}: {verdict.reason}")
+            self.judge(ip, target.port)
             return [literal_info(ip, target.port)]
         denial = self._policy.denies_name(target.host, target.port)
         if denial is not None:

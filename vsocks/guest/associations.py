@@ -1,0 +1,102 @@
+"""The guest's exchanges of datagrams with the host: their numbers, and who hears what."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vsocks.errors import BusyError
+from vsocks.handshake import Feature
+from vsocks.parcels import Associate, Associated, Datagram, Dissociate
+from vsocks.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.address import Target
+    from vsocks.parcels import Parcel
+    from vsocks.switchboard import Switchboard
+
+
+@dataclass(eq=False)
+class Association:
+    """One exchange of datagrams."""
+
+    number: int
+    #: The host's reply; from then on datagrams can be sent.
+    answer: asyncio.Future[int]
+    #: Done when the host or the loss of the session has ended it.
+    over: asyncio.Future[None]
+    #: Called with where a datagram came from, and its data, valid during the call only.
+    on_datagram: Callable[[Target, memoryview], None]
+
+
+class Associations:
+    """All of a guest's, at most ``limit`` at once."""
+
+    def __init__(self, switchboard: Switchboard, limit: int) -> None:
+        self._switchboard = switchboard
+        self.limit = limit
+        self._last_number = 0
+        self._associations: dict[int, Association] = {}
+
+    def __len__(self) -> int:
+        return len(self._associations)
+
+    def begin(self, on_datagram: Callable[[Target, memoryview], None]) -> Association:
+        """Ask the host for one; to be given back by end().
+
+        Raises BusyError if there are too many or no session stands, NotSupportedError if the
+        host knows no datagrams.
+        """
+        if len(self._associations) >= self.limit:
+            raise BusyError(f"all {self.limit} associations are taken")
+        self._switchboard.require(Feature.DATAGRAMS)
+        self._last_number += 1
+        loop = asyncio.get_running_loop()
+        association = Association(
+            self._last_number, loop.create_future(), loop.create_future(), on_datagram
+        )
+        if not self._switchboard.post(Associate(association.number)):
+            raise BusyError("the channel is too slow for one more association")
+        self._associations[association.number] = association
+        return association
+
+    def send(self, association: Association, target: Target, data: memoryview) -> bool:
+        """Send a datagram, soon or never; False if it was dropped."""
+        return self._switchboard.post(Datagram(association.number, target, data))
+
+    def end(self, association: Association) -> None:
+        """Give it back."""
+        if self._associations.pop(association.number, None) is not None:
+            self._switchboard.post(Dissociate(association.number))
+
+    def on_parcel(self, parcel: Parcel) -> None:
+        """Something came from the host."""
+        match parcel:
+            case Datagram(number, source, data):
+                if (association := self._associations.get(number)) is not None:
+                    association.on_datagram(source, memoryview(data))
+            case Associated(number, reply):
+                association = self._associations.get(number)
+                if association is not None and not association.answer.done():
+                    association.answer.set_result(reply)
+            case Dissociate(number):
+                self._end(self._associations.pop(number, None))
+            case _:
+                pass
+
+    def on_lost(self) -> None:
+        """The session is over, and all of them."""
+        associations, self._associations = self._associations, {}
+        for association in associations.values():
+            self._end(association)
+
+    def _end(self, association: Association | None) -> None:
+        if association is None:
+            return
+        if not association.answer.done():
+            association.answer.set_result(Reply.GENERAL_FAILURE)
+        if not association.over.done():
+            association.over.set_result(None)

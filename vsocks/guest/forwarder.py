@@ -1,0 +1,243 @@
+"""HTTP requests that are passed on: one after the other on the client's connection.
+
+Each goes to its server by a stream of its own, or by that of the one before if it goes to the
+same server and both sides keep their connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from vsocks.conduit import Conduit
+from vsocks.http1.errors import HttpError
+from vsocks.http1.exchange import Exchange
+from vsocks.http1.pages import status_for
+from vsocks.proxy.requests import Forward
+from vsocks.relay import reset_on_close
+from vsocks.tasks import cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+    from typing import Protocol
+
+    from vsocks.guest.connection import ClientConnection
+    from vsocks.guest.gateway import Gateway
+    from vsocks.http1.head import RequestHead
+    from vsocks.proxy.requests import Request
+
+    class Requests(Protocol):
+        """The requests of a client, as they come."""
+
+        def wait(self, awaited: asyncio.Future[Any]) -> Awaitable[None]:
+            """Wait for something, as long as the client stays; what it sends is kept."""
+            ...
+
+        def take_leftover(self) -> bytes:
+            """What has come behind the head of the request, and was not taken before."""
+            ...
+
+        def next(self, kept: bytes) -> Awaitable[Request | None]:
+            """The next request, of which ``kept`` is the beginning; None if there is none.
+
+            May be called again after it was cancelled.
+            """
+            ...
+
+
+log = logging.getLogger(__name__)
+
+
+class Forwarder:
+    """Passes on a client's requests."""
+
+    def __init__(self, connection: ClientConnection, gateway: Gateway, requests: Requests) -> None:
+        self._connection = connection
+        self._gateway = gateway
+        self._requests = requests
+        #: What the client has sent, and nobody has looked at.
+        self._kept = b""
+        self._client_ended = False
+        #: The request that is under way, and whether it goes where one has gone before.
+        self._request: Forward | None = None
+        self._exchange: Exchange | None = None
+        self._is_reused = False
+
+    async def serve(self, head: RequestHead) -> Request | None:
+        """Pass on the request of ``head``, and those that follow.
+
+        Returns the first of another kind; None if there are no more. Raises OSError if the
+        client fails, BusyError if there is nothing to serve it with.
+        """
+        request: Request | None = Forward(head)
+        while isinstance(request, Forward):
+            self._kept += self._requests.take_leftover()
+            request = await self._by_one_server(request)
+        return request
+
+    def _begin(self, request: Forward, *, reused: bool) -> Exchange:
+        self._request, self._is_reused = request, reused
+        self._exchange = Exchange(request.head, self._gateway.limits.head)
+        return self._exchange
+
+    async def _by_one_server(self, request: Forward) -> Request | None:
+        """Pass on requests as long as they go to one server; returns the next, if there is one."""
+        gateway = self._gateway
+        exchange = self._begin(request, reused=False)
+        async with Conduit(gateway.switchboard, gateway.pool) as conduit:
+            answer = conduit.open(exchange.target, gateway.limits.answer)
+            await self._requests.wait(answer)
+            self._kept += self._requests.take_leftover()
+            reply, _ = answer.result()
+            if reply:
+                log.debug("%s: refused (%d)", exchange.target, reply)
+                await self._fail(exchange, status_for(reply), "")
+                return None
+            following = await self._exchanges(conduit, exchange)
+            await conduit.finish()
+            return following
+        return await self._go_on_without_server(conduit.aborted)
+
+    async def _exchanges(self, conduit: Conduit, exchange: Exchange) -> Request | None:
+        while True:
+            try:
+                await self._pass_on(conduit, exchange)
+            except HttpError as error:
+                return await self._repeat_or_fail(exchange, error.status, error.reason)
+            self._exchange = None
+            if not exchange.client_stays or self._client_ended:
+                return None
+            request = await self._next()
+            if not isinstance(request, Forward):
+                return request
+            target, stays = exchange.target, exchange.server_stays and conduit.is_quiet
+            exchange = self._begin(request, reused=True)
+            if not stays or exchange.target != target:
+                return request
+            self._kept += self._requests.take_leftover()
+
+    async def _next(self) -> Request | None:
+        kept, self._kept = self._kept, b""
+        return await self._requests.next(kept)
+
+    # -- one request -----------------------------------------------------------------------
+
+    async def _pass_on(self, conduit: Conduit, exchange: Exchange) -> None:
+        """One request and its response. Raises HttpError, and OSError if the client fails."""
+        await conduit.send(memoryview(exchange.request))
+        loop = asyncio.get_running_loop()
+        up = loop.create_task(self._pass_up(conduit, exchange))
+        down = loop.create_task(self._pass_down(conduit, exchange))
+        try:
+            await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+            if not down.done() and up.exception() is None:
+                await asyncio.wait({down})
+        finally:
+            await cancel(up, down)
+        for task in (up, down):
+            if not task.cancelled():
+                task.result()
+        if exchange.is_tunnel:
+            await self._tunnel(conduit, exchange)
+
+    async def _pass_up(self, conduit: Conduit, exchange: Exchange) -> None:
+        """From the client to the server; then see whether the client leaves."""
+        while not exchange.is_request_complete:
+            if not self._kept:
+                self._kept = await self._connection.read()
+            if not self._kept:
+                exchange.client_ended()
+            data = memoryview(self._kept)
+            pieces, used = exchange.from_client(data)
+            for piece in pieces:
+                await conduit.send(memoryview(piece))
+            self._kept = self._kept[used:]
+        if not self._kept:
+            self._kept = await self._connection.read()
+            if not self._kept:
+                self._client_ended = True
+                exchange.client_ended()
+                conduit.end()
+
+    async def _pass_down(self, conduit: Conduit, exchange: Exchange) -> None:
+        """From the server to the client."""
+        while not (exchange.is_complete or exchange.is_tunnel):
+            data = await self._received(conduit)
+            if not data:
+                exchange.server_ended()
+                continue
+            pieces, used = exchange.from_server(data)
+            for piece in pieces:
+                await self._connection.send(piece)
+            conduit.consumed(used)
+
+    async def _received(self, conduit: Conduit) -> memoryview:
+        silence = self._gateway.limits.silence
+        seconds = silence.half_closed if self._client_ended else silence.idle
+        try:
+            async with asyncio.timeout(seconds):
+                return await conduit.receive()
+        except TimeoutError:
+            raise HttpError(504, f"the server was silent for {seconds:g} s") from None
+
+    # -- an upgrade ------------------------------------------------------------------------
+
+    async def _tunnel(self, conduit: Conduit, exchange: Exchange) -> None:
+        """Both sides speak another protocol now: whatever comes, until both have ended."""
+        await _both(self._tunnel_up(conduit, exchange), self._tunnel_down(conduit, exchange))
+
+    async def _tunnel_up(self, conduit: Conduit, exchange: Exchange) -> None:
+        while not self._client_ended:
+            data = self._kept or await self._connection.read()
+            self._kept = b""
+            self._client_ended = not data
+            await conduit.send(memoryview(data))
+        with contextlib.suppress(HttpError):
+            exchange.client_ended()
+        conduit.end()
+
+    async def _tunnel_down(self, conduit: Conduit, exchange: Exchange) -> None:
+        while data := await self._received(conduit):
+            await self._connection.send(data)
+            conduit.consumed(len(data))
+        exchange.server_ended()
+        with contextlib.suppress(OSError):
+            self._connection.socket.shutdown(socket.SHUT_WR)
+
+    # -- failures --------------------------------------------------------------------------
+
+    async def _go_on_without_server(self, reason: str) -> Request | None:
+        """The stream was reset, or the session lost; the client may know nothing of it."""
+        if self._exchange is None:
+            return await self._next()
+        return await self._repeat_or_fail(self._exchange, 502, reason)
+
+    async def _repeat_or_fail(self, exchange: Exchange, status: int, reason: str) -> Request | None:
+        if self._is_reused and exchange.is_repeatable:
+            # A server may end its connection just when the next request is on its way.
+            return self._request
+        await self._fail(exchange, status, reason)
+        return None
+
+    async def _fail(self, exchange: Exchange, status: int, reason: str) -> None:
+        """Tell the client, by a page or by a reset if it has a part of the response already."""
+        log.debug("%s: failed: %s", exchange.target, reason or status)
+        if page := exchange.failure(status, reason):
+            await self._connection.send_last(page)
+        else:
+            reset_on_close(self._connection.socket)
+
+
+async def _both(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run them until all have ended, or one has failed."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await cancel(*tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

@@ -1,0 +1,63 @@
+"""What the requests of clients are carried out with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vsocks import __version__
+from vsocks.http1.local import Status
+from vsocks.relay import Silence
+
+if TYPE_CHECKING:
+    from vsocks.address import Target
+    from vsocks.guest.associations import Associations
+    from vsocks.guest.questions import Questions
+    from vsocks.pool import Pool
+    from vsocks.proxy.users import Users
+    from vsocks.switchboard import Switchboard
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long, in seconds, and how much clients may take."""
+
+    #: To say what it wants.
+    handshake: float = 10.0
+    #: For the host to answer.
+    answer: float = 60.0
+    #: For somebody to come to where the host listens.
+    arrival: float = 300.0
+    #: Between two HTTP requests.
+    keep_alive: float = 60.0
+    #: Without a datagram, until an association is over.
+    udp_idle: float = 300.0
+    silence: Silence = field(default_factory=Silence)
+    #: Bytes of the head of an HTTP message.
+    head: int = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The way to the host, and the rules for those who take it."""
+
+    limits: Limits
+    users: Users
+    switchboard: Switchboard
+    pool: Pool
+    associations: Associations
+    questions: Questions
+
+    def status(self, address: Target) -> Status:
+        """How it is, for one who has come to ``address``."""
+        switchboard = self.switchboard
+        return Status(
+            version=__version__,
+            address=address,
+            down="" if switchboard.has_session else "the host does not answer",
+            connections=self.pool.size - self.pool.free,
+            max_connections=self.pool.size,
+            associations=len(self.associations),
+            max_associations=self.associations.limit,
+            dropped=switchboard.dropped,
+        )

@@ -1,0 +1,121 @@
+"""The guest's exchanges of datagrams: their numbers, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vsocks.errors import BusyError
+from vsocks.host.datagrams import Association
+from vsocks.parcels import Associate, Associated, Datagram, Dissociate
+from vsocks.rate import ConnectRate
+from vsocks.reply import Reply
+from vsocks.tasks import cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.address import Target
+    from vsocks.host.dial import Dialer
+    from vsocks.parcels import Parcel
+    from vsocks.pool import Pool
+    from vsocks.switchboard import Switchboard
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramLimits:
+    """What one guest may do."""
+
+    associations: int = 64
+    #: A second, to the network.
+    rate: float = 5000.0
+    #: Seconds without any datagram until an association is over.
+    idle: float = 300.0
+
+
+class Associations:
+    """All of a guest's."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        pool: Pool,
+        dialer: Dialer,
+        limits: DatagramLimits,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._switchboard = switchboard
+        self._pool = pool
+        self._dialer = dialer
+        self._limits = limits
+        self._refused = refused
+        self._rate = ConnectRate(limits.rate, burst=max(1, int(limits.rate)))
+        self._associations: dict[int, Association] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def on_parcel(self, parcel: Parcel) -> None:
+        """Something came from the guest."""
+        match parcel:
+            case Datagram(number, target, data):
+                self._send(number, target, memoryview(data))
+            case Associate(number):
+                self._begin(number)
+            case Dissociate(number):
+                if (association := self._associations.pop(number, None)) is not None:
+                    association.end()
+            case _:
+                pass
+
+    def on_lost(self) -> None:
+        """The session is over, and all of them."""
+        associations, self._associations = self._associations, {}
+        for association in associations.values():
+            association.end()
+
+    async def close(self) -> None:
+        """End all of them."""
+        self.on_lost()
+        await cancel(*self._tasks)
+
+    def _begin(self, number: int) -> None:
+        if number in self._associations:
+            return
+        try:
+            association = self._make(number)
+        except (BusyError, OSError) as error:
+            self._refused(f"datagrams: {error}")
+            self._switchboard.post(Associated(number, Reply.GENERAL_FAILURE))
+            return
+        self._associations[number] = association
+        task = self._loop.create_task(self._run(association))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._switchboard.post(Associated(number, Reply.SUCCEEDED))
+
+    def _make(self, number: int) -> Association:
+        if len(self._associations) >= self._limits.associations:
+            raise BusyError(f"all {self._limits.associations} associations are taken")
+
+        def deliver(source: Target, data: memoryview) -> bool:
+            return self._switchboard.post(Datagram(number, source, data))
+
+        return Association(number, deliver, self._pool, self._dialer, self._refused)
+
+    async def _run(self, association: Association) -> None:
+        try:
+            await association.run(self._limits.idle)
+        finally:
+            if self._associations.pop(association.number, None) is not None:
+                self._switchboard.post(Dissociate(association.number))
+
+    def _send(self, number: int, target: Target, data: memoryview) -> None:
+        association = self._associations.get(number)
+        if association is None:
+            return
+        if not self._rate.take(now=self._loop.time()):
+            association.count_dropped()
+            self._refused(f"datagram to {target}: more than {self._limits.rate:g} a second")
+            return
+        association.send(target, data)

@@ -1,0 +1,92 @@
+"""Listening for the target of a stream (SOCKS BIND): one connection, from whom the guest expects.
+
+Active FTP is the case: the server connects back to the client. Off unless the host was told at
+which of its addresses it may listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from vsocks.address import Target
+from vsocks.reply import DialError, Reply, reply_for_error
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vsocks.address import IPAddress
+    from vsocks.host.dial import Dialer
+    from vsocks.relay import Relay
+
+_BACKLOG: Final = 4
+
+
+class Binder:
+    """Waits at ``address``, for at most ``timeout`` seconds each, for whom the policy permits."""
+
+    def __init__(self, address: str | None, dialer: Dialer, timeout: float) -> None:
+        self._address = address
+        self._dialer = dialer
+        self._timeout = timeout
+
+    async def wait_for(self, target: Target, relay: Relay) -> tuple[socket.socket, Target]:
+        """The connection of ``target``, and where it came from. Raises DialError.
+
+        Its port doesn't count: nobody knows from which one a connection will come. Connections
+        of others are closed.
+        """
+        if self._address is None:
+            reason = f"listening for {target}: it is off; --allow-bind turns it on"
+            raise DialError(Reply.NOT_ALLOWED, reason)
+        expected = await self._dialer.addresses(target)
+        try:
+            with self._listen() as listener:
+                relay.announce(_where(listener, expected))
+                async with asyncio.timeout(self._timeout):
+                    return await _accept_from(listener, expected)
+        except TimeoutError:
+            reason = f"listening for {target}: nobody came within {self._timeout:g} s"
+            raise DialError(Reply.TTL_EXPIRED, reason) from None
+        except OSError as error:
+            reason = f"listening for {target}: {error.strerror}"
+            raise DialError(reply_for_error(error), reason) from None
+
+    def _listen(self) -> socket.socket:
+        assert self._address is not None
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        listener = socket.create_server((self._address, 0), family=family, backlog=_BACKLOG)
+        listener.setblocking(False)
+        return listener
+
+
+async def _accept_from(
+    listener: socket.socket, expected: Collection[IPAddress]
+) -> tuple[socket.socket, Target]:
+    loop = asyncio.get_running_loop()
+    while True:
+        connection, address = await loop.sock_accept(listener)
+        host = address[0].partition("%")[0]
+        if ip_address(host) in expected:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection, Target(host, address[1])
+        connection.close()
+        await asyncio.sleep(0)
+
+
+def _where(listener: socket.socket, expected: Collection[IPAddress]) -> Target:
+    """Where the expected one finds the listener.
+
+    One that listens at all addresses is found at that from which this machine would go there.
+    """
+    host, port = listener.getsockname()[:2]
+    if ip_address(host).is_unspecified:
+        for ip in expected:
+            if (ip.version == 6) == (listener.family == socket.AF_INET6):
+                with socket.socket(listener.family, socket.SOCK_DGRAM) as probe:
+                    probe.connect((str(ip), port))
+                    return Target(probe.getsockname()[0], port)
+    return Target(host, port)

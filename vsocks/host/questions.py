@@ -1,0 +1,92 @@
+"""Questions of the guest, each answered by one message."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from vsocks.address import Target, encode_address, parse_address
+from vsocks.host.lookup import LookUpError
+from vsocks.parcels import Ask, Tell, Topic
+from vsocks.reply import Reply
+from vsocks.tasks import cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.host.lookup import LookUp
+    from vsocks.host.nameserver import Nameserver
+    from vsocks.switchboard import Switchboard
+
+#: Questions that are being answered at once.
+_LIMIT: Final = 64
+
+
+class Questions:
+    """Answers by look-ups and by the host's nameserver."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        look_up: LookUp,
+        nameserver: Nameserver,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._switchboard = switchboard
+        self._look_up = look_up
+        self._nameserver = nameserver
+        self._refused = refused
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_ask(self, ask: Ask) -> None:
+        """The guest has a question."""
+        if len(self._tasks) >= _LIMIT:
+            self._refused(f"{_LIMIT} questions are open")
+            self._tell(ask.question, Reply.GENERAL_FAILURE)
+            return
+        work = self._answer(ask.question, ask.topic, bytes(ask.data))
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def on_lost(self) -> None:
+        """The session is over: nobody waits for answers."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Answer nothing more."""
+        await cancel(*self._tasks)
+
+    async def _answer(self, question: int, topic: int, data: bytes) -> None:
+        try:
+            told = await self._find_out(topic, data)
+        except LookUpError as error:
+            self._refused(f"({error.reply:d}) {error.reason}")
+            self._tell(question, error.reply)
+        except ValueError:
+            self._tell(question, Reply.ADDRESS_TYPE_NOT_SUPPORTED)
+        else:
+            reply = Reply.SUCCEEDED if told else Reply.GENERAL_FAILURE
+            self._tell(question, reply, told)
+
+    async def _find_out(self, topic: int, data: bytes) -> bytes:
+        """What is to be told, nothing if that isn't known. Raises LookUpError and ValueError."""
+        match topic:
+            case Topic.ADDRESS_OF:
+                [best, *_] = await self._look_up.addresses(data.decode("ascii"))
+                return encode_address(Target(str(best), 0))
+            case Topic.NAME_OF:
+                parsed = parse_address(data)
+                if parsed is None or (ip := parsed[0].ip) is None:
+                    raise ValueError("no address")
+                return (await self._look_up.name_of(ip)).encode("ascii")
+            case Topic.DNS:
+                return await self._nameserver.answer(data)
+            case _:
+                raise ValueError("an unknown topic")
+
+    def _tell(self, question: int, reply: int, data: bytes = b"") -> None:
+        if not self._switchboard.post(Tell(question, reply, data)) and data:
+            # Too long for this channel, or it is full: the guest need not wait in vain.
+            self._switchboard.post(Tell(question, Reply.GENERAL_FAILURE, b""))
