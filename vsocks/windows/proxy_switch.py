@@ -101,6 +101,8 @@ class Switch(Generic[AnySettings]):
             now, saved = self._query(), self._store.load()
             if saved is None:
                 return True, f"{self._name}: nothing is saved to be restored; it has {now}"
+            # Who may not write what is saved finds out before anything is changed.
+            self._store.save(saved)
             if any(now.is_by(ours) for ours in saved.ours):
                 self._change(saved.before)
             elif now != saved.before:
