@@ -11,6 +11,7 @@ TARGETS = (
     "endpoint_bytes",
     "endpoint_frames",
     "original_session",
+    "greeting",
     "socks_5",
     "socks_4",
     "socks_datagram",

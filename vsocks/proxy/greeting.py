@@ -1,0 +1,74 @@
+"""One port for all protocols: a client's first byte tells which one it speaks."""
+
+from __future__ import annotations
+
+from string import ascii_letters
+from typing import TYPE_CHECKING, Final
+
+from vsocks.proxy.http import HttpDialect
+from vsocks.proxy.requests import Refuse
+from vsocks.proxy.socks4 import Socks4
+from vsocks.proxy.socks5 import Socks5
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.address import Target
+    from vsocks.proxy.requests import Dialect, Event
+    from vsocks.proxy.users import Users
+
+#: From a client's first byte to the protocol's name, and to who speaks it. An HTTP request begins
+#: with its method, and no method of any use begins with anything but a letter.
+_DIALECTS: Final[dict[int, tuple[str, Callable[[Users, int], Dialect]]]] = {
+    5: ("SOCKS5", lambda users, _: Socks5(users)),
+    4: ("SOCKS4", lambda users, _: Socks4(users)),
+    **dict.fromkeys(ascii_letters.encode(), ("HTTP", HttpDialect)),
+}
+
+
+class Greeting:
+    """A ``Dialect`` that is none until the first byte, and then the client's.
+
+    ``protocol`` is its name for the log ("SOCKS5", "SOCKS4", "HTTP"; "" while it isn't known),
+    ``dialect`` the one who speaks it, for what only that one can do.
+    """
+
+    def __init__(self, users: Users, max_head: int) -> None:
+        """``max_head`` bounds what an HTTP client says before the body of its request."""
+        self._users = users
+        self._max_head = max_head
+        self._is_refused = False
+        self.protocol = ""
+        self.dialect: Dialect | None = None
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What to do after the client sent ``data``. Never raises, whatever the bytes."""
+        if self._is_refused or not data:
+            return []
+        if self.dialect is None:
+            if data[0] not in _DIALECTS:
+                return [self._refuse(data[0])]
+            self.protocol, make = _DIALECTS[data[0]]
+            self.dialect = make(self._users, self._max_head)
+        return self.dialect.receive(data)
+
+    def reply(self, reply: int, bound: Target | None = None, reason: str = "") -> bytes:
+        """The dialect's; raises RuntimeError when there is no request to reply to."""
+        if self.dialect is None:
+            raise RuntimeError("no request awaits a reply")
+        return self.dialect.reply(reply, bound, reason)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the client has had its last reply."""
+        return self.dialect is not None and self.dialect.is_answered
+
+    @property
+    def leftover(self) -> bytes:
+        """What the client sent beyond its request."""
+        return b"" if self.dialect is None else self.dialect.leftover
+
+    def _refuse(self, first: int) -> Refuse:
+        """To an unknown protocol there is no answer that it would understand."""
+        self._is_refused = True
+        return Refuse(b"", f"the client speaks neither SOCKS nor HTTP: first byte {first:#04x}")
