@@ -144,13 +144,3 @@ class Socks5(Conversation):
 
     def _refuse_request(self, reply: Reply, reason: str) -> Event:
         return self._refuse(self._encode_reply(reply, None), reason)
-
-
-class Handshake(Socks5):
-    """For a caller that can connect and nothing else."""
-
-    def _judge(self, command: int, target: Target) -> Event:
-        if command == _Command.CONNECT:
-            return super()._judge(command, target)
-        reason = f"command {command} is not supported"
-        return self._refuse_request(Reply.COMMAND_NOT_SUPPORTED, reason)
