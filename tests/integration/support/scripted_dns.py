@@ -16,6 +16,7 @@ from vsocks.address import Target
 
 #: What to send for a query, message by message.
 Script = Callable[[bytes], Sequence[bytes]]
+_TRIES = 20
 
 
 class ScriptedServer(asyncio.DatagramProtocol):
@@ -46,20 +47,32 @@ async def scripted(
     script: Script, tcp_script: Script | None = None
 ) -> AsyncIterator[ScriptedServer]:
     """Run such a server while the context lasts."""
-    loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(
-        lambda: ScriptedServer(script), local_addr=("127.0.0.1", 0)
-    )
-    listener = None
-    if tcp_script is not None:
-        listener = await _serve_tcp(server, tcp_script)
+    server, listener = await _start(script, tcp_script)
     try:
         yield server
     finally:
-        transport.close()
+        server.transport.close()
         if listener is not None:
             listener.close()
             await listener.wait_closed()
+
+
+async def _start(
+    script: Script, tcp_script: Script | None
+) -> tuple[ScriptedServer, asyncio.Server | None]:
+    """A server at a port that is free for UDP, and also for TCP if that is wanted."""
+    loop = asyncio.get_running_loop()
+    for _ in range(_TRIES):
+        transport, server = await loop.create_datagram_endpoint(
+            lambda: ScriptedServer(script), local_addr=("127.0.0.1", 0)
+        )
+        if tcp_script is None:
+            return server, None
+        try:
+            return server, await _serve_tcp(server, tcp_script)
+        except OSError:
+            transport.close()
+    raise AssertionError("no port is free for both")
 
 
 async def _serve_tcp(server: ScriptedServer, script: Script) -> asyncio.Server:

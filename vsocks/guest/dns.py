@@ -1,0 +1,215 @@
+"""DNS for programs that know no proxy: a nameserver whose answers come from the host.
+
+A query is passed to the host whole, and its answer back; what is wrong is said as DNS says it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vsocks.dns_message import (
+    MAX_MESSAGE,
+    Query,
+    Rcode,
+    error_answer,
+    fitted,
+    is_answer_to,
+    read_query,
+)
+from vsocks.dns_tcp import receive_message, send_message
+from vsocks.errors import UsageError, VsocksError
+from vsocks.listener import Listener, show, why
+from vsocks.tasks import cancel, run_until_first_ends
+
+log = logging.getLogger(__name__)
+
+#: Gives the answer to a query; raises VsocksError or OSError (TimeoutError is one).
+Ask = Callable[[bytes], Awaitable[bytes]]
+
+#: Seconds to wait when the system can't receive just now.
+_PAUSE: Final = 0.1
+#: Ports to try when any will do: one that is free for UDP may be taken for TCP.
+_TRIES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLimits:
+    """How much the listener takes on."""
+
+    #: Queries that wait for their answer at once. One more by UDP is dropped: its sender tries
+    #: again. One more by TCP is answered with SERVFAIL.
+    queries: int = 64
+    #: TCP connections at once; one more is closed.
+    clients: int = 16
+    #: Seconds that the host may take for an answer.
+    answer_timeout: float = 5.0
+    #: Seconds that a TCP client may take for its next query, or to read an answer.
+    idle_timeout: float = 10.0
+
+
+class DnsListener:
+    """Answers DNS queries at an address, by UDP and TCP: start(), then run() until cancelled."""
+
+    def __init__(self, address: tuple[str, int], ask: Ask, limits: DnsLimits | None = None) -> None:
+        self._wanted = address
+        self._ask = ask
+        self._limits = limits or DnsLimits()
+        self._udp: socket.socket | None = None
+        self._tcp: Listener | None = None
+        #: All UDP queries are received here, in turn.
+        self._buffer = bytearray(MAX_MESSAGE)
+        self._pending = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; with the true port, if any was asked for (0)."""
+        assert self._udp is not None, "start() comes first"
+        host, port = self._udp.getsockname()[:2]
+        return host, port
+
+    def start(self) -> None:
+        """Take the port, for UDP and TCP. Raises UsageError if it can't be had."""
+        for _ in range(_TRIES if self._wanted[1] == 0 else 1):
+            self._udp = _bound_socket(*self._wanted)
+            self._tcp = Listener(self.address, self._serve, self._limits.clients)
+            try:
+                self._tcp.start()
+            except UsageError as error:
+                self._udp.close()
+                refusal = error
+                continue
+            log.info("listening for DNS on %s", show(*self.address))
+            return
+        raise refusal
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        assert self._udp is not None, "start() comes first"
+        assert self._tcp is not None
+        try:
+            await run_until_first_ends(self._receive(self._udp), self._tcp.run())
+        finally:
+            self.close()
+            await cancel(*self._tasks)
+
+    def close(self) -> None:
+        """Give the port back; for a listener that isn't run."""
+        if self._udp is not None:
+            self._udp.close()
+        if self._tcp is not None:
+            self._tcp.close()
+
+    async def _receive(self, sock: socket.socket) -> None:
+        """Take queries in by UDP."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                size, client = await loop.sock_recvfrom_into(sock, self._buffer)
+            except ConnectionResetError:
+                # Windows says so, or gives no client, when that of an earlier answer had gone.
+                client = None
+            except OSError as error:
+                log.warning("receiving a DNS query failed: %s", why(error))
+                await asyncio.sleep(_PAUSE)
+                continue
+            if client is not None:
+                self._take(sock, bytes(self._buffer[:size]), client)
+            # While there is more to receive, receiving doesn't wait: the others want a turn, too.
+            await asyncio.sleep(0)
+
+    def _take(self, sock: socket.socket, data: bytes, client: Any) -> None:
+        """Begin to answer a datagram."""
+        query = read_query(data)
+        if isinstance(query, Rcode):
+            _send_datagram(sock, error_answer(data, query), client)
+        elif query is not None and self._pending < self._limits.queries:
+            answering = self._answer_datagram(sock, data, query, client)
+            task = asyncio.get_running_loop().create_task(answering)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer_datagram(
+        self, sock: socket.socket, data: bytes, query: Query, client: Any
+    ) -> None:
+        _send_datagram(sock, fitted(await self._answer(data, query), query.udp_size), client)
+
+    async def _serve(self, client: socket.socket) -> None:
+        """One TCP client: its queries are answered in turn, as many as it has."""
+        while True:
+            async with asyncio.timeout(self._limits.idle_timeout):
+                data = await receive_message(client)
+            query = read_query(data or b"")
+            if data is None or query is None:
+                return
+            if isinstance(query, Rcode):
+                answer = error_answer(data, query)
+            else:
+                answer = await self._answer(data, query)
+            async with asyncio.timeout(self._limits.idle_timeout):
+                await send_message(client, answer)
+            # A client that never makes us wait must not keep the others waiting.
+            await asyncio.sleep(0)
+
+    async def _answer(self, data: bytes, query: Query) -> bytes:
+        """The host's answer, or SERVFAIL if there is none."""
+        if self._pending >= self._limits.queries:
+            return error_answer(data, Rcode.SERVFAIL)
+        self._pending += 1
+        try:
+            async with asyncio.timeout(self._limits.answer_timeout):
+                answer = await self._ask(data)
+            if is_answer_to(answer, data):
+                return answer
+            reason = "the host answered something else"
+        except (VsocksError, OSError) as error:
+            reason = why(error)
+        finally:
+            self._pending -= 1
+        log.debug("DNS query for %s failed: %s", query.name, reason)
+        return error_answer(data, Rcode.SERVFAIL)
+
+
+def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
+    """Send it now or lose it: a datagram is not worth waiting for."""
+    with contextlib.suppress(OSError):
+        sock.sendto(data, client)
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    """A UDP socket at that address. Raises UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from None
+    try:
+        if sys.platform == "win32":
+            # Else another program could take the port, too, and the queries with it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise _cannot_listen(host, port, error) from None
+    return sock
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
+    reason = why(error)
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        if sys.platform == "win32":
+            reason = "another program has taken or reserved the port"
+        else:
+            reason = "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    return UsageError(f"can't listen for DNS on {show(host, port)}: {reason}")
