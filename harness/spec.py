@@ -143,13 +143,17 @@ def _disk(spec: VMSpec) -> list[str]:
     ]
 
 
+NIC = "management-nic"
+"""Id of the network card of `management_network`, for QMP."""
+
+
 def management_network(device: str) -> list[str]:
     """A network card by which SSH gets in and nothing gets out."""
     # restrict=on: the guest reaches nothing through it; only our SSH comes in, at a port that
     # QEMU picks (0) and tells by `info usernet`.
     return [
         *("-netdev", "user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),
-        *("-device", f"{device},netdev=management,romfile="),
+        *("-device", f"{device},netdev=management,id={NIC},romfile="),
     ]
 
 

@@ -18,6 +18,7 @@ class SSHGuest(Guest):
     """A connection by SSH; commands run in the account's shell."""
 
     def __init__(self, access: Access) -> None:
+        self.access = access
         self._ssh = SSH(access)
         self._numbers = count(1)
 

@@ -83,7 +83,7 @@ def rig(
     lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest, note: Callable[[str], None]
 ) -> Iterator[Rig]:
     """A machine of the test's own; no daemon runs yet."""
-    with _rig(lab, boot_gate, request) as rig:
+    with rig_of(lab, boot_gate, request) as rig:
         rig.note = note
         yield rig
 
@@ -93,20 +93,20 @@ def debian_rig(
     debian: DebianLab, boot_gate: BootGate, request: pytest.FixtureRequest
 ) -> Iterator[Rig]:
     """The same with Debian alone."""
-    with _rig(debian, boot_gate, request) as rig:
+    with rig_of(debian, boot_gate, request) as rig:
         yield rig
 
 
 @pytest.fixture(scope="module")
 def shared_rig(lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A machine, with both daemons in session, for the tests of a module that break nothing."""
-    with _rig(lab, boot_gate, request) as rig:
+    with rig_of(lab, boot_gate, request) as rig:
         rig.start_both()
         yield rig
 
 
 @contextmanager
-def _rig(lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
+def rig_of(lab: Lab, boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A running rig; if one of its tests fails, what it said is kept."""
     with ExitStack() as stack:
         with boot_gate:

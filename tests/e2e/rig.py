@@ -209,6 +209,7 @@ def running_rig(lab: Lab) -> Iterator[Rig]:
         vm, guest = stack.enter_context(lab.running())
         rig = Rig(vm, guest, target)
         scripts = [HERE / "truth.py", HERE / "guest_client.py", HERE / "port_writer.py"]
+        scripts.append(HERE / "protocol_client.py")
         guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, rig.scripts)
         stack.callback(rig.stop_hosts)
         yield rig

@@ -105,12 +105,12 @@ def test_other_address_types(pair: Pair, kind: int) -> None:
 
 def test_no_method_that_we_know(pair: Pair) -> None:
     with socks.dial(pair.proxy) as sock:
-        sock.sendall(b"\x05\x02\x01\x02")
+        sock.sendall(b"\x05\x02\x01\x80")
         assert receive_all(sock) == b"\x05\xff"
 
 
-@pytest.mark.parametrize("greeting", [b"\x04", b"GET / HTTP/1.1\r\n\r\n", b"\xff"])
-def test_who_speaks_no_socks_is_hung_up_on(pair: Pair, greeting: bytes) -> None:
+@pytest.mark.parametrize("greeting", [b"\x03", b"\x16\x03\x01", b"\xff"])
+def test_who_speaks_neither_socks_nor_http_is_hung_up_on(pair: Pair, greeting: bytes) -> None:
     with socks.dial(pair.proxy) as sock:
         sock.sendall(greeting)
         with contextlib.suppress(ConnectionResetError):  # as it never read all of the greeting
