@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from vsocks.address import Target, encode_address, parse_address, parse_ip
+from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip
 from vsocks.errors import BusyError, NotSupportedError, SessionLostError
 from vsocks.guest.connection import ClientConnection
 from vsocks.guest.datagrams import ClientDatagrams
@@ -185,13 +185,12 @@ class Client:
             await self._tell(Reply.SUCCEEDED, Target(str(ip), 0))
             return
         reply, told = await self._ask(Topic.ADDRESS_OF, name.encode("ascii"))
-        parsed = _parse_told(told) if not reply else None
+        parsed = _told_address(told) if not reply else None
         await self._tell(reply, parsed)
 
     async def _resolve_address(self, ip: IPAddress) -> None:
         reply, told = await self._ask(Topic.NAME_OF, encode_address(Target(str(ip), 0)))
-        name = told.decode("ascii", "replace") if not reply else ""
-        await self._tell(reply, Target(name, 0) if name else None)
+        await self._tell(reply, _told_name(told) if not reply else None)
 
     async def _ask(self, topic: Topic, data: bytes) -> tuple[int, bytes]:
         try:
@@ -238,9 +237,17 @@ class Client:
         await self._connection.send_last(answer)
 
 
-def _parse_told(data: bytes) -> Target | None:
+def _told_address(data: bytes) -> Target | None:
     try:
         parsed = parse_address(data)
     except ValueError:
         return None
     return parsed[0] if parsed is not None else None
+
+
+def _told_name(data: bytes) -> Target | None:
+    """A name as the host's resolver gave it, which may be anything."""
+    try:
+        return Target(ascii_name(data.decode("ascii")), 0)
+    except ValueError:
+        return None
