@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NAME: Final = "vsocks-guest"
 
 _DESCRIPTION: Final = f"""\
-A SOCKS5 server for a virtual machine without a network card: without any option it listens on
-127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
+A SOCKS and HTTP proxy for a virtual machine without a network card: without any option it listens
+on 127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
 For programs to use it without being told one by one: {NAME} system-proxy --help"""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.arguments import Parser
 from vsocks.cli import guest_maker, reporting
+from vsocks.errors import UsageError
 from vsocks.guest.options import add_guest_options
 from vsocks.service_run import run_service
 from vsocks.windows import eventlog, installed, manager
@@ -24,7 +25,7 @@ NAME: Final = "vsocks-guest"
 _PROGRAM: Final = f"{NAME} service"
 _TITLE: Final = "vsocks guest"
 _DESCRIPTION: Final = (
-    "A SOCKS5 server for programs in this virtual machine, whose connections the host makes."
+    "A SOCKS and HTTP proxy in this virtual machine, whose connections the host makes."
 )
 #: Seconds to wait for the service to reach a state.
 _PATIENCE: Final = 30.0
@@ -54,6 +55,8 @@ def main(words: Sequence[str]) -> int:
 
 def _install(options: argparse.Namespace) -> int:
     guest_maker(options)  # raises UsageError while somebody is there to read it
+    if options.users_file is not None and not options.users_file.is_absolute():
+        raise UsageError(f"a service starts elsewhere: say where {options.users_file} is in full")
     if manager.exists(NAME):
         raise ServiceError(f"{NAME} is installed already; uninstall it first")
     program = installed.install_copy()

@@ -176,6 +176,15 @@ def test_only_windows_calls_a_service(capsys: pytest.CaptureFixture[str]) -> Non
     assert "to start the service: service start" in capsys.readouterr().err
 
 
+def test_a_file_of_users_must_be_found_by_the_service(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "users.txt").write_text("alice:secret\n")
+    monkeypatch.chdir(tmp_path)
+    assert program.main(["service", "install", "--users-file", "users.txt"]) == 2
+    assert "say where users.txt is in full" in capsys.readouterr().err
+
+
 def test_the_source_can_not_be_installed(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["service", "install"]) == 1
     assert "only vsocks-guest.exe can be installed" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_its_version_is_in_its_resources(file_form: Path, folder_form: Path) -> 
     """Windows shows it among the file's properties; the text is UTF-16."""
     for path in (file_form, folder_form):
         content = path.read_bytes()
-        for text in ("vsocks guest: a SOCKS5 door to the host", vsocks.__version__):
+        for text in ("vsocks guest: a door to the host", vsocks.__version__):
             assert text.encode("utf-16-le") in content
 
 
