@@ -60,6 +60,8 @@ class Listener:
         try:
             while True:
                 client = await self._accept(loop, self._socket)
+                # While more clients wait, accepting doesn't: the others want a turn, too.
+                await asyncio.sleep(0)
                 if client is None:
                     continue
                 if len(self._clients) >= self._max_clients:

@@ -11,13 +11,14 @@ from vsocks.arguments import (
     add_max_streams,
     add_seconds,
     count,
-    exposed_target,
     is_port,
     positive,
 )
 from vsocks.channel.spec import FORMS
+from vsocks.errors import UsageError
 from vsocks.handshake import Offer
 from vsocks.host.forwards import Forward
+from vsocks.host.resolv_conf import parse_nameserver
 from vsocks.rules import Rule, RuleError
 
 if TYPE_CHECKING:
@@ -139,16 +140,10 @@ def _ip(text: str) -> str:
 
 
 def _dns_server(text: str) -> Target:
-    """ADDR or ADDR:PORT; IPv6 with a port in brackets."""
-    ip = parse_ip(text.removeprefix("[").removesuffix("]"))
-    if ip is not None:
-        return Target(str(ip), 53)
     try:
-        return exposed_target(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not ADDR[:PORT]; ADDR is an IP address"
-        ) from None
+        return parse_nameserver(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _forward(text: str) -> Forward:
