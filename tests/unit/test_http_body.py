@@ -105,6 +105,13 @@ def test_malformed_chunks_are_refused(chunk: bytes) -> None:
         assert len(body._lines._line) <= TRAILER_LIMIT
 
 
+def test_cr_without_lf_is_refused_before_its_line_ends() -> None:
+    """Parts of a line are passed on, and some servers end lines at CR."""
+    for pieces in [b"0\r\rG"], [b"0\r", b"G"], trickle(b"0\r\n\rG"):
+        with pytest.raises(HttpError, match="CR"):
+            follow(ChunkedBody(), pieces)
+
+
 def test_servers_may_put_space_behind_a_size() -> None:
     data = b"5   \r\nhello\r\n0 \r\n\r\n"
     assert follow(ChunkedBody(padded=True), [data]).content == b"hello"

@@ -45,11 +45,18 @@ class LineReader:
             taken = end - before if end else len(piece)
             self._budget -= taken
             used += taken
+            self._check_carriage_returns(before, before + taken)
             if end:
                 line = bytes(self._line[:end])
                 self._line.clear()
                 return self._without_end(line), used
         return None, used
+
+    def _check_carriage_returns(self, start: int, end: int) -> None:
+        """Each CR has LF behind it: seen before the line is whole, as it may be passed on."""
+        at = self._line.find(b"\r", max(0, start - 1), end)
+        if at >= 0 and self._line[at + 1 : at + 2].strip(b"\n"):
+            raise HttpError(400, "a malformed line: there is CR in it without LF")
 
     def _without_end(self, line: bytes) -> bytes:
         if line.endswith(b"\r\n"):
