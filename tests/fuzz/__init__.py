@@ -15,6 +15,8 @@ TARGETS = (
     "socks_5",
     "socks_4",
     "socks_datagram",
+    "http_dialect",
+    "http_exchange",
     "policy_rule",
     "dns_message",
     "channel_spec",
