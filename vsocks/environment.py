@@ -12,8 +12,11 @@ from vsocks.address import Target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WINDOWS_BYPASS: Final = "localhost;127.*;<local>"
-"""What WinINET and WinHTTP don't send to a proxy: `<local>` is every name without a dot."""
+WINDOWS_BYPASS: Final = "localhost;127.*"
+"""What WinINET and WinHTTP don't send to a proxy.
+
+Not `<local>`, names without a dot: without a network card nobody else can reach them.
+"""
 
 _NO_PROXY: Final = "localhost,127.0.0.1,::1"
 #: Where clients find a listener that takes connections on every address.

@@ -83,7 +83,7 @@ def test_cmd_gets_commands_of_each_kind(start: str) -> None:
 
 
 def test_cmd_gets_what_its_redirections_mean_in_quotes() -> None:
-    """`<local>` would else be a file to read from."""
+    """A `<` would else name a file to read from."""
     for line in environment.cmd_lines(Target("fd00::1", 65535)):
         for outside in line.split('"')[::2]:
             assert not set(outside) & set("<>|&^%")

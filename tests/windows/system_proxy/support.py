@@ -25,7 +25,7 @@ INTERNET_SETTINGS = r"Software\Microsoft\Windows\CurrentVersion\Internet Setting
 OWN_KEY = r"SOFTWARE\vsocks"
 IN_WINE = hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
-BYPASS = "localhost;127.*;<local>"
+BYPASS = "localhost;127.*"
 NO_MACHINE_PROXY = MachineSettings(1, None, None)
 FOREIGN_USER = UserSettings(
     PROXY_TYPE_DIRECT | PROXY_TYPE_PROXY, "corp.test:8080", "*.corp.test;<local>", None
