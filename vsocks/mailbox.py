@@ -40,6 +40,7 @@ class Mailbox:
 
     def put(self, parcel: Parcel, now: float) -> bool:
         """Queue a parcel; False if it was dropped."""
+        self._drop_late(now)
         payload = encode_parcel(parcel)
         is_datagram = isinstance(parcel, Datagram)
         size = self._size + len(payload) + _ENTRY_COST
@@ -54,16 +55,17 @@ class Mailbox:
 
     def next_size(self, now: float) -> int:
         """The length of the parcel that is next, 0 if none waits; what is late is dropped."""
-        while self._waiting:
-            latest, payload = self._waiting[0]
-            if latest >= now:
-                return len(payload)
-            self.dropped += 1
-            self.take()
-        return 0
+        self._drop_late(now)
+        return len(self._waiting[0][1]) if self._waiting else 0
 
     def take(self) -> bytes:
         """The next parcel's bytes; there must be one."""
         _, payload = self._waiting.popleft()
         self._size -= len(payload) + _ENTRY_COST
         return payload
+
+    def _drop_late(self, now: float) -> None:
+        """Make room: nothing may have asked for the next parcel while the channel stood still."""
+        while self._waiting and self._waiting[0][0] < now:
+            self.dropped += 1
+            self.take()
