@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +127,10 @@ class Client:
             self._greeting = HttpDialect(self._gateway.users, self._gateway.limits.head)
             self._taken = 0
             self._awaits_next = True
-        async with asyncio.timeout(self._gateway.limits.keep_alive):
-            request = await self._read_request(kept)
+        request = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._gateway.limits.keep_alive):
+                request = await self._read_request(kept)
         self._awaits_next = False
         return request
 

@@ -65,6 +65,8 @@ class Forwarder:
         self._request: Forward | None = None
         self._exchange: Exchange | None = None
         self._is_reused = False
+        #: The request after it, once it has been read.
+        self._following: Request | None = None
 
     async def serve(self, head: RequestHead) -> Request | None:
         """Pass on the request of ``head``, and those that follow.
@@ -80,6 +82,7 @@ class Forwarder:
 
     def _begin(self, request: Forward, *, reused: bool) -> Exchange:
         self._request, self._is_reused = request, reused
+        self._following = None
         self._exchange = Exchange(request.head, self._gateway.limits.head)
         return self._exchange
 
@@ -96,9 +99,10 @@ class Forwarder:
                 log.debug("%s: refused (%d)", exchange.target, reply)
                 await self._fail(exchange, status_for(reply), "")
                 return None
-            following = await self._exchanges(conduit, exchange)
+            self._following = await self._exchanges(conduit, exchange)
+            self._exchange = None
             await conduit.finish()
-            return following
+            return self._following
         return await self._go_on_without_server(conduit.aborted)
 
     async def _exchanges(self, conduit: Conduit, exchange: Exchange) -> Request | None:
@@ -212,7 +216,7 @@ class Forwarder:
     async def _go_on_without_server(self, reason: str) -> Request | None:
         """The stream was reset, or the session lost; the client may know nothing of it."""
         if self._exchange is None:
-            return await self._next()
+            return self._following or await self._next()
         return await self._repeat_or_fail(self._exchange, 502, reason)
 
     async def _repeat_or_fail(self, exchange: Exchange, status: int, reason: str) -> Request | None:
