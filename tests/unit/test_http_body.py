@@ -117,6 +117,13 @@ def test_servers_may_put_space_behind_a_size() -> None:
     assert follow(ChunkedBody(padded=True), [data]).content == b"hello"
 
 
+def test_every_size_line_may_be_as_long_as_the_limit() -> None:
+    line = b"1;".ljust(SIZE_LINE_LIMIT - 2, b"x") + b"\r\n"
+    assert follow(ChunkedBody(), [(line + b"a\r\n") * 3]).content == b"aaa"
+    with pytest.raises(HttpError, match="too long"):
+        follow(ChunkedBody(), [b"1\r\na\r\n1x" + line])
+
+
 def test_the_largest_size_is_a_number_of_63_bits() -> None:
     body = ChunkedBody()
     follow(body, [b"f" * 15 + b"\r\nmore"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.http_pieces import ask_h11
@@ -74,9 +74,14 @@ def test_a_page_for_head_has_the_length_of_the_page_for_get() -> None:
 
 
 @given(st.sampled_from(STATUSES), st.text(st.characters(exclude_categories=[]), min_size=1))
+@example(400, "\ud800")
 def test_no_reason_breaks_a_page(status: int, reason: str) -> None:
     tags, plain = (re.findall("<[^>]*>", whole(failure_page(status, r))[2]) for r in (reason, "x"))
     assert tags == plain
+
+
+def test_control_characters_are_not_shown() -> None:
+    assert "<p>a?[2J?b</p>" in whole(failure_page(400, "a\x1b[2J\0b"))[2]
 
 
 @pytest.mark.parametrize("reply", [reply for reply in Reply if reply])
