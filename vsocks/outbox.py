@@ -55,6 +55,8 @@ class Outbox:
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
         self.mailbox = Mailbox(self._max_payload)
+        #: Outlives write_into(): one parcel may be all that there is room for at a time.
+        self._parcel_is_next = True
         self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * max_frame))
         #: What the session-wide messages will say.
         self.unacked = 0
@@ -94,13 +96,14 @@ class Outbox:
             if message is not None:
                 position = self._frame(out, position, CONTROL_ID, encode_message(message))
         while room := self._payload_room(len(out) - position, position):
-            before = position
-            if 0 < self.mailbox.next_size(now) <= len(out) - position - OVERHEAD:
-                position = self._frame(out, position, CONTROL_ID, self.mailbox.take())
-                room = self._payload_room(len(out) - position, position)
-            if self._turns and room:
+            parcel_fits = 0 < self.mailbox.next_size(now) <= len(out) - position - OVERHEAD
+            if self._turns and not (parcel_fits and self._parcel_is_next):
                 position = self._give_turn(self._turns.popleft(), out, position, room)
-            elif position == before:
+                self._parcel_is_next = True
+            elif parcel_fits:
+                position = self._frame(out, position, CONTROL_ID, self.mailbox.take())
+                self._parcel_is_next = False
+            else:
                 break
         if position:
             self.flight.sent(position, now)

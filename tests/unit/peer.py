@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vsocks.address import Target
-from vsocks.events import Data, Event, Opened
+from vsocks.events import Data, Event, Opened, ParcelCame
 from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
 from vsocks.handshake import Offer, Role
 from vsocks.messages import Ack, Message, Open, OpenResult, Ping, decode_message, encode_message
+from vsocks.parcels import Ask, Datagram, Tell
 from vsocks.session import Session
 from vsocks.streams import Stream
 
@@ -67,7 +69,7 @@ class Peer:
         return self.deliver(self.frame(stream, payload))
 
     def opened(self, stream: int, *, accept: bool = True) -> Stream:
-        """A guest opens a stream on the session, which is the host."""
+        """The peer opens a stream on the session."""
         [event] = self.say(Open(stream, TARGET))
         assert isinstance(event, Opened)
         if accept:
@@ -79,7 +81,7 @@ class Peer:
         return not stream.in_use and self.opened(stream.id) is stream
 
     def answered(self, reply: int = 0) -> Stream:
-        """The session, which is the guest, opens a stream, and the host answers."""
+        """The session opens a stream, and the peer answers."""
         stream = self.session.open(TARGET)
         self.hear()
         self.say(OpenResult(stream.id, reply, None))
@@ -124,6 +126,8 @@ def kept(event: Event) -> Event:
     """The event, to be looked at later: its data is valid only until the next one."""
     if isinstance(event, Data):
         return Data(event.stream, memoryview(bytes(event.data)))
+    if isinstance(event, ParcelCame) and isinstance(event.parcel, (Datagram, Ask, Tell)):
+        return ParcelCame(replace(event.parcel, data=bytes(event.parcel.data)))
     return event
 
 
@@ -136,3 +140,8 @@ def queued(thing: object) -> int:
         elif type(value).__module__.startswith("vsocks.") and hasattr(value, "__dict__"):
             total += queued(value)
     return total
+
+
+def waiting_parcels(session: Session) -> list[bytes]:
+    """The parcels that have not left yet. They are bounded in bytes, not in number."""
+    return [payload for _, payload in session._outbox.mailbox._waiting]
