@@ -9,6 +9,7 @@ import h11
 from hypothesis import strategies as st
 
 from vsocks.http1.body import Body
+from vsocks.http1.exchange import Exchange
 from vsocks.http1.head import RequestHead, ResponseHead
 from vsocks.http1.reading import HeadReader, HeadT, RequestReader, ResponseReader
 
@@ -92,6 +93,30 @@ def follow(body: Body, pieces: Iterable[bytes]) -> Followed:
         followed.content += b"".join(content)
         followed.rest += piece[used:]
     return followed
+
+
+def an_exchange(
+    *headers: tuple[str, str], method: str = "GET", version: tuple[int, int] = (1, 1)
+) -> Exchange:
+    """The exchange of a request for http://h:81/a."""
+    return Exchange(RequestHead(method, "http://h:81/a", version, (("Host", "h"), *headers)))
+
+
+def serve(served: Exchange, *data: bytes) -> bytes:
+    """What the client gets of what the server sends, all of which is used."""
+    got = b""
+    for piece in data:
+        pieces, used = served.from_server(memoryview(piece))
+        assert used == len(piece)
+        got += b"".join(pieces)
+    return got
+
+
+def head_and_body(data: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """The headers of a response, and all that comes behind them."""
+    head, body = read_response([data])
+    assert head
+    return list(head.headers), body
 
 
 @dataclass

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
-import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import CUTS, ask_h11, cut, damaged, head_bytes, trickle
+from tests.unit.http_clients import CONNECT, GET, PAGE, USERS, ask, basic, status_of, with_header
+from tests.unit.http_pieces import CUTS, cut, damaged, head_bytes, trickle
 from vsocks.address import Target
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.head import RequestHead
 from vsocks.proxy.http import HttpDialect
-from vsocks.proxy.requests import Connect, Event, Forward, Refuse, ShowPage
-from vsocks.proxy.users import User, Users
+from vsocks.proxy.requests import Connect, Forward, Refuse, ShowPage
+from vsocks.proxy.users import Users
 from vsocks.reply import Reply
 
 pytestmark = pytest.mark.unit
-
-CONNECT = b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"
-GET = b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"
-PAGE = b"GET /proxy.pac HTTP/1.1\r\nHost: 127.0.0.1:1080\r\n\r\n"
-USERS = Users([User("alice", "s:cret")])
-
-
-def ask(data: bytes, users: Users | None = None) -> Event:
-    [event] = (HttpDialect(users) if users else HttpDialect()).receive(data)
-    return event
-
-
-def status_of(event: Event) -> int:
-    """The status of a refusal, whose page is whole."""
-    assert isinstance(event, Refuse)
-    assert event.reason
-    assert event.reason.isprintable()
-    oracle = ask_h11(event.data, method="GET")
-    assert oracle
-    assert oracle.is_complete
-    assert isinstance(oracle.head, h11.Response)
-    return oracle.head.status_code
-
-
-def with_header(data: bytes, name: str, value: str) -> bytes:
-    return data.replace(b"\r\n\r\n", f"\r\n{name}: {value}\r\n\r\n".encode("latin-1"))
-
-
-def basic(pair: bytes) -> str:
-    return "Basic " + b64encode(pair).decode()
 
 
 @pytest.mark.parametrize(
@@ -127,51 +95,6 @@ def test_a_request_for_a_path_is_for_the_proxy_itself(target: bytes) -> None:
     event = ask(PAGE.replace(b"/proxy.pac", target))
     assert isinstance(event, ShowPage)
     assert event.head.target == target.decode()
-
-
-def test_users_have_to_say_who_they_are_but_for_the_proxys_own_pages() -> None:
-    assert isinstance(ask(PAGE, USERS), ShowPage)
-    for data in GET, CONNECT:
-        assert status_of(ask(data, USERS)) == 407
-        known = with_header(data, "Proxy-Authorization", basic(b"alice:s:cret"))
-        assert isinstance(ask(known, USERS), Forward | Connect)
-
-
-def test_nobody_has_to_say_anything_when_there_are_no_users() -> None:
-    data = with_header(GET, "Proxy-Authorization", "nonsense")
-    assert isinstance(ask(data), Forward)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        basic(b"alice:wrong"),
-        basic(b"bob:s:cret"),
-        basic(b"alice"),
-        basic(b""),
-        "Basic",
-        "Basic !",
-        "Basic YWxpY2U6czpjcmV",
-        "Basic YWxpY2U6 czpjcmV0",
-        "Basic \xe4",
-        "Bearer YWxpY2U6czpjcmV0",
-        "YWxpY2U6czpjcmV0",
-        "",
-    ],
-)
-def test_wrong_credentials_are_refused(value: str) -> None:
-    event = ask(with_header(GET, "Proxy-Authorization", value), USERS)
-    assert status_of(event) == 407
-    assert isinstance(event, Refuse)
-    assert b'\r\nProxy-Authenticate: Basic realm="vsocks"\r\n' in event.data
-    assert "s:cret" not in event.reason
-
-
-def test_credentials_are_given_once() -> None:
-    value = basic(b"alice:s:cret")
-    once = with_header(GET, "Proxy-Authorization", value.replace("Basic", "bAsIc"))
-    assert isinstance(ask(once, USERS), Forward)
-    assert status_of(ask(with_header(once, "Proxy-Authorization", value), USERS)) == 407
 
 
 @pytest.mark.parametrize(

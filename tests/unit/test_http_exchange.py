@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.http_pieces import read_response, trickle
+from tests.unit.http_pieces import an_exchange, head_and_body, serve, trickle
 from vsocks.address import Target
 from vsocks.http1.errors import HttpError
-from vsocks.http1.exchange import Exchange, Passed
-from vsocks.http1.head import RequestHead
+from vsocks.http1.exchange import Exchange
 
 pytestmark = pytest.mark.unit
 
@@ -16,28 +15,6 @@ CHUNKED = ("Transfer-Encoding", "chunked")
 CHUNKS = b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nX: y\r\n\r\n"
 UPGRADE = ("Connection", "upgrade"), ("Upgrade", "websocket")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-def exchange(
-    *headers: tuple[str, str], method: str = "GET", version: tuple[int, int] = (1, 1)
-) -> Exchange:
-    return Exchange(RequestHead(method, "http://h:81/a", version, (("Host", "h"), *headers)))
-
-
-def serve(served: Exchange, *data: bytes) -> bytes:
-    """What the client gets of what the server sends, all of which is used."""
-    got = b""
-    for piece in data:
-        pieces, used = served.from_server(memoryview(piece))
-        assert used == len(piece)
-        got += b"".join(pieces)
-    return got
-
-
-def head_and_body(data: bytes) -> tuple[list[tuple[str, str]], bytes]:
-    head, body = read_response([data])
-    assert head
-    return list(head.headers), body
 
 
 VIA = ("Via", "1.1 vsocks")
@@ -48,7 +25,7 @@ CLOSE = ("Connection", "close")
 def test_a_request_and_its_response_leave_both_connections_for_the_next(
     pieces: list[bytes],
 ) -> None:
-    served = exchange()
+    served = an_exchange()
     assert served.target == Target("h", 81)
     assert served.request == b"GET /a HTTP/1.1\r\nHost: h:81\r\nVia: 1.1 vsocks\r\n\r\n"
     assert served.is_request_complete
@@ -61,7 +38,7 @@ def test_a_request_and_its_response_leave_both_connections_for_the_next(
 
 
 def test_a_body_is_passed_on_as_slices_of_what_came() -> None:
-    served = exchange(("Content-Length", "9"), method="POST")
+    served = an_exchange(("Content-Length", "9"), method="POST")
     data = memoryview(b"123456789GET")
     pieces, used = served.from_client(data)
     assert (pieces, used) == ([data[:9]], 9)
@@ -74,7 +51,7 @@ def test_a_body_is_passed_on_as_slices_of_what_came() -> None:
 
 
 def test_chunks_pass_as_they_are_both_ways() -> None:
-    served = exchange(CHUNKED, method="POST")
+    served = an_exchange(CHUNKED, method="POST")
     assert not served.is_request_complete
     assert served.from_client(memoryview(CHUNKS)).pieces == [CHUNKS]
     assert served.is_request_complete
@@ -89,7 +66,7 @@ def test_chunks_pass_as_they_are_both_ways() -> None:
 def test_a_client_of_http_1_0_gets_chunks_unpacked_and_the_end_of_the_connection(
     cut_at: int,
 ) -> None:
-    served = exchange(version=(1, 0))
+    served = an_exchange(version=(1, 0))
     assert b"\r\nConnection: close\r\n" in served.request
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n" + CHUNKS
     pieces = [answer[i : i + cut_at] for i in range(0, len(answer), cut_at)]
@@ -99,7 +76,7 @@ def test_a_client_of_http_1_0_gets_chunks_unpacked_and_the_end_of_the_connection
 
 
 def test_a_client_that_says_close_gets_it() -> None:
-    served = exchange(CLOSE)
+    served = an_exchange(CLOSE)
     assert b"\r\nConnection: close\r\n" in served.request
     headers, _ = head_and_body(serve(served, OK))
     assert CLOSE in headers
@@ -109,7 +86,7 @@ def test_a_client_that_says_close_gets_it() -> None:
 
 
 def test_a_server_that_says_close_does_not_end_the_clients_connection() -> None:
-    served = exchange()
+    served = an_exchange()
     answer = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     assert CLOSE not in head_and_body(serve(served, answer))[0]
     assert served.client_stays
@@ -118,7 +95,7 @@ def test_a_server_that_says_close_does_not_end_the_clients_connection() -> None:
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 def test_a_body_without_a_length_ends_with_both_connections(version: bytes) -> None:
-    served = exchange()
+    served = an_exchange()
     got = serve(served, b"HTTP/" + version + b" 200 OK\r\n\r\nhello", b" world")
     assert not served.is_complete
     served.server_ended()
@@ -139,7 +116,7 @@ def test_a_body_without_a_length_ends_with_both_connections(version: bytes) -> N
     ],
 )
 def test_a_response_without_a_body_is_complete_with_its_head(method: str, answer: bytes) -> None:
-    served = exchange(method=method)
+    served = an_exchange(method=method)
     serve(served, answer)
     assert served.is_complete
     assert served.client_stays
@@ -152,7 +129,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def test_interim_responses_come_before_the_final_one() -> None:
-    served = exchange(("Expect", "100-continue"), ("Content-Length", "5"), method="PUT")
+    served = an_exchange(("Expect", "100-continue"), ("Content-Length", "5"), method="PUT")
     assert b"\r\nExpect: 100-continue\r\n" in served.request
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     assert serve(served, CONTINUE, early) == (
@@ -166,7 +143,7 @@ def test_interim_responses_come_before_the_final_one() -> None:
 
 
 def test_a_client_of_http_1_0_gets_no_interim_responses() -> None:
-    served = exchange(version=(1, 0))
+    served = an_exchange(version=(1, 0))
     assert serve(served, CONTINUE * 3) == b""
     assert serve(served, OK).startswith(b"HTTP/1.1 200 ")
 
@@ -175,7 +152,7 @@ SWITCH = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r
 
 
 def test_an_upgrade_becomes_a_tunnel_that_ends_with_both_sides() -> None:
-    served = exchange(*UPGRADE)
+    served = an_exchange(*UPGRADE)
     early = memoryview(b"sent ahead")
     assert served.from_client(early) == ([], 0)
     headers, first = head_and_body(serve(served, SWITCH + b"\x81\x05hello"))
@@ -195,7 +172,7 @@ def test_an_upgrade_becomes_a_tunnel_that_ends_with_both_sides() -> None:
 
 
 def test_an_upgrade_that_is_declined_is_a_response_like_any_other() -> None:
-    served = exchange(*UPGRADE)
+    served = an_exchange(*UPGRADE)
     serve(served, OK)
     assert not served.is_tunnel
     assert served.client_stays
@@ -204,10 +181,10 @@ def test_an_upgrade_that_is_declined_is_a_response_like_any_other() -> None:
 @pytest.mark.parametrize(
     "asking",
     [
-        exchange(),
-        exchange(("Upgrade", "websocket")),
-        exchange(*UPGRADE, version=(1, 0)),
-        exchange(*UPGRADE, ("Content-Length", "5"), method="POST"),
+        an_exchange(),
+        an_exchange(("Upgrade", "websocket")),
+        an_exchange(*UPGRADE, version=(1, 0)),
+        an_exchange(*UPGRADE, ("Content-Length", "5"), method="POST"),
     ],
 )
 def test_a_server_can_not_make_a_tunnel_by_itself(asking: Exchange) -> None:
@@ -215,129 +192,3 @@ def test_a_server_can_not_make_a_tunnel_by_itself(asking: Exchange) -> None:
         asking.from_server(memoryview(SWITCH))
     assert raised.value.status == 502
     assert not asking.is_tunnel
-
-
-# -- what goes wrong -----------------------------------------------------------------------
-
-
-def test_an_answer_before_the_request_is_whole_is_delivered_and_is_the_last() -> None:
-    served = exchange(("Content-Length", "9"), method="POST")
-    served.from_client(memoryview(b"12345"))
-    headers, body = head_and_body(serve(served, OK))
-    assert (headers[-1], body) == (CLOSE, b"ok")
-    assert served.is_complete
-    assert not served.client_stays
-    assert not served.server_stays
-
-
-def test_a_request_that_becomes_whole_after_its_answer_has_begun_is_the_last_too() -> None:
-    """The client was told so."""
-    served = exchange(("Content-Length", "9"), method="POST")
-    serve(served, OK[:-1])
-    assert served.from_client(memoryview(b"123456789")) == Passed([b"123456789"], 9)
-    serve(served, OK[-1:])
-    assert served.is_complete
-    assert not served.client_stays
-
-
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 20", CONTINUE, CONTINUE + b"HTT"])
-def test_a_server_that_ends_without_an_answer_is_told_of_by_a_page(sent: bytes) -> None:
-    served = exchange()
-    serve(served, sent)
-    with pytest.raises(HttpError) as raised:
-        served.server_ended()
-    assert raised.value.status == 502
-    page = served.failure(502, raised.value.reason)
-    assert page.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-    assert b"without a response" in page or b"within the head" in page
-    assert not served.client_stays
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        OK[:-1],
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS[:-1],
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-    ],
-)
-def test_a_client_that_has_a_part_of_the_response_gets_no_page(sent: bytes) -> None:
-    """Its connection is to be reset, or it would take the part for the whole."""
-    served = exchange()
-    serve(served, sent)
-    with pytest.raises(HttpError, match="within its response"):
-        served.server_ended()
-    assert served.failure(502, "") == b""
-    assert not served.is_complete
-    assert not served.client_stays
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/2.0 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 40_000,
-        b"\r\nHTTP/1.1 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-    ],
-)
-def test_a_server_that_speaks_no_proper_http_is_told_of_by_a_page(sent: bytes) -> None:
-    served = exchange()
-    with pytest.raises(HttpError) as raised:
-        served.from_server(memoryview(sent))
-    assert raised.value.status == 502
-    assert raised.value.reason.isprintable()
-    assert served.failure(502, raised.value.reason).startswith(b"HTTP/1.1 502 ")
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_response_whose_length_is_nonsense_leaves_the_exchange_incomplete(method: str) -> None:
-    served = exchange(method=method)
-    with pytest.raises(HttpError):
-        served.from_server(memoryview(b"HTTP/1.1 200 OK\r\nContent-Length: $5\r\n\r\n"))
-    assert not served.is_complete
-    assert not served.client_stays
-    assert served.failure(502, "").startswith(b"HTTP/1.1 502 ")
-
-
-def test_a_page_for_head_has_no_body() -> None:
-    page = exchange(method="HEAD").failure(504, "late")
-    assert page.startswith(b"HTTP/1.1 504 ")
-    assert page.endswith(b"\r\n\r\n")
-
-
-def test_a_client_that_ends_within_its_request_is_given_up() -> None:
-    served = exchange(("Content-Length", "9"), method="POST")
-    served.from_client(memoryview(b"12345"))
-    with pytest.raises(HttpError):
-        served.client_ended()
-
-
-def test_a_client_may_end_once_its_request_is_whole() -> None:
-    served = exchange()
-    served.client_ended()
-    assert serve(served, OK)
-    assert served.is_complete
-
-
-def test_only_safe_requests_without_a_body_may_be_sent_again_and_only_unanswered() -> None:
-    assert exchange().is_repeatable
-    assert exchange(method="HEAD").is_repeatable
-    assert not exchange(method="POST").is_repeatable
-    assert not exchange(method="DELETE").is_repeatable
-    assert not exchange(("Content-Length", "5")).is_repeatable
-    served = exchange()
-    serve(served, b"H")
-    assert not served.is_repeatable
-
-
-@pytest.mark.parametrize(
-    ("target", "status"), [("/", 400), ("https://h/", 400), ("ftp://h/", 501), ("http://", 400)]
-)
-def test_what_can_not_be_passed_on_never_becomes_an_exchange(target: str, status: int) -> None:
-    with pytest.raises(HttpError) as raised:
-        Exchange(RequestHead("GET", target, (1, 1)))
-    assert raised.value.status == status
