@@ -107,7 +107,9 @@ class Associations:
         try:
             await association.run(self._limits.idle)
         finally:
-            if self._associations.pop(association.number, None) is not None:
+            # In a new session the number may be another's by now.
+            if self._associations.get(association.number) is association:
+                del self._associations[association.number]
                 self._switchboard.post(Dissociate(association.number))
 
     def _send(self, number: int, target: Target, data: memoryview) -> None:

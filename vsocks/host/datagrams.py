@@ -63,7 +63,7 @@ class Association:
         self._loop = asyncio.get_running_loop()
         #: The addresses that may send to us; the last used one is the last.
         self._peers: OrderedDict[IPAddress, None] = OrderedDict()
-        #: (address, port) that the policy has allowed.
+        #: (address, port) that the policy has allowed as such.
         self._allowed: OrderedDict[tuple[IPAddress, int], None] = OrderedDict()
         #: What names were found to be, and until when.
         self._names: OrderedDict[Target, tuple[IPAddress, float]] = OrderedDict()
@@ -80,8 +80,11 @@ class Association:
 
     def send(self, target: Target, data: memoryview) -> None:
         """Send a datagram, if the policy permits; ``data`` is valid during the call only."""
-        ip = target.ip or self._known(target)
-        if ip is not None:
+        if (ip := target.ip) is not None:
+            if self._permits(ip, target.port):
+                self._send_to(ip, target.port, data)
+        elif (ip := self._known(target)) is not None:
+            # Allowed by its name, which the address alone may not be.
             self._send_to(ip, target.port, data)
         elif len(self._look_ups) < _LOOK_UPS:
             task = self._loop.create_task(self._look_up_and_send(target, bytes(data)))
@@ -130,19 +133,23 @@ class Association:
             return
         ip = next((each for each in addresses if each.version in self._sockets), addresses[0])
         _remember(self._names, target, (ip, self._loop.time() + _NAME_SECONDS), _NAMES)
-        # Allowed by the name, which the address alone may not be.
-        _remember(self._allowed, (ip, target.port), None, _PEERS)
         self._send_to(ip, target.port, memoryview(data))
 
-    def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
+    def _permits(self, ip: IPAddress, port: int) -> bool:
+        """Whether the policy does; says so in the log if not."""
         try:
             if (ip, port) not in self._allowed:
                 self._dialer.judge(ip, port)
-            _remember(self._allowed, (ip, port), None, _PEERS)
-            _remember(self._peers, ip, None, _PEERS)
-            self._sockets[ip.version].sendto(data, (str(ip), port))
         except DialError as error:
             self._refuse(error)
+            return False
+        _remember(self._allowed, (ip, port), None, _PEERS)
+        return True
+
+    def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
+        _remember(self._peers, ip, None, _PEERS)
+        try:
+            self._sockets[ip.version].sendto(data, (str(ip), port))
         except (OSError, KeyError):
             # Full, too long, no such network or no IPv6: datagrams get lost.
             self._dropped += 1
