@@ -3,10 +3,12 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import in_vm, on_loopback
+from .comparison import FULL, QUICK
+from .load.figures import Scale
 from .load.workloads import WORKLOADS
 from .machine import Others, describe
 from .profile import run_profile
@@ -16,24 +18,30 @@ ROUNDS = 5
 VM_ROUNDS = 3
 QUICK_ROUNDS = 2
 
+_PEERS = dict.fromkeys(
+    name
+    for peers in [*(each.peers for each in on_loopback.COMPARISONS), in_vm.PEERS]
+    for name in peers
+)
+_WORKLOADS = [name for each in on_loopback.COMPARISONS for name in each.workloads]
+
 
 def main() -> int:
     """The exit status: 0 if every peer did everything, whoever won."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # cleans up on its way
     options = _options()
-    workloads = [name for name in WORKLOADS if name in options.only] or list(WORKLOADS)
     if options.profile:
-        scale = on_loopback.QUICK if options.quick else on_loopback.FULL
-        for name in workloads:
-            run_profile(name, WORKLOADS[name], scale, options.output.parent)
+        _profile(options)
         return 0
-    parts = []
-    if options.loopback and (peers := _chosen(on_loopback.PEERS, options.only)):
-        parts.append(_loopback_part(peers, workloads, options))
-    if _wants_vm(options) and (peers := _chosen(in_vm.PEERS, options.only)):
-        parts.append(_vm_part(peers, workloads, options))
+    parts = [*_loopback_parts(options), *_vm_parts(options)]
     write_report(parts, describe(), options.output)
     return 1 if any(part.results.failures for part in parts) else 0
+
+
+def _profile(options: argparse.Namespace) -> None:
+    for comparison in on_loopback.COMPARISONS:
+        for name in _chosen(comparison.workloads, options.only, _WORKLOADS):
+            run_profile(name, comparison, _scale(options), options.output.parent)
 
 
 def _wants_vm(options: argparse.Namespace) -> bool:
@@ -43,39 +51,34 @@ def _wants_vm(options: argparse.Namespace) -> bool:
     return options.vm is not False
 
 
-def _loopback_part(
-    peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace
-) -> Part:
-    scale = on_loopback.QUICK if options.quick else on_loopback.FULL
-    others, rounds = Others(), _rounds(options, ROUNDS)
-    results = on_loopback.run_on_loopback(
-        {name: on_loopback.PEERS[name] for name in peers},
-        {name: WORKLOADS[name] for name in workloads},
-        scale,
-        rounds,
-    )
-    return Part(
-        "Two daemons on one machine, joined by a unix socket",
-        results,
-        on_loopback.METRICS,
-        on_loopback.RATIOS,
-        _facts(others, rounds, options),
-    )
+def _loopback_parts(options: argparse.Namespace) -> Iterator[Part]:
+    for comparison in on_loopback.COMPARISONS if options.loopback else ():
+        peers = _chosen(comparison.peers, options.only, _PEERS)
+        workloads = _chosen(comparison.workloads, options.only, _WORKLOADS)
+        if peers and workloads:
+            others, rounds = Others(), _rounds(options, ROUNDS)
+            results = comparison.run(peers, workloads, _scale(options), rounds)
+            facts = _facts(others, rounds, options)
+            yield Part(comparison.title, results, comparison.metrics, comparison.ratios, facts)
 
 
-def _vm_part(peers: Sequence[str], workloads: Sequence[str], options: argparse.Namespace) -> Part:
+def _vm_parts(options: argparse.Namespace) -> Iterator[Part]:
+    peers = _chosen(in_vm.PEERS, options.only, _PEERS)
+    workloads = _chosen(WORKLOADS, options.only, _WORKLOADS)
+    if not (peers and workloads and _wants_vm(options)):
+        return
     scale = in_vm.QUICK if options.quick else in_vm.FULL
     others, rounds = Others(), _rounds(options, VM_ROUNDS)
     results, accelerator = in_vm.run_in_vm(
         {name: in_vm.PEERS[name] for name in peers}, workloads, scale, rounds
     )
-    return Part(
-        "In a virtual machine, through a virtio-serial port",
-        results,
-        in_vm.METRICS,
-        in_vm.RATIOS,
-        {"accelerator": accelerator, **_facts(others, rounds, options)},
-    )
+    facts = {"accelerator": accelerator, **_facts(others, rounds, options)}
+    title = "In a virtual machine, through a virtio-serial port"
+    yield Part(title, results, in_vm.METRICS, in_vm.RATIOS, facts)
+
+
+def _scale(options: argparse.Namespace) -> Scale:
+    return QUICK if options.quick else FULL
 
 
 def _facts(others: Others, rounds: int, options: argparse.Namespace) -> Mapping[str, str]:
@@ -89,15 +92,15 @@ def _rounds(options: argparse.Namespace, usual: int) -> int:
     return options.repeat or (QUICK_ROUNDS if options.quick else usual)
 
 
-def _chosen(peers: Iterable[str], only: Sequence[str]) -> list[str]:
-    """The peers named by `only`; all of these, if it names none of any part."""
-    if not {*on_loopback.PEERS, *in_vm.PEERS}.intersection(only):
-        return list(peers)
-    return [name for name in peers if name in only]
+def _chosen(names: Iterable[str], only: Sequence[str], kind: Collection[str]) -> list[str]:
+    """Those named by `only`; all of these, if it names none of their kind at all."""
+    if not set(kind).intersection(only):
+        return list(names)
+    return [name for name in names if name in only]
 
 
 def _options() -> argparse.Namespace:
-    names = list(dict.fromkeys([*on_loopback.PEERS, *in_vm.PEERS, *WORKLOADS]))
+    names = [*_PEERS, *_WORKLOADS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer bytes and rounds, more noise")
     parser.add_argument(

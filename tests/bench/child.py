@@ -84,9 +84,14 @@ class Child:
                     raise ChildError(self._complaint(f"did not say /{pattern}/"))
                 self._news.wait(left)
 
+    def check(self) -> None:
+        """ChildError if it has ended."""
+        if self._ended:
+            raise ChildError(self._complaint("has ended"))
+
     def _complaint(self, what: str) -> str:
         said = "\n    ".join(self._lines[-10:]) or "(nothing)"
-        return f"{' '.join(self.command)}\n  {what}, but:\n    {said}"
+        return f"{' '.join(self.command)}\n  {what}; it said:\n    {said}"
 
     def _read(self, pipe: IO[str]) -> None:
         with pipe, self.log.open("a") as log:

@@ -12,7 +12,7 @@ from harness.cache import cache_folder, hash_of_tree
 from harness.image import RECIPE, Image, debian_image
 from harness.warm import warm_vm
 
-from .load.workloads import Figures, Scale
+from .load.figures import Figures, Scale
 from .metrics import Metric, Ratio
 from .peer import Targets
 from .rounds import Results, run_rounds

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from .peer_danted import DANTED
+
 
 def describe() -> Mapping[str, str]:
     """The facts to print above a table."""
@@ -19,6 +21,8 @@ def describe() -> Mapping[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "ssh": _version(["ssh", "-V"]),
+        "tinyproxy": _version(["tinyproxy", "-v"]),
+        "danted": _version([DANTED, "-v"]),
     }
 
 

@@ -24,6 +24,8 @@ class Metric:
     """The aim: the first ratio of the table is not below this…"""
     at_most: float | None = None
     """…or not above this."""
+    cpu_of: str = ""
+    """The figure that cost so much of the daemons' processor time, if that is what this is."""
 
     @property
     def aim(self) -> str:

@@ -1,14 +1,17 @@
-"""Nothing in between: what the load and the machine's own TCP can do at most."""
+"""Nothing in between: what the load and the machine's own network can do at most."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from .load.route import Route
-from .load.workloads import Routes
-from .peer import Targets, Way
+from .peer import Peer, R, Targets, Through, Way
+
+
+def direct(through: Through[R]) -> Peer[R]:
+    return partial(_direct, through)
 
 
 @contextmanager
-def direct(targets: Targets, directory: Path) -> Iterator[Way]:
-    yield Way(Routes(Route(targets.bulk), Route(targets.small)))
+def _direct(through: Through[R], targets: Targets, directory: Path) -> Iterator[Way[R]]:
+    yield Way(through(None, targets))

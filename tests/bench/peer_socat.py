@@ -3,22 +3,22 @@
 No multiplexing, no SOCKS, no crypto: two processes that copy are the least that a relay can do.
 """
 
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .child import PATIENCE, Child
-from .load.route import Address, Route
+from .child import Child
+from .load.route import Route
+from .load.socks5 import Address
 from .load.workloads import Routes
 from .peer import Targets, Way
+from .ports import free_port, wait_until_open
 
 SOCAT = ("socat", "-b", "262144")
 
 
 @contextmanager
-def socat(targets: Targets, directory: Path) -> Iterator[Way]:
+def socat(targets: Targets, directory: Path) -> Iterator[Way[Routes]]:
     with ExitStack() as stack:
         bulk = _relay(stack, targets.bulk, directory / "bulk")
         small = _relay(stack, targets.small, directory / "small")
@@ -38,26 +38,5 @@ def _relay(stack: ExitStack, target: Address, pipe: Path) -> tuple[Address, list
         f"UNIX-CONNECT:{pipe}",
     ]
     daemons = [stack.enter_context(Child(command, log)) for command in (far, near)]
-    _wait_until_open(door)
+    wait_until_open(door, daemons[-1])
     return door, daemons
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that is free now, for programs that can't choose one by themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def _wait_until_open(door: Address) -> None:
-    """socat says that it listens only at a log level that has it log every connection, too."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            socket.create_connection(door).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return

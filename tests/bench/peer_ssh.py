@@ -15,8 +15,10 @@ from pathlib import Path
 
 from . import pass_fd
 from .child import PATIENCE, Child
-from .peer import Targets, Way, through
-from .peer_socat import free_port
+from .load.workloads import Routes
+from .peer import Targets, Way
+from .ports import free_port
+from .through import by_socks
 
 CIPHER = "aes128-gcm@openssh.com"
 """The quickest that OpenSSH offers on processors with AES instructions."""
@@ -58,7 +60,7 @@ LocalCommand echo forwarding >&2
 
 
 @contextmanager
-def ssh(targets: Targets, directory: Path) -> Iterator[Way]:
+def ssh(targets: Targets, directory: Path) -> Iterator[Way[Routes]]:
     _write_files(directory)
     if os.geteuid() == 0:
         # sshd chroots into this empty directory before it knows its client, if it is root.
@@ -78,7 +80,7 @@ def ssh(targets: Targets, directory: Path) -> Iterator[Way]:
             with pipe, Child(server, directory / "sshd.log", pipe=pipe) as outer:
                 pipe.close()
                 inner.wait_for("^forwarding$")  # said once the port of -D listens
-                yield through(("127.0.0.1", port), targets, [inner, outer])
+                yield Way(by_socks(("127.0.0.1", port), targets), [inner, outer])
 
 
 def _write_files(directory: Path) -> None:

@@ -6,7 +6,9 @@ cProfile makes calls look dearer than they are, so compare functions, not second
 import pstats
 from pathlib import Path
 
-from .load.workloads import Scale, Workload
+from .comparison import Comparison
+from .load.figures import Scale
+from .peer import R
 from .peer_vsocks import profiled
 from .scratch import scratch_directory
 from .targets import serving_targets
@@ -14,17 +16,17 @@ from .targets import serving_targets
 TOP = 25
 
 
-def run_profile(name: str, workload: Workload, scale: Scale, directory: Path) -> None:
+def run_profile(name: str, comparison: Comparison[R], scale: Scale, directory: Path) -> None:
     """Print the functions that cost most; the profiles stay in `directory` for other viewers."""
     directory.mkdir(parents=True, exist_ok=True)
     profiles = {side: directory / f"{name}-{side}.prof" for side in ("guest", "host")}
-    peer = profiled(profiles["guest"], profiles["host"])
+    peer = profiled(comparison.through, profiles["guest"], profiles["host"])
     with (
         serving_targets() as targets,
         scratch_directory() as scratch,
         peer(targets, scratch) as way,
     ):
-        figures = workload(way.routes, scale)
+        figures = comparison.workloads[name](way.routes, scale)
     for side, path in profiles.items():
         print(f"==== {side}, {name} ({path})")
         pstats.Stats(str(path)).strip_dirs().sort_stats("tottime").print_stats(TOP)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .load.workloads import Figures
+from .load.figures import Figures
 
 Runner = Callable[[Figures], None]
 """Measures one peer once; it fills in the figures as it gets them, so that those before an error
@@ -30,10 +30,7 @@ def run_rounds(runners: Mapping[str, Runner], count: int) -> Results:
             try:
                 run(figures)
             except Exception as error:  # whatever it was, the others are worth measuring
-                what = " ".join(
-                    [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])]
-                )
-                results.failures.append(f"{name}, round {number}: {what}")
+                results.failures.append(f"{name}, round {number}: {_explain(error)}")
                 print(" FAILED", end="")
             print()
     return results

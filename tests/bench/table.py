@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from .load.workloads import Figures
+from .load.figures import Figures
 from .metrics import Metric, Ratio
 from .rounds import Results
 
@@ -19,7 +19,7 @@ def markdown(results: Results, metrics: Sequence[Metric], ratios: Sequence[Ratio
     """The table, and below it what failed. The aims are those of the first ratio."""
     peers = list(results.figures)
     shown = [ratio for ratio in ratios if ratio.ours in peers and ratio.theirs in peers]
-    aimed = shown[:1] == list(ratios[:1])
+    aimed = shown[:1] == list(ratios[:1]) and any(metric.aim for metric in metrics)
     rows = [["", "", *peers, *map(str, shown), *(["aim", ""] if aimed else [])]]
     for metric in metrics:
         medians = medians_of(metric, results)
@@ -42,7 +42,7 @@ def medians_of(metric: Metric, results: Results) -> dict[str, float]:
 
 def _compared(metric: Metric, results: Results, ratio: Ratio) -> str:
     medians = medians_of(metric, results)
-    if ratio.ours not in medians or ratio.theirs not in medians:
+    if not _comparable(medians, ratio):
         return NOTHING
     value = medians[ratio.ours] / medians[ratio.theirs]
     spread = _spread(metric, results.figures[ratio.ours], results.figures[ratio.theirs])
@@ -50,16 +50,21 @@ def _compared(metric: Metric, results: Results, ratio: Ratio) -> str:
 
 
 def _verdict(metric: Metric, medians: Mapping[str, float], ratio: Ratio) -> str:
-    if ratio.ours not in medians or ratio.theirs not in medians:
+    if not _comparable(medians, ratio):
         return ""
     return metric.verdict(medians[ratio.ours] / medians[ratio.theirs])
+
+
+def _comparable(figures: Mapping[str, float], ratio: Ratio) -> bool:
+    """Whether both have a figure, and theirs isn't 0, as a loss may be."""
+    return ratio.ours in figures and bool(figures.get(ratio.theirs))
 
 
 def _spread(metric: Metric, ours: Sequence[Figures], theirs: Sequence[Figures]) -> str:
     ratios = [
         one[metric.name] / other[metric.name]
         for one, other in zip(ours, theirs, strict=True)
-        if metric.name in one and metric.name in other
+        if metric.name in one and other.get(metric.name)
     ]
     return f"({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
 

@@ -2,28 +2,34 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
 
 from .child import Child
-from .load import target
-from .load.route import Address
+from .load import datagram_target, http_target, target
+from .load.socks5 import Address
 from .peer import Targets
 from .scratch import scratch_directory
+
+PROGRAMS: dict[str, ModuleType] = {
+    "bulk": target,
+    "small": target,
+    "http": http_target,
+    "datagrams": datagram_target,
+}
 
 
 @contextmanager
 def serving_targets() -> Iterator[Targets]:
-    with (
-        scratch_directory() as directory,
-        _target(directory / "bulk.log") as bulk,
-        _target(directory / "small.log") as small,
-    ):
-        yield Targets(bulk=_address(bulk), small=_address(small))
-
-
-def _target(log: Path) -> Child:
-    return Child([sys.executable, "-m", target.__name__], log)
+    with ExitStack() as stack:
+        directory = stack.enter_context(scratch_directory())
+        children = {
+            name: stack.enter_context(
+                Child([sys.executable, "-m", program.__name__], directory / f"{name}.log")
+            )
+            for name, program in PROGRAMS.items()
+        }
+        yield Targets(**{name: _address(child) for name, child in children.items()})
 
 
 def _address(child: Child) -> Address:

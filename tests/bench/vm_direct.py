@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .load.workloads import BULK, VISITS, Figures, Scale
+from .load.figures import Figures, Scale
+from .load.workloads import BULK, VISITS
 from .vm_site import FOLDER, PATIENCE, Measure, Site, VMPeer
 
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .load.figures import Figures, Scale
 from .load.loop import finish
 from .load.transfer import drain, pour, read_exactly
-from .load.workloads import Figures, Scale
 from .vm_site import DEADLINE, Measure, Site, VMPeer
 
 SOCAT = "socat -u -b 65536"

@@ -12,8 +12,8 @@ from harness.guest import python_files
 from harness.vm import VM
 
 from . import load
-from .load.route import Address
-from .load.workloads import Figures, Scale
+from .load.figures import Figures, Scale
+from .load.socks5 import Address
 from .peer import Targets
 
 FOLDER = "/opt/bench"

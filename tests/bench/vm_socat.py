@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from harness.process import HostProcess
 
-from .load.workloads import BULK, Figures, Scale
+from .load.figures import Figures, Scale
+from .load.workloads import BULK
 from .vm_site import Measure, Site, VMPeer
 
 DOOR = ("127.0.0.1", 1081)

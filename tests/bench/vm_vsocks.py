@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from harness.process import host_daemon
 from harness.wine_guest import WineGuest
 
-from .load.workloads import WORKLOADS, Figures, Scale
+from .load.figures import Figures, Scale
+from .load.workloads import WORKLOADS
 from .vm_site import PATIENCE, Measure, Site, VMPeer
 
 DOOR = ("127.0.0.1", 1080)

@@ -6,8 +6,10 @@ python3 -m load down1 127.0.0.1:1080 --targets 127.0.0.1:7001 127.0.0.1:7002
 import argparse
 import json
 
-from .route import Address, Route
-from .workloads import WORKLOADS, Routes, Scale
+from .figures import Scale
+from .route import Route
+from .socks5 import Address
+from .workloads import WORKLOADS, Routes
 
 
 def main() -> None:

@@ -1,25 +1,15 @@
-"""The way from a client to a target: straight, or through a SOCKS5 proxy (RFC 1928)."""
+"""The way from a client to a target: straight, or through a proxy."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import socks5
 from .loop import Task, finish
-from .transfer import read_exactly, send_all
+from .socks5 import Address
 
-Address = tuple[str, int]
-
-GREETING = b"\x05\x01\x00"
-NO_AUTHENTICATION = b"\x05\x00"
-REPLY_SIZE = 10
-"""Of a reply that carries an IPv4 address, as every proxy here sends it."""
-
-
-class ProxyError(ConnectionError):
-    """The proxy refused; `code` is the reply's."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the proxy refused: SOCKS reply {code}")
-        self.code = code
+Ask = Callable[[socket.socket, Address], Task[None]]
+"""Gets a connection to a proxy through to a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +18,9 @@ class Route:
 
     door: Address
     target: Address | None = None
-    """What to ask of the SOCKS5 proxy behind the door; None: the door is the target."""
+    """What to ask of the proxy behind the door; None: the door is the target."""
+    ask: Ask = socks5.connect
+    """In which language."""
 
     def open(self) -> socket.socket:
         """A socket to the door, before anything was said.
@@ -45,19 +37,9 @@ class Route:
         return sock
 
     def negotiate(self, sock: socket.socket) -> Task[None]:
-        """Get through the proxy, step by step as a client does that can't foresee the answers."""
-        if self.target is None:
-            return
-        yield from send_all(sock, GREETING)
-        answer = yield from read_exactly(sock, len(NO_AUTHENTICATION))
-        if answer != NO_AUTHENTICATION:
-            raise ConnectionError(f"not a SOCKS5 proxy for us: it answered {answer.hex()}")
-        host, port = self.target
-        address = socket.inet_aton(host) + port.to_bytes(2, "big")
-        yield from send_all(sock, b"\x05\x01\x00\x01" + address)
-        reply = yield from read_exactly(sock, REPLY_SIZE)
-        if reply[1]:
-            raise ProxyError(reply[1])
+        """Get through the proxy, if there is one."""
+        if self.target is not None:
+            yield from self.ask(sock, self.target)
 
     def dial(self, timeout: float = 20.0) -> socket.socket:
         """A blocking socket that leads to the target; each wait on it ends after `timeout` s."""

@@ -5,9 +5,9 @@ python -m load.target      prints "listening on 127.0.0.1:PORT" and serves until
 
 import socket
 import struct
-import sys
 
-from .loop import READ, Loop, Task
+from .loop import READ, Task
+from .server import serve_for_ever
 from .transfer import drain, pour, read_exactly, send_all
 
 ORDER = struct.Struct("!cQ")
@@ -51,23 +51,5 @@ def echo(sock: socket.socket) -> Task[None]:
         yield from send_all(sock, data)
 
 
-def accept(listener: socket.socket, loop: Loop) -> Task[None]:
-    while True:
-        try:
-            sock, _ = listener.accept()
-        except BlockingIOError:
-            yield READ
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        loop.start(sock, serve(sock))
-
-
-def main() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, Loop() as loop:
-        print(f"listening on 127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
-        loop.start(listener, accept(listener, loop))
-        loop.run()
-
-
 if __name__ == "__main__":
-    main()
+    serve_for_ever(serve)

@@ -3,14 +3,13 @@
 import socket
 import time
 
-from .loop import Loop, Task, finish
+from .loop import Task, finish
+from .rate import GRACE, per_second
 from .route import Route
 from .target import ECHO, ORDER
 from .transfer import read_exactly, send_all
 
 QUESTION = b"?" * 64
-GRACE = 20.0
-"""Seconds for the last visits to end."""
 
 
 def visit(route: Route, sock: socket.socket) -> Task[None]:
@@ -21,23 +20,11 @@ def visit(route: Route, sock: socket.socket) -> Task[None]:
 
 def visits_per_second(route: Route, seconds: float, concurrency: int) -> float:
     """The rate at which visits end while `concurrency` of them are under way."""
-    started = 0
 
-    with Loop() as loop:
+    def start(sock: socket.socket) -> Task[None]:
+        return visit(route, sock)
 
-        def next_visit() -> None:
-            nonlocal started
-            if time.perf_counter() < stop:
-                started += 1
-                sock = route.open()
-                loop.start(sock, visit(route, sock), next_visit)
-
-        begin = time.perf_counter()
-        stop = begin + seconds
-        for _ in range(concurrency):
-            next_visit()
-        loop.run(seconds + GRACE)
-        return started / (time.perf_counter() - begin)
+    return per_second(route.open, start, seconds, concurrency)
 
 
 def visit_times(route: Route, seconds: float) -> list[float]:

@@ -1,15 +1,13 @@
-"""What is measured: each workload runs on routes that are up and returns its figures by name."""
+"""What is measured of connections; each workload returns its figures by name."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bulk import Direction, background_download, bulk, download, upload
 from .echo import round_trips
+from .figures import Figures, Scale, Workload, percentiles
 from .route import Route
 from .visits import visit_times, visits_per_second
-
-Figures = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +16,6 @@ class Routes:
 
     bulk: Route
     small: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much of everything; more is steadier."""
-
-    size: int
-    """Bytes of a bulk transfer."""
-    seconds: float
-    """Of everything that is counted or timed."""
-
-
-Workload = Callable[[Routes, Scale], Figures]
 
 
 def warm_up(routes: Routes, scale: Scale) -> None:
@@ -66,7 +51,7 @@ def conn16(routes: Routes, scale: Scale) -> Figures:
 
 
 def echo(routes: Routes, scale: Scale) -> Figures:
-    return _percentiles("echo idle", round_trips(routes.small, scale.seconds))
+    return percentiles("echo idle", round_trips(routes.small, scale.seconds))
 
 
 def echo_bulk(routes: Routes, scale: Scale) -> Figures:
@@ -74,30 +59,21 @@ def echo_bulk(routes: Routes, scale: Scale) -> Figures:
         before, begin = received(), time.perf_counter()
         times = round_trips(routes.small, scale.seconds)
         rate = (received() - before) / (time.perf_counter() - begin)
-    return {**_percentiles("echo + bulk", times), "bulk beside echo": rate / 1e6}
+    return {**percentiles("echo + bulk", times), "bulk beside echo": rate / 1e6}
 
 
 def connect_bulk(routes: Routes, scale: Scale) -> Figures:
     with background_download(routes.bulk):
-        return _percentiles("connect + bulk", visit_times(routes.small, scale.seconds))
+        return percentiles("connect + bulk", visit_times(routes.small, scale.seconds))
 
 
-def _percentiles(name: str, seconds: list[float]) -> Figures:
-    """p50 and p99 in milliseconds; no p99 of less than a hundred."""
-    ranked = sorted(seconds)
-    figures = {f"{name} p50": ranked[len(ranked) // 2] * 1e3}
-    if len(ranked) >= 100:
-        figures[f"{name} p99"] = ranked[len(ranked) * 99 // 100] * 1e3
-    return figures
-
-
-BULK: dict[str, Workload] = {"down1": down1, "up1": up1, "down16": down16}
+BULK: dict[str, Workload[Routes]] = {"down1": down1, "up1": up1, "down16": down16}
 """Those that move Scale.size bytes and have a single figure, MB/s."""
 
-VISITS: dict[str, Workload] = {"conn1": conn1, "conn16": conn16}
+VISITS: dict[str, Workload[Routes]] = {"conn1": conn1, "conn16": conn16}
 """Those that last Scale.seconds and have a single figure, connections a second."""
 
-WORKLOADS: dict[str, Workload] = {
+WORKLOADS: dict[str, Workload[Routes]] = {
     **BULK,
     **VISITS,
     "echo": echo,
