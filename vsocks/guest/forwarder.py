@@ -100,8 +100,9 @@ class Forwarder:
                 await self._fail(exchange, status_for(reply), "")
                 return None
             self._following = await self._exchanges(conduit, exchange)
-            self._exchange = None
-            await conduit.finish()
+            if self._exchange is None:
+                # Else the last one failed: the server must not take a part of it for the whole.
+                await conduit.finish()
             return self._following
         return await self._go_on_without_server(conduit.aborted)
 
