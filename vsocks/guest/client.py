@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vsocks.address import IPAddress
     from vsocks.guest.gateway import Gateway
     from vsocks.proxy.requests import Dialect, Request
+    from vsocks.relay import Silence
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,6 @@ class Client:
 
     # -- HTTP requests in a row ------------------------------------------------------------
 
-    async def wait(self, awaited: asyncio.Future[Any]) -> None:
-        """Wait for something, as long as the client stays; what it sends is kept."""
-        await self._wait(awaited)
-
     def take_leftover(self) -> bytes:
         """What has come behind the head of the request, and was not taken before."""
         leftover = self._greeting.leftover[self._taken :]
@@ -139,7 +136,7 @@ class Client:
     async def _connect(self, target: Target) -> None:
         async with Relay(self._gateway.switchboard, self._gateway.pool, self._silence) as relay:
             answer = relay.open(target, self._gateway.limits.answer)
-            await self._wait(answer)
+            await self.wait(answer)
             await self._relay(relay, target, *answer.result())
             return
         await self._refuse(Reply.GENERAL_FAILURE, relay.aborted, busy=True)
@@ -148,11 +145,11 @@ class Client:
         limits = self._gateway.limits
         async with Relay(self._gateway.switchboard, self._gateway.pool, self._silence) as relay:
             answer = relay.open(target, limits.answer, listen=True)
-            await self._wait(relay.listening, answer)
+            await self.wait(relay.listening, answer)
             if not answer.done():
                 await self._reply(Reply.SUCCEEDED, relay.listening.result())
                 relay.answer_within(limits.arrival)
-                await self._wait(answer)
+                await self.wait(answer)
             await self._relay(relay, target, *answer.result())
             return
         await self._refuse(Reply.GENERAL_FAILURE, relay.aborted, busy=True)
@@ -169,14 +166,14 @@ class Client:
         )
 
     @property
-    def _silence(self) -> Any:
+    def _silence(self) -> Silence:
         return self._gateway.limits.silence
 
     # -- datagrams and questions -----------------------------------------------------------
 
     async def _associate(self, source: Target) -> None:
         async with ClientDatagrams(self._connection, source, self._gateway) as datagrams:
-            await self._wait(datagrams.answer)
+            await self.wait(datagrams.answer)
             if reply := datagrams.answer.result():
                 await self._refuse(reply)
                 return
@@ -210,8 +207,8 @@ class Client:
 
     # -- the client ------------------------------------------------------------------------
 
-    async def _wait(self, *awaited: asyncio.Future[Any]) -> None:
-        """Wait until one is done, as long as the client stays."""
+    async def wait(self, *awaited: asyncio.Future[Any]) -> None:
+        """Wait until one is done, as long as the client stays; what it sends is kept."""
         await self._connection.wait_while_it_stays(*awaited, keep=self._keep)
 
     def _keep(self, data: bytes) -> bool:
