@@ -340,6 +340,8 @@ class Session:
         stream = self._slots.used(stream_id)
         if not self._slots.is_ours(stream) or stream.result_received:
             raise ProtocolError(f"an answer for stream {stream_id} that nobody asked for")
+        if stream.awaits_listening and reply == 0:
+            raise ProtocolError(f"somebody came to stream {stream_id} before it listened")
         stream.result_received = True
         stream.close_received = reply != 0
         if stream.closing is None:

@@ -72,7 +72,7 @@ class Stream:
         self.result_received = False
         #: Who is to be connected, then the answerer's own address on that connection.
         self.target: Target | None = None
-        #: Where the one who answers a LISTEN waits for the target; set on both sides.
+        #: Where we wait for the target of a LISTEN that we answer.
         self.listening_at: Target | None = None
         #: A LISTEN of ours that hasn't been told where.
         self.awaits_listening = False
