@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -228,12 +229,17 @@ class Forwarder:
         return None
 
     async def _fail(self, exchange: Exchange, status: int, reason: str) -> None:
-        """Tell the client, by a page or by a reset if it has a part of the response already."""
+        """Tell the client by a page, the last that it gets.
+
+        Raises ConnectionResetError if it has a part of the response: it is reset then.
+        """
         log.debug("%s: failed: %s", exchange.target, reason or status)
-        if page := exchange.failure(status, reason):
-            await self._connection.send_last(page)
-        else:
+        page = exchange.failure(status, reason)
+        if not page:
+            # By an orderly end it might take what it has for the whole.
             reset_on_close(self._connection.socket)
+            raise ConnectionResetError(errno.ECONNRESET, reason)
+        await self._connection.send_last(page)
 
 
 async def _both(*coroutines: Coroutine[Any, Any, None]) -> None:
