@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer, queued
+from tests.unit.peer import (
+    OURS,
+    STREAMS,
+    TARGET,
+    THEIRS,
+    WINDOW,
+    Peer,
+    queued,
+    waiting_parcels,
+)
 from vsocks.errors import BusyError, SessionLostError
-from vsocks.events import Answered, Closed, Data, Ended, Event, Opened
-from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, epoch_of
+from vsocks.events import Answered, Closed, Data, Ended, Event, Opened, ParcelCame
+from vsocks.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
 from vsocks.handshake import Offer, Role
+from vsocks.mailbox import TOTAL_BYTES
 from vsocks.messages import (
     Ack,
     Close,
@@ -21,12 +31,16 @@ from vsocks.messages import (
     Credit,
     End,
     Goodbye,
+    Listen,
+    Listening,
     Open,
     OpenResult,
     Ping,
     Pong,
     encode_message,
 )
+from vsocks.parcels import Ask, Associate, Associated, Datagram, Dissociate, Tell
+from vsocks.streams import Stream
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +52,9 @@ def obey(peer: Peer, events: list[Event]) -> None:
     session = peer.session
     for event in events:
         match event:
-            case Opened(stream):
+            case Opened(stream, _, listens):
+                if listens:
+                    session.listening(stream, TARGET)
                 session.accept(stream, TARGET)
                 session.send(stream, memoryview(b"welcome"))
             case Data(stream, data):
@@ -49,6 +65,12 @@ def obey(peer: Peer, events: list[Event]) -> None:
                 session.close(stream, code)
             case Answered(stream, reply) if reply:
                 session.close(stream)
+            case ParcelCame(Associate(number)):
+                session.post(Associated(number, 0), peer.now)
+            case ParcelCame(Ask(number, _, data)):
+                session.post(Tell(number, 0, data), peer.now)
+            case ParcelCame(Datagram() as datagram):
+                session.post(datagram, peer.now)
 
 
 # -- memory --------------------------------------------------------------------------------
@@ -75,37 +97,78 @@ def test_a_guest_that_never_reads_costs_no_memory() -> None:
     assert queued(guest.session) <= before + STREAMS
 
 
-def test_a_guest_that_opens_and_closes_for_ever_costs_no_memory() -> None:
-    guest = Peer(Role.HOST)
+#: Whoever may ask for a stream: the role of the session, the message, and its first slot.
+ASKING = pytest.mark.parametrize(
+    ("role", "ask", "first"),
+    [
+        pytest.param(Role.HOST, Open, 0, id="a guest opens"),
+        pytest.param(Role.HOST, Listen, 0, id="a guest listens"),
+        pytest.param(Role.GUEST, Open, FIRST_HOST_ID, id="a host opens"),
+    ],
+)
+
+
+@ASKING
+def test_a_peer_that_asks_and_closes_for_ever_costs_no_memory(
+    role: Role, ask: type[Open | Listen], first: int
+) -> None:
+    peer = Peer(role)
     most = 0
     for number in range(ROUNDS):
-        stream = number % STREAMS
-        obey(guest, guest.say(Open(stream, TARGET), Ping(number)))
-        obey(guest, guest.data(stream, b"x"))
-        obey(guest, guest.say(Close(stream, CloseCode.RESET)))
-        guest.say(Ack(guest.heard_bytes()))
-        guest.session.drained()
+        stream = first + number % STREAMS
+        obey(peer, peer.say(ask(stream, TARGET), Ping(number)))
+        obey(peer, peer.data(stream, b"x"))
+        obey(peer, peer.say(Close(stream, CloseCode.RESET)))
+        peer.say(Ack(peer.heard_bytes()))
+        peer.session.drained()
         if number == 10:
-            most = queued(guest.session)
-    assert 0 < queued(guest.session) <= most
+            most = queued(peer.session)
+    assert 0 < queued(peer.session) <= most
 
 
-def test_a_guest_that_opens_without_reading_runs_out_of_slots() -> None:
+@ASKING
+def test_a_peer_that_asks_without_reading_runs_out_of_slots(
+    role: Role, ask: type[Open | Listen], first: int
+) -> None:
     """A slot isn't free before our CLOSE has left."""
-    guest = Peer(Role.HOST)
-    for stream in range(STREAMS):
-        obey(guest, guest.say(Open(stream, TARGET), Close(stream, CloseCode.RESET)))
+    peer = Peer(role)
+    for stream in range(first, first + STREAMS):
+        obey(peer, peer.say(ask(stream, TARGET), Close(stream, CloseCode.RESET)))
     with pytest.raises(SessionLostError, match="in use"):
-        guest.say(Open(0, TARGET))
-    assert queued(guest.session) < 10 * STREAMS
+        peer.say(ask(first, TARGET))
+    assert queued(peer.session) < 12 * STREAMS
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_peer_that_floods_all_that_is_always_allowed_costs_no_memory(role: Role) -> None:
+    """Parcels and numbers without end, each answered, and nothing of it read."""
+    peer = Peer(role)
+    before = queued(peer.session)
+    for number in range(ROUNDS):
+        association = Associate(number), Datagram(number, TARGET, bytes(99)), Dissociate(number)
+        obey(peer, peer.say(*association, Ask(number, 3, bytes(500)), Tell(number, 0, b"x")))
+        peer.now += 0.01
+    assert sum(map(len, waiting_parcels(peer.session))) <= TOTAL_BYTES
+    assert queued(peer.session) - len(waiting_parcels(peer.session)) <= before + 1
 
 
 # -- any messages --------------------------------------------------------------------------
 
+ALL_STREAMS = [*range(STREAMS), *range(FIRST_HOST_ID, FIRST_HOST_ID + STREAMS)]
 #: Mostly streams that exist, else few sessions would live for more than one message.
-IDS = st.sampled_from([*range(STREAMS)] * 8 + [STREAMS, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF])
+IDS = st.sampled_from(ALL_STREAMS * 8 + [STREAMS, 0x7FFF, FIRST_HOST_ID + STREAMS, 0xFFFF])
+EXISTING = st.sampled_from(ALL_STREAMS)
 SIZES = st.one_of(st.integers(0, 3 * WINDOW), st.sampled_from([1 << 31, (1 << 32) - 1]))
 CODES = st.integers(0, 255)
+NUMBERS = st.integers(0, 3)
+PARCELS = st.one_of(
+    st.builds(Associate, NUMBERS),
+    st.builds(Associated, NUMBERS, CODES),
+    st.builds(Datagram, NUMBERS, st.just(TARGET), st.sampled_from([b"", bytes(99), bytes(5000)])),
+    st.builds(Dissociate, NUMBERS),
+    st.builds(Ask, NUMBERS, CODES, st.binary(max_size=40)),
+    st.builds(Tell, NUMBERS, CODES, st.binary(max_size=40)),
+)
 MESSAGES = st.one_of(
     st.builds(Open, IDS, st.just(TARGET)),
     st.builds(OpenResult, IDS, st.sampled_from([0, 0, 5, 255]), st.none() | st.just(TARGET)),
@@ -116,6 +179,9 @@ MESSAGES = st.one_of(
     st.builds(Ping, st.integers(0, (1 << 64) - 1)),
     st.builds(Pong, st.integers(0, (1 << 64) - 1)),
     st.builds(Goodbye, st.text(st.characters(codec="utf-8"), max_size=9)),
+    st.builds(Listen, IDS, st.just(TARGET)),
+    st.builds(Listening, IDS, st.just(TARGET)),
+    PARCELS,
 )
 STEPS = st.lists(
     st.one_of(
@@ -124,11 +190,16 @@ STEPS = st.lists(
         st.tuples(st.just("data"), IDS, st.integers(0, 2 * WINDOW)),
         st.tuples(st.just("raw"), st.sampled_from([CONTROL_ID, 0, 1]), st.binary(max_size=40)),
         st.tuples(st.just("write"), st.sampled_from([70_000, 200_000])),
+        st.tuples(st.just("flood"), PARCELS, st.integers(0, 3000)),
         st.tuples(st.just("open")),
-        st.tuples(st.just("send"), st.integers(0, STREAMS - 1), st.integers(1, 100_000)),
-        st.tuples(st.just("end"), st.integers(0, STREAMS - 1)),
-        st.tuples(st.just("close"), st.integers(0, STREAMS - 1), CODES),
-        st.tuples(st.just("refuse"), st.integers(0, STREAMS - 1), st.integers(1, 255)),
+        st.tuples(st.just("listen")),
+        st.tuples(st.just("accept"), EXISTING),
+        st.tuples(st.just("listening"), EXISTING),
+        st.tuples(st.just("send"), EXISTING, st.integers(1, 100_000)),
+        st.tuples(st.just("end"), EXISTING),
+        st.tuples(st.just("close"), EXISTING, CODES),
+        st.tuples(st.just("refuse"), EXISTING, st.integers(1, 255)),
+        st.tuples(st.just("post"), PARCELS),
         st.tuples(st.just("wait"), st.floats(0, 2)),
     ),
     min_size=20,
@@ -150,14 +221,18 @@ def test_messages_in_any_order_cost_at_most_the_session(
             continue
         if obedient:
             obey(peer, events)
-        assert queued(peer.session) < 60
+        parcels = waiting_parcels(peer.session)
+        assert queued(peer.session) - len(parcels) < 100
+        assert sum(map(len, parcels)) <= TOTAL_BYTES
 
 
 def peer_with_streams(role: Role, max_frame: int) -> Peer:
-    """A peer whose session has all streams but one open."""
+    """A peer whose session has all streams but one of each side open."""
     peer = Peer(role, peer_offer=Offer(max_streams=8, window=WINDOW, max_frame=max_frame))
-    for stream in range(STREAMS - 1):
-        peer.opened(stream) if role is Role.HOST else peer.answered()
+    theirs = 0 if role is Role.HOST else FIRST_HOST_ID
+    for number in range(STREAMS - 1):
+        peer.opened(theirs + number)
+        peer.answered()
     return peer
 
 
@@ -165,29 +240,46 @@ def perform(peer: Peer, name: str, *arguments: Any) -> list[Event]:
     session = peer.session
     match name, arguments:
         case "say", (message,):
-            return peer.deliver(peer.frame(CONTROL_ID, encode_message(message)))
+            return peer.say(message)
         case "data", (stream, size):
             return peer.data(stream, bytes(size))
         case "raw", (frame_id, payload):
             return peer.deliver(peer.frame(frame_id, payload))
+        case "flood", (parcel, times):
+            payload = encode_message(parcel)
+            return peer.deliver(b"".join(peer.frame(CONTROL_ID, payload) for _ in range(times)))
         case "write", (space,):
             peer.hear(space)
             session.drained()
         case "wait", (seconds,):
             peer.now += seconds
             session.poll(peer.now)
-        case "open", () if session._role is Role.GUEST:
+        case (("open" | "listen"), ()):
             with suppress(BusyError):
-                session.open(TARGET)
-        case "send", (stream, size) if session._slots._streams[stream].outbound is None:
-            session.send(session._slots._streams[stream], memoryview(bytes(size)))
-        case "end", (stream,):
-            session.end(session._slots._streams[stream])
-        case "close", (stream, code):
-            session.close(session._slots._streams[stream], code)
-        case "refuse", (stream, reply):
-            session.refuse(session._slots._streams[stream], reply)
+                session.open(TARGET) if name == "open" else session.listen(TARGET)
+        case "post", (parcel,):
+            session.post(parcel, peer.now)
+        case _, (stream, *rest):
+            act(peer, name, session._slots._streams[stream], *rest)
     return []
+
+
+def act(peer: Peer, name: str, stream: Stream, *arguments: int) -> None:
+    """The daemon does something with a stream that it may do."""
+    session = peer.session
+    match name, arguments:
+        case "send", (size,) if stream.outbound is None:
+            session.send(stream, memoryview(bytes(size)))
+        case "end", ():
+            session.end(stream)
+        case "close", (code,):
+            session.close(stream, code)
+        case "accept", ():
+            session.accept(stream, TARGET)
+        case "refuse", (reply,):
+            session.refuse(stream, reply)
+        case "listening", () if stream.listening_at is None:
+            session.listening(stream, TARGET)
 
 
 def test_a_guest_that_sends_4_gib_before_it_reads() -> None:
