@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.world import World
+from vsocks.frames import FIRST_HOST_ID
 from vsocks.handshake import Offer, Role
 
 pytestmark = pytest.mark.unit
@@ -37,9 +38,11 @@ def test_transfers_leave_every_slot_free() -> None:
     world.pump()
     for _ in range(20):
         world.transfer(20_000)
-    session = world.guest.endpoint.session
-    assert session is not None
-    assert [session.open(target("x", number)).id for number in range(4)] == [0, 1, 2, 3]
+    for side, first in ((world.guest, 0), (world.host, FIRST_HOST_ID)):
+        session = side.endpoint.session
+        assert session is not None
+        ids = [session.open(target("x", number)).id for number in range(4)]
+        assert ids == [first, first + 1, first + 2, first + 3]
 
 
 def target(host: str, port: int) -> Any:
@@ -48,30 +51,28 @@ def target(host: str, port: int) -> Any:
     return Target(host, port)
 
 
-@given(cut=st.integers(0, 3000), role=ROLES)
+@given(cut=st.integers(0, 6500), role=ROLES, opener=ROLES)
 @settings(max_examples=300, deadline=None)
-def test_killed_at_any_byte_of_a_transfer(cut: int, role: Role) -> None:
+def test_killed_at_any_byte_of_a_transfer(cut: int, role: Role, opener: Role) -> None:
     """What was written up to the kill is delivered; a new session stands within 2 s."""
     world = World()
     world.pump()
-    connection = world.new_connection()
-    world.guest.open(connection)
-    world.pump()
-    world.host.accept(connection)
-    world.pump()
+    connection = opened(world, opener)
+    world.side(role).post(1, 2000)
     world.side(role).send(connection, 2000)
+    world.side(role).post(1, 2000)
     world.write(role)
     world.restart(role, keep_of_output=cut)
     assert world.settle(2.0)
     world.transfer(5000)
 
 
-def opened(world: World) -> int:
+def opened(world: World, opener: Role = Role.GUEST) -> int:
     """A stream on which both may send."""
     connection = world.new_connection()
-    assert world.guest.open(connection)
+    assert world.side(opener).open(connection)
     world.pump()
-    world.host.accept(connection)
+    world.side(Role(1 - opener)).accept(connection)
     world.pump()
     return connection
 
@@ -129,18 +130,65 @@ def test_a_frame_of_an_old_session_is_not_taken(role: Role) -> None:
     assert peer.lost
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_a_letter_of_an_old_session_is_not_taken(role: Role) -> None:
+    """Neither when it was still in the channel, nor when its sender went on and had it waiting."""
+    world = World()
+    world.pump()
+    side = world.side(role)
+    assert side.post(1, 100)
+    world.write(role)
+    old = bytes(world.outgoing(role).held)
+    assert side.post(1, 100)
+    world.restart(Role(1 - role))
+    assert world.settle(2.0)
+    peer = world.side(Role(1 - role))
+    assert peer.letters == 0
+    assert side.lost
+    world.outgoing(role).held += old
+    world.read(peer.role)
+    assert peer.letters == 0
+    assert peer.lost
+    world.run(9.0)
+    assert world.agree()
+    world.transfer(3000)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_letters_that_a_full_channel_did_not_take_in_time_are_lost_and_no_others(
+    role: Role,
+) -> None:
+    world = World(Offer(max_streams=4, window=1 << 20))
+    world.pump()
+    side, peer = world.side(role), world.side(Role(1 - role))
+    connection = opened(world)
+    side.send(connection, 1 << 20)
+    # All that may be on its way without an acknowledgement is data.
+    world.write(role)
+    assert all(side.post(1, 100) for _ in range(10))
+    world.wait(1.5)
+    assert all(side.post(2, 100) for _ in range(10))
+    world.pump()
+    assert (peer.last_letter[1], peer.last_letter[2]) == (0, 10)
+    assert side.endpoint.session is not None
+    assert side.endpoint.session.dropped == 10
+    assert peer.connections[connection].received == 1 << 20
+
+
 def test_a_restored_guest_and_a_host_that_went_on() -> None:
     world = World()
     world.pump()
     connection = opened(world)
     world.take_snapshot()
     for _ in range(5):
-        world.guest.send(connection, 300)
-        world.host.send(connection, 300)
+        for side in (world.guest, world.host):
+            side.send(connection, 300)
+            side.post(1, 300)
         world.pump()
     world.load_snapshot(0)
-    world.guest.send(connection, 300)
-    world.host.send(connection, 300)
+    for side in (world.guest, world.host):
+        side.send(connection, 300)
+        side.post(1, 300)
     assert world.settle(2.0)
     assert world.host.lost
     world.transfer(3000)
@@ -155,26 +203,34 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("lose"), ROLES, SIZES, SIZES),
     st.tuples(st.just("stale"), ROLES, st.binary(max_size=300)),
     st.tuples(st.just("repeat"), ROLES, SIZES),
-    st.tuples(st.just("open")),
-    st.tuples(st.just("accept"), st.integers(0, 3)),
+    st.tuples(st.just("open"), ROLES, st.booleans()),
+    st.tuples(st.just("announce"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("accept"), ROLES, st.integers(0, 3)),
+    st.tuples(st.just("post"), ROLES, st.integers(0, 3), SIZES, st.booleans()),
     st.tuples(st.just("send"), ROLES, st.integers(0, 3), SIZES),
     st.tuples(st.just("consume"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("end"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("finish"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("reset"), ROLES, st.integers(0, 3)),
     st.tuples(st.just("pump")),
+    st.tuples(st.just("pump")),
+    st.tuples(st.just("exchange"), SIZES),
     st.tuples(st.just("snapshot")),
     st.tuples(st.just("restore"), SIZES),
 )
 
 
-@given(operations=st.lists(OPERATIONS, max_size=80))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.booleans(), st.lists(OPERATIONS, min_size=15, max_size=80))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_channel_does_no_wrong_byte_is_delivered(
-    operations: list[tuple[Any, ...]],
+    established: bool, operations: list[tuple[Any, ...]]
 ) -> None:
-    """Side.take() checks each byte; afterwards a healthy channel heals."""
+    """Side checks each byte and each letter; afterwards a healthy channel heals."""
     world = World()
+    if established:
+        world.pump()
+        for role in Role:
+            opened(world, role)
     for operation in operations:
         perform(world, *operation)
     # Bytes that were lost from a session that stands may only be noticed by the heartbeat.
@@ -204,20 +260,17 @@ def perform(world: World, name: str, *arguments: Any) -> None:
         case "repeat", (role, size):
             held = world.outgoing(role).held
             held[:0] = held[:size]
-        case "open", ():
-            session = world.guest.endpoint.session
-            if session is not None and len(world.guest.by_stream) < session.max_streams - 1:
-                try_open(world)
-        case "accept", (back,):
-            world.host.accept(recent(back))
+        case "open", (role, listen):
+            # Only the guest listens.
+            world.side(role).open(world.new_connection(), listen and role is Role.GUEST)
+        case "announce", (role, back):
+            world.side(role).announce(recent(back))
+        case "accept", (role, back):
+            world.side(role).accept(recent(back))
+        case "post", (role, association, size, as_datagram):
+            world.side(role).post(association, size, as_datagram)
         case "send", (role, back, size):
-            side = world.side(role)
-            if (
-                role is Role.HOST
-                or side.connections.get(recent(back), None) is None
-                or (side.connections[recent(back)].reply == 0)
-            ):
-                side.send(recent(back), size)
+            world.side(role).send(recent(back), size)
         case "consume", (role, back):
             world.side(role).consume(recent(back))
         case "end", (role, back):
@@ -228,19 +281,24 @@ def perform(world: World, name: str, *arguments: Any) -> None:
             world.side(role).give_up(recent(back))
         case "pump", ():
             world.pump()
+        case "exchange", (size,):
+            exchange(world, size)
         case "snapshot", ():
             world.take_snapshot()
         case "restore", (keep,):
             world.load_snapshot(keep)
 
 
-def try_open(world: World) -> None:
-    from vsocks.errors import BusyError
-
-    try:
-        world.guest.open(world.new_connection())
-    except BusyError:
-        return
+def exchange(world: World, size: int) -> None:
+    """Whatever is open gets on, as far as the channel lets it."""
+    for side in (world.guest, world.host):
+        for connection in list(side.by_stream.values()):
+            side.announce(connection)
+            side.accept(connection)
+            side.send(connection, size)
+            side.consume(connection)
+            side.post(connection % 4, min(size, 2000))
+    world.pump()
 
 
 @given(chunks=st.lists(st.integers(1, 400), min_size=1, max_size=200))

@@ -1,26 +1,45 @@
 """Two endpoints on a hostile channel, in memory and in simulated time.
 
 Every byte that a stream carries is a function of its connection, direction and offset, so a
-byte that is lost, repeated or delivered to the wrong place is noticed at once.
+byte that is lost, repeated or delivered to the wrong place is noticed at once. What a parcel
+carries is a letter, which says in which session it was sent, on which association, and as the
+how many-eth: so one that is changed, repeated, out of order or of an old session is noticed, too.
 """
 
 from __future__ import annotations
 
 import functools
 import random
+import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
-from vsocks.events import Answered, Closed, Data, Ended, Event, Opened, SessionLost, SessionUp
+from vsocks.errors import BusyError
+from vsocks.events import (
+    Answered,
+    Closed,
+    Data,
+    Ended,
+    Event,
+    ListeningAt,
+    Opened,
+    ParcelCame,
+    SessionLost,
+    SessionUp,
+)
 from vsocks.handshake import Offer, Role
 from vsocks.messages import CloseCode
+from vsocks.parcels import Ask, Datagram, Parcel, Tell
 from vsocks.session import Session
 from vsocks.streams import Stream
 
 PORT = 80
+#: What comes before the text of a letter: both nonces, sender, association, number, size.
+_LETTER_HEAD = struct.Struct("<QQBIII")
 T = TypeVar("T")
 
 
@@ -30,6 +49,22 @@ def content(connection: int, role: Role, start: int, size: int) -> bytes:
     return bytes(
         (seed * 31 + (offset >> 8) * 7 + offset) & 0xFF for offset in range(start, start + size)
     )
+
+
+def letter(
+    nonces: tuple[int, int], sender: Role, association: int, number: int, size: int
+) -> bytes:
+    """The data of a parcel: the ``number``-th that ``sender`` posts on an association.
+
+    ``nonces`` are those of the session, the sender's first.
+    """
+    head = _LETTER_HEAD.pack(*nonces, sender, association, number, size)
+    return head + content(number + 64 * association, sender, 0, size)
+
+
+def place(connection: int) -> Target:
+    """Where the host waits for the target of a connection."""
+    return Target("198.51.100.7", connection % 0x10000)
 
 
 @dataclass
@@ -45,6 +80,12 @@ class Tally:
     """What a side has done with one connection."""
 
     stream: Stream | None
+    #: The peer has asked for it, and whether it may send yet: the one who opens may at once.
+    asked: bool = False
+    may_send: bool = True
+    #: It is a listen, and the place has been told.
+    listens: bool = False
+    announced: bool = False
     sent: int = 0
     received: int = 0
     unconsumed: int = 0
@@ -83,6 +124,10 @@ class Side:
         self.endpoint = Endpoint(EndpointConfig(role, offer), now, entropy)
         self.connections: dict[int, Tally] = {}
         self.by_stream: dict[Stream, int] = {}
+        #: Letters of this session by association: how many were posted, and the last that came.
+        self.posted: Counter[int] = Counter()
+        self.last_letter: Counter[int] = Counter()
+        self.letters = 0
         self.ups = 0
         self.lost: list[str] = []
         self.now = now
@@ -138,20 +183,33 @@ class Side:
             case SessionUp():
                 self.ups += 1
                 assert not self.by_stream
+                self.posted.clear()
+                self.last_letter.clear()
             case SessionLost(reason):
                 self.lost.append(reason)
                 self.by_stream.clear()
                 for tally in self.connections.values():
                     tally.stream = None
-            case Opened(stream, target):
+            case Opened(stream, target, listens):
                 connection = int(target.host[1:])
                 assert connection not in self.connections, "the same open twice"
-                self.connections[connection] = Tally(stream)
+                tally = Tally(stream, asked=True, may_send=False, listens=listens)
+                self.connections[connection] = tally
                 self.by_stream[stream] = connection
+            case ListeningAt(stream, bound):
+                tally = self.connections[self.by_stream[stream]]
+                assert tally.listens, "nobody asked it to"
+                assert not tally.announced, "twice"
+                assert bound == place(self.by_stream[stream])
+                tally.announced = True
+            case ParcelCame(parcel):
+                self.read_letter(parcel)
             case Data(stream, data):
                 self.take(self.by_stream[stream], bytes(data))
             case Answered(stream, reply, _):
-                self.connections[self.by_stream[stream]].reply = reply
+                tally = self.connections[self.by_stream[stream]]
+                assert reply or tally.announced == tally.listens
+                tally.reply = reply
                 if reply:
                     self.give_up(self.by_stream[stream])
             case Ended(stream):
@@ -171,6 +229,26 @@ class Side:
         tally.unconsumed += len(data)
         assert tally.unconsumed <= self.offer.window, "more than was promised"
 
+    def read_letter(self, parcel: Parcel) -> None:
+        """It must be one that the peer has posted in this session, and none before the last."""
+        assert isinstance(parcel, (Datagram, Ask, Tell))
+        nonces = self.nonces()
+        assert nonces is not None
+        data = bytes(parcel.data)
+        *_, association, number, size = _LETTER_HEAD.unpack_from(data)
+        assert data == letter(nonces[::-1], Role(1 - self.role), association, number, size)
+        assert association == (
+            parcel.association if isinstance(parcel, Datagram) else parcel.question
+        )
+        assert number > self.last_letter[association], "again, or out of order"
+        self.last_letter[association] = number
+        self.letters += 1
+
+    def nonces(self) -> tuple[int, int] | None:
+        """Those of the session that stands, ours first."""
+        session = self.endpoint.session
+        return session._nonces if isinstance(session, Session) else None
+
     # -- the application -------------------------------------------------------------------
 
     def live(self, connection: int) -> Tally | None:
@@ -178,25 +256,57 @@ class Side:
         return tally if tally is not None and tally.stream is not None else None
 
     @logged
-    def open(self, connection: int) -> bool:
+    def open(self, connection: int, listen: bool = False) -> bool:
+        """Open a stream, or listen; False if none is free or no session stands."""
         session = self.endpoint.session
         if session is None or connection in self.connections:
             return False
-        stream = session.open(Target(f"c{connection}", PORT))
-        self.connections[connection] = Tally(stream)
+        target = Target(f"c{connection}", PORT)
+        try:
+            stream = session.listen(target) if listen else session.open(target)
+        except BusyError:
+            return False
+        self.connections[connection] = Tally(stream, listens=listen)
         self.by_stream[stream] = connection
         return True
 
     @logged
+    def announce(self, connection: int) -> None:
+        """Say where the target of a listen can come to, if that is still to be said."""
+        tally = self.live(connection)
+        if tally and tally.asked and tally.listens and not tally.announced and tally.stream:
+            assert self.endpoint.session is not None
+            tally.announced = True
+            self.endpoint.session.listening(tally.stream, place(connection))
+
+    @logged
     def accept(self, connection: int) -> None:
-        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+        tally = self.live(connection)
+        if tally and tally.asked and tally.announced == tally.listens and tally.stream:
+            assert self.endpoint.session is not None
+            tally.may_send = True
             self.endpoint.session.accept(tally.stream, Target("127.0.0.1", 1))
+
+    @logged
+    def post(self, association: int, size: int, as_datagram: bool = True) -> bool:
+        """Post the next letter of an association; False if it was dropped."""
+        nonces, session = self.nonces(), self.endpoint.session
+        if nonces is None or session is None:
+            return False
+        self.posted[association] += 1
+        data = letter(nonces, self.role, association, self.posted[association], size)
+        if as_datagram:
+            return session.post(Datagram(association, Target("192.0.2.53", 53), data), self.now)
+        if self.role is Role.GUEST:
+            return session.post(Ask(association, 3, data), self.now)
+        return session.post(Tell(association, 0, data), self.now)
 
     @logged
     def send(self, connection: int, size: int) -> bool:
         tally = self.live(connection)
-        if tally is None or tally.buffer or tally.ended or self.endpoint.session is None:
+        if tally is None or tally.buffer or tally.ended or not tally.may_send:
             return False
+        assert self.endpoint.session is not None
         assert tally.stream is not None
         tally.buffer = content(connection, self.role, tally.sent, size)
         tally.sent += size
@@ -211,7 +321,8 @@ class Side:
 
     @logged
     def end(self, connection: int) -> None:
-        if (tally := self.live(connection)) and tally.stream and self.endpoint.session:
+        tally = self.live(connection)
+        if tally and tally.may_send and tally.stream and self.endpoint.session:
             tally.ended = True
             self.endpoint.session.end(tally.stream)
 
@@ -344,13 +455,26 @@ class World:
         return self.next_connection
 
     def transfer(self, size: int) -> None:
-        """A whole exchange on a session that stands: both ways, ends, closes."""
+        """Whole exchanges on a session that stands: streams of all kinds, and letters."""
+        self.transfer_by(Role.GUEST, size)
+        self.transfer_by(Role.HOST, size)
+        self.transfer_by(Role.GUEST, size, listen=True)
+        for side in (self.guest, self.host):
+            letters = self.side(Role(1 - side.role)).letters
+            assert side.post(9, size)
+            self.pump()
+            assert self.side(Role(1 - side.role)).letters == letters + 1
+
+    def transfer_by(self, opener: Role, size: int, *, listen: bool = False) -> None:
+        """A stream that is opened, used both ways, ended and closed."""
         connection = self.new_connection()
-        assert self.guest.open(connection)
+        assert self.side(opener).open(connection, listen)
         self.pump()
-        self.host.accept(connection)
+        asked = self.side(Role(1 - opener))
+        asked.announce(connection)
+        asked.accept(connection)
         self.pump()
-        assert self.guest.connections[connection].reply == 0
+        assert self.side(opener).connections[connection].reply == 0
         for side in (self.guest, self.host):
             assert side.send(connection, size)
             side.end(connection)
