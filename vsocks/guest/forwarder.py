@@ -66,8 +66,6 @@ class Forwarder:
         self._request: Forward | None = None
         self._exchange: Exchange | None = None
         self._is_reused = False
-        #: The request after it, once it has been read.
-        self._following: Request | None = None
 
     async def serve(self, head: RequestHead) -> Request | None:
         """Pass on the request of ``head``, and those that follow.
@@ -83,7 +81,6 @@ class Forwarder:
 
     def _begin(self, request: Forward, *, reused: bool) -> Exchange:
         self._request, self._is_reused = request, reused
-        self._following = None
         self._exchange = Exchange(request.head, self._gateway.limits.head)
         return self._exchange
 
@@ -91,6 +88,8 @@ class Forwarder:
         """Pass on requests as long as they go to one server; returns the next, if there is one."""
         gateway = self._gateway
         exchange = self._begin(request, reused=False)
+        # The request after the last one, once it is known that there is one, or none.
+        following: list[Request | None] = []
         async with Conduit(gateway.switchboard, gateway.pool) as conduit:
             answer = conduit.open(exchange.target, gateway.limits.answer)
             await self._requests.wait(answer)
@@ -100,11 +99,13 @@ class Forwarder:
                 log.debug("%s: refused (%d)", exchange.target, reply)
                 await self._fail(exchange, status_for(reply), "")
                 return None
-            self._following = await self._exchanges(conduit, exchange)
+            following.append(await self._exchanges(conduit, exchange))
             if self._exchange is None:
                 # Else the last one failed: the server must not take a part of it for the whole.
                 await conduit.finish()
-            return self._following
+            return following[0]
+        if following:
+            return following[0]
         return await self._go_on_without_server(conduit.aborted)
 
     async def _exchanges(self, conduit: Conduit, exchange: Exchange) -> Request | None:
@@ -113,17 +114,22 @@ class Forwarder:
                 await self._pass_on(conduit, exchange)
             except HttpError as error:
                 return await self._repeat_or_fail(exchange, error.status, error.reason)
-            self._exchange = None
-            if not exchange.client_stays or self._client_ended:
-                return None
-            request = await self._next()
+            request = await self._after(exchange)
             if not isinstance(request, Forward):
                 return request
             target, stays = exchange.target, exchange.server_stays and conduit.is_quiet
             exchange = self._begin(request, reused=True)
             if not stays or exchange.target != target:
+                self._exchange = None
                 return request
             self._kept += self._requests.take_leftover()
+
+    async def _after(self, exchange: Exchange) -> Request | None:
+        """The next request, when the client has its response to this one; None if it has none."""
+        self._exchange = None
+        if not exchange.client_stays or self._client_ended:
+            return None
+        return await self._next()
 
     async def _next(self) -> Request | None:
         kept, self._kept = self._kept, b""
@@ -218,7 +224,9 @@ class Forwarder:
     async def _go_on_without_server(self, reason: str) -> Request | None:
         """The stream was reset, or the session lost; the client may know nothing of it."""
         if self._exchange is None:
-            return self._following or await self._next()
+            return await self._next()
+        if self._exchange.is_complete:
+            return await self._after(self._exchange)
         return await self._repeat_or_fail(self._exchange, 502, reason)
 
     async def _repeat_or_fail(self, exchange: Exchange, status: int, reason: str) -> Request | None:
