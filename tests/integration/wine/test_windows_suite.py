@@ -78,7 +78,8 @@ def settings(wine: Wine, folder: Path) -> Path:
     """What coverage is to count; also found by the services that the tests start."""
     path = folder / "coverage.ini"
     source = wine.windows_path(ROOT / "vsocks")
-    data = wine.windows_path(folder / "coverage")
+    # In a folder of their own: coverage takes all files for data that begin with this name.
+    data = wine.windows_path(folder / "counted" / "lines")
     path.write_text(
         f"[run]\nsource = {source}\ndata_file = {data}\nparallel = true\ncore = ctrace\n"
         "[report]\nexclude_also =\n    if TYPE_CHECKING:\n    assert sys.platform\n"
