@@ -14,7 +14,7 @@ APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_EXE)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
-APT_TEST += dante-client git ldnsutils netcat-openbsd tnftp torsocks wget $(APT_BROWSER)
+APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
 APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server
 
