@@ -60,8 +60,13 @@ class Conduit(Lease):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the peer has neither ended nor sent anything that hasn't been taken."""
-        return self._stream is not None and not self._peer_ended and not len(self._slot.inbound)
+        """Whether nothing waits in either direction, and the peer has not ended."""
+        return self.has_sent and not self._peer_ended and not len(self._slot.inbound)
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether all that was to be sent has gone; not so after a send() that was cancelled."""
+        return self._stream is not None and self._stream.outbound is None
 
     def consumed(self, size: int) -> None:
         """Be done with the oldest ``size`` bytes: the peer may send as many more."""

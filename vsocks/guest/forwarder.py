@@ -153,6 +153,8 @@ class Forwarder:
             if not task.cancelled():
                 task.result()
         if exchange.is_tunnel:
+            if not conduit.has_sent:
+                raise HttpError(502, "the server has left HTTP before it had the request")
             await self._tunnel(conduit, exchange)
 
     async def _pass_up(self, conduit: Conduit, exchange: Exchange) -> None:
@@ -164,9 +166,10 @@ class Forwarder:
                 exchange.client_ended()
             data = memoryview(self._kept)
             pieces, used = exchange.from_client(data)
+            # Before it is sent: the response may come meanwhile, and the next request's turn.
+            self._kept = self._kept[used:]
             for piece in pieces:
                 await conduit.send(memoryview(piece))
-            self._kept = self._kept[used:]
         if not self._kept:
             self._kept = await self._connection.read()
             if not self._kept:
