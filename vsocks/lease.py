@@ -90,7 +90,7 @@ class Lease(ABC):
         self._stream = self._switchboard.open(target, self, listen=listen)
         self.answer_within(timeout)
         if not self._switchboard.confirms_open:
-            self._answer.set_result((Reply.SUCCEEDED, None))
+            self.on_answer(Reply.SUCCEEDED, None)
         return self._answer
 
     def answer_within(self, timeout: float) -> None:
