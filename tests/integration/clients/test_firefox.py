@@ -95,7 +95,7 @@ def test_the_proxys_own_pac_file(
     site = big_page()
     port = start_web_server(site).port
     pac = f"http://{careful.proxy_text}/proxy.pac"
-    proxy = {"network.proxy.type": BY_PAC, "network.proxy.autoconfig_url": pac}
+    proxy: Preferences = {"network.proxy.type": BY_PAC, "network.proxy.autoconfig_url": pac}
     load(programs, f"http://{NAME}:{port}/", proxy)
     assert missing(site) == set()
     assert came_through(careful, port)
