@@ -12,7 +12,7 @@ from .figures import Figures, Scale, Workload, percentiles
 SMALL = 64
 LARGE = 1200
 """Bytes: a small one, and the largest that most programs send (QUIC's)."""
-RATES = (1000, 3000, None)
+RATES = (1000, 3000, 10_000, None)
 """Datagrams a second that are offered; None: as many as the sender can."""
 PATIENCE = 5.0
 """Seconds after which an echo is lost, and the measurement with it."""
