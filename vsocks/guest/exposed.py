@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Final
 
 from vsocks.opened import bound_address
@@ -42,8 +44,15 @@ class Exposed:
             return connection, bound_address(connection)
         except OSError as error:
             connection.close()
-            why = error.strerror or type(error).__name__
-            raise DialError(reply_for_error(error), f"{target}: {why}") from None
+            raise DialError(reply_for_error(error), f"{target}: {_reason(error)}") from None
         except BaseException:
             connection.close()
             raise
+
+
+def _reason(error: OSError) -> str:
+    """Why connecting failed, in words for the log."""
+    if error.errno is not None and sys.platform != "win32":
+        # asyncio's own text says only that it did.
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
