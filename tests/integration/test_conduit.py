@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.support.no_service import NoService
 from vsocks.address import Target
 from vsocks.channel import open_source, parse_spec
 from vsocks.conduit import Conduit
 from vsocks.endpoint import EndpointConfig, Wire
 from vsocks.handshake import Role
 from vsocks.link import Link
-from vsocks.parcels import Parcel
 from vsocks.pool import Pool
 from vsocks.reply import Reply
-from vsocks.streams import Stream
 from vsocks.switchboard import Switchboard
 from vsocks.tasks import cancel
 
@@ -26,22 +25,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 ANSWER_TIMEOUT = 0.05
 
 
-class _NoService:
-    """What a peer of the original wire can't ask for."""
-
-    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> Reply:
-        return Reply.COMMAND_NOT_SUPPORTED
-
-    def on_parcel(self, parcel: Parcel) -> None:
-        pass
-
-    def on_lost(self) -> None:
-        pass
-
-
 def test_a_stream_outlives_the_time_that_an_answer_may_take(tmp_path: Path) -> None:
     async def outlive() -> None:
-        switchboard = Switchboard(_NoService())
+        switchboard = Switchboard(NoService())
         source = open_source(parse_spec(f"unix:{tmp_path / 'channel'}"))
         link = Link(source, EndpointConfig(Role.GUEST, wire=Wire.ORIGINAL), switchboard)
         await source.start()
