@@ -55,7 +55,15 @@ def _processor() -> str:
 
 
 def _version(command: list[str]) -> str:
-    done = subprocess.run(
-        command, check=True, timeout=10, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    try:
+        done = subprocess.run(
+            command,
+            check=True,
+            timeout=10,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except FileNotFoundError:
+        return "not installed"
     return done.stdout.strip()

@@ -3,7 +3,6 @@
 It is one hop between client and target where vsocks has two and a channel.
 """
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,6 @@ internal: 127.0.0.1 port = {port}
 external: 127.0.0.1
 clientmethod: none
 socksmethod: none
-user.privileged: {user}
-user.unprivileged: {user}
 client pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
 socks pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
 """
@@ -34,7 +31,7 @@ socks pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
 def danted(targets: Targets, directory: Path) -> Iterator[Way[DatagramRoute]]:
     port = free_port()
     configuration = directory / "danted.conf"
-    configuration.write_text(CONFIGURATION.format(port=port, user=getpass.getuser()))
+    configuration.write_text(CONFIGURATION.format(port=port))
     command = [DANTED, "-f", str(configuration), "-p", str(directory / "danted.pid")]
     with Child(command, directory / "danted.log") as daemon:
         daemon.wait_for("v[0-9.]+ running")
