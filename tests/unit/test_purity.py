@@ -41,7 +41,16 @@ LAYERS = [
     ["switchboard"],
     ["handlers", "transmitter"],
     ["channel", "pool", "windows"],
-    ["arguments", "dns_tcp", "environment", "listener", "logs", "operations", "tasks"],
+    [
+        "arguments",
+        "datagram_socket",
+        "dns_tcp",
+        "environment",
+        "listener",
+        "logs",
+        "operations",
+        "tasks",
+    ],
     ["__init__", *CORE, *PURE_PACKAGES],
 ]
 LEVELS = {module: -level for level, layer in enumerate(LAYERS) for module in layer}

@@ -58,7 +58,8 @@ class ClientConnection:
         """
         with contextlib.suppress(OSError):
             async with asyncio.timeout(_LINGER):
-                await self.send(data)
+                if data:
+                    await self.send(data)
                 self.socket.shutdown(socket.SHUT_WR)
                 while await self.read():
                     pass

@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsocks.address import Target
+from vsocks.datagram_socket import bound_socket
 from vsocks.lease import give_back
 from vsocks.proxy.association import ClientLock
 from vsocks.proxy.udp import Malformed, encode_header, parse_datagram
 from vsocks.tasks import run_until_first_ends
 
 if TYPE_CHECKING:
+    import socket
+
     from vsocks.guest.connection import ClientConnection
     from vsocks.guest.gateway import Gateway
 
@@ -84,14 +86,7 @@ class ClientDatagrams:
         """A socket for datagrams where the client has found us."""
         client = self._connection.socket
         ours = client.getsockname()
-        sock = socket.socket(client.family, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.bind((ours[0], 0, *ours[2:]))
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        return bound_socket(client.family, (ours[0], 0, *ours[2:]))
 
     # -- towards the host ------------------------------------------------------------------
 

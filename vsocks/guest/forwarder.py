@@ -11,7 +11,7 @@ import contextlib
 import errno
 import logging
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.conduit import Conduit
 from vsocks.http1.errors import HttpError
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+#: Bytes up to which to copy is cheaper than to write one more time.
+_JOINED_SIZE: Final = 16 * 1024
 
 
 class Forwarder:
@@ -185,7 +188,7 @@ class Forwarder:
                 exchange.server_ended()
                 continue
             pieces, used = exchange.from_server(data)
-            for piece in pieces:
+            for piece in _joined(pieces):
                 await self._connection.send(piece)
             conduit.consumed(used)
 
@@ -251,6 +254,13 @@ class Forwarder:
             reset_on_close(self._connection.socket)
             raise ConnectionResetError(errno.ECONNRESET, reason)
         await self._connection.send_last(page)
+
+
+def _joined(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The same bytes in one piece if they are few: a head and a short body cost one write."""
+    if len(pieces) < 2 or sum(map(len, pieces)) > _JOINED_SIZE:
+        return pieces
+    return [b"".join(pieces)]
 
 
 async def _both(*coroutines: Coroutine[Any, Any, None]) -> None:

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target
+from vsocks.datagram_socket import bound_socket
 from vsocks.lease import give_back
 from vsocks.reply import DialError
 from vsocks.tasks import cancel, run_until_first_ends
@@ -202,23 +203,10 @@ class Association:
 
 def _bound_sockets() -> dict[int, socket.socket]:
     """A socket for each version of IP that this machine has; raises OSError without IPv4."""
-    sockets = {4: _bound_socket(socket.AF_INET, "0.0.0.0")}  # noqa: S104 - answers may come to any
+    sockets = {4: bound_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
     with contextlib.suppress(OSError):
-        sockets[6] = _bound_socket(socket.AF_INET6, "::")
+        sockets[6] = bound_socket(socket.AF_INET6, ("::", 0))
     return sockets
-
-
-def _bound_socket(family: socket.AddressFamily, address: str) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, 0))
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _remember(memory: OrderedDict[Any, Any], key: object, value: object, limit: int) -> None:
