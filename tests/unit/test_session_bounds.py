@@ -127,13 +127,18 @@ def test_a_peer_that_asks_and_closes_for_ever_costs_no_memory(
 
 
 @ASKING
+@pytest.mark.parametrize("refused", [False, True], ids=["accepted", "refused"])
 def test_a_peer_that_asks_without_reading_runs_out_of_slots(
-    role: Role, ask: type[Open | Listen], first: int
+    role: Role, ask: type[Open | Listen], first: int, refused: bool
 ) -> None:
-    """A slot isn't free before our CLOSE has left."""
+    """A slot isn't free before our CLOSE, or our refusal, has left."""
     peer = Peer(role)
     for stream in range(first, first + STREAMS):
-        obey(peer, peer.say(ask(stream, TARGET), Close(stream, CloseCode.RESET)))
+        events = peer.say(ask(stream, TARGET), Close(stream, CloseCode.RESET))
+        if refused:
+            peer.session.refuse(peer.session._slots._streams[stream], 1)
+        else:
+            obey(peer, events)
     with pytest.raises(SessionLostError, match="in use"):
         peer.say(ask(first, TARGET))
     assert queued(peer.session) < 12 * STREAMS
