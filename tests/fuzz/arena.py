@@ -2,34 +2,37 @@
 
 The daemon keeps its own account of every stream, and asserts that what the endpoint tells it
 is possible: no data before an open or after an end, never more than one window of it, nothing
-of a session that is over.
+of a session that is over. It answers every parcel that has an answer, as a daemon would.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.unit.peer import queued
+from tests.unit.peer import queued, waiting_parcels
 from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, NotSupportedError
 from vsocks.events import (
     Answered,
     Closed,
     Data,
     Ended,
     Event,
+    ListeningAt,
     Notice,
     Opened,
+    ParcelCame,
     SessionLost,
     SessionUp,
 )
-from vsocks.frames import CHECK, CONTROL_ID, HEADER, MAX_LENGTH, epoch_of
-from vsocks.handshake import Hello, Offer, Role
+from vsocks.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
+from vsocks.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
+from vsocks.mailbox import TOTAL_BYTES
 from vsocks.messages import CloseCode
 from vsocks.original import STALL_TIMEOUT, OriginalSession
+from vsocks.parcels import Ask, Associate, Associated, Datagram, Dissociate, Parcel, Tell
 from vsocks.session import Session
 from vsocks.streams import Stream
 
@@ -38,19 +41,21 @@ WINDOW = 2048
 TARGET = Target("example.com", 80)
 THEIRS = 0x2222222222222222
 #: The daemon does one of so many things.
-ACTIONS = 8
+ACTIONS = 11
 OUTPUT = memoryview(bytearray(MAX_OUTPUT + 0xFFFF))
 #: Queues hold at most a few entries a stream; an endpoint has a queue or two of each kind.
-MOST_QUEUED = 40 * STREAMS
+MOST_QUEUED = 40 * 2 * STREAMS
 
 
 @dataclass
 class Account:
     """What the daemon knows of one stream."""
 
-    #: The guest has had the host's answer; the host owes one.
+    #: We have had the peer's answer, if we asked; we owe one, if the peer did.
     answered: bool = True
     owes_answer: bool = False
+    #: A place is to be told before the answer.
+    place_due: bool = False
     held: int = 0
     over: bool = False
     closed: bool = False
@@ -64,6 +69,8 @@ class Arena:
         self.now = 100.0
         self.accounts: dict[Stream, Account] = {}
         self.is_up = False
+        #: What the peer's hellos say that it can do.
+        self.peer_features = ALL_FEATURES
         self.sequence = 0
         self.peer_nonce = THEIRS
         self._born = 0
@@ -111,7 +118,9 @@ class Arena:
         session = self.endpoint.session
         assert (session is not None) == self.is_up
         if session is not None:
-            assert queued(session) < MOST_QUEUED
+            parcels = waiting_parcels(session) if isinstance(session, Session) else []
+            assert queued(session) - len(parcels) < MOST_QUEUED
+            assert sum(map(len, parcels)) <= TOTAL_BYTES
         when = self.endpoint.next_poll
         assert when is None or when < self.now + 60
 
@@ -125,7 +134,8 @@ class Arena:
 
     def hello(self, nonce: int, echo: int) -> bytes:
         """A hello of the other role."""
-        return Hello(Role(1 - self.role), nonce, echo, Offer(STREAMS, WINDOW)).encode()
+        offer = Offer(STREAMS, WINDOW, features=self.peer_features)
+        return Hello(Role(1 - self.role), nonce, echo, offer).encode()
 
     def frame(self, frame_id: int, payload: bytes) -> bytes:
         """A frame with the right check, if a session stands."""
@@ -153,14 +163,22 @@ class Arena:
             case SessionLost():
                 self.is_up = False
                 self.accounts.clear()
-            case Opened(stream, _):
-                assert self.role is Role.HOST
+            case Opened(stream, _, listens):
+                assert not self._is_ours(stream)
                 assert stream not in self.accounts, "the same stream opened twice"
-                self.accounts[stream] = Account(owes_answer=True)
-            case Answered(stream, _, _):
+                self.accounts[stream] = Account(owes_answer=True, place_due=listens)
+            case ListeningAt(stream, _):
+                account = self.accounts[stream]
+                assert account.place_due, "told twice, or nobody has asked"
+                assert not account.answered
+                account.place_due = False
+            case Answered(stream, reply, _):
                 account = self.accounts[stream]
                 assert not account.answered, "answered twice"
+                assert reply or not account.place_due
                 account.answered = True
+            case ParcelCame(parcel):
+                self._answer(parcel)
             case Data(stream, data):
                 account = self.accounts[stream]
                 account.held += len(data)
@@ -178,26 +196,57 @@ class Arena:
                 if code == CloseCode.TIMEOUT:
                     self.close(stream, code)
 
+    def _is_ours(self, stream: Stream) -> bool:
+        """Whether only we may have opened it."""
+        return (stream.id >= FIRST_HOST_ID) is (self.role is Role.HOST)
+
+    def _answer(self, parcel: Parcel) -> None:
+        session = self.endpoint.session
+        assert isinstance(session, Session), "parcels have no form on the original wire"
+        match parcel:
+            case Associate(number):
+                session.post(Associated(number, 0), self.now)
+            case Datagram(number, address, data):
+                session.post(Datagram(number, address, data), self.now)
+            case Ask(number, _, data):
+                session.post(Tell(number, 0, data), self.now)
+            case Associated() | Dissociate() | Tell():
+                pass
+
     @property
     def _window(self) -> int:
         """An original peer can't be told how much we take: a packet of any length."""
         return MAX_LENGTH if isinstance(self.endpoint.session, OriginalSession) else WINDOW
 
     def act(self, action: int, stream: int, size: int) -> None:
-        """The daemon does one of the things that it may do, if it can."""
+        """The daemon does one of the things that it may do, if it can.
+
+        ``stream`` from STREAMS up counts those that the host opens.
+        """
         session = self.endpoint.session
         if session is None:
             return
-        if action == 0 and self.role is Role.GUEST:
-            self._open(session)
-        if action == 7:
-            session.goodbye("it is late")
-        chosen = next((s for s in self.accounts if s.id == stream), None)
-        if chosen is None:
-            return
+        match action:
+            case 0:
+                self._open(session)
+            case 7:
+                session.goodbye("it is late")
+            case 8:
+                self._open(session, listen=True)
+            case 9:
+                session.post(Datagram(stream, TARGET, bytes(size)), self.now)
+            case _:
+                stream_id = stream if stream < STREAMS else FIRST_HOST_ID + stream - STREAMS
+                chosen = next((s for s in self.accounts if s.id == stream_id), None)
+                if chosen is not None:
+                    self._act_on(session, chosen, action, size)
+
+    def _act_on(
+        self, session: Session | OriginalSession, chosen: Stream, action: int, size: int
+    ) -> None:
         account = self.accounts[chosen]
         match action:
-            case 1 if account.owes_answer:
+            case 1 if account.owes_answer and not account.place_due:
                 session.accept(chosen, TARGET if size % 2 else None)
                 account.owes_answer = False
             case 2 if account.owes_answer:
@@ -213,12 +262,24 @@ class Arena:
                 passed_on = min(size, account.held)
                 account.held -= passed_on
                 session.consumed(chosen, passed_on)
+            case 10 if account.owes_answer and account.place_due:
+                session.listening(chosen, TARGET)
+                account.place_due = False
 
-    def _open(self, session: Session | OriginalSession) -> None:
-        with contextlib.suppress(BusyError):
-            stream = session.open(TARGET)
-            assert stream not in self.accounts
-            self.accounts[stream] = Account(answered=not session.confirms_open)
+    def _open(self, session: Session | OriginalSession, *, listen: bool = False) -> None:
+        may = Feature.LISTENING if listen else Feature.HOST_STREAMS
+        needs_feature = listen or self.role is Role.HOST
+        try:
+            stream = session.listen(TARGET) if listen else session.open(TARGET)
+        except BusyError:
+            return
+        except NotSupportedError:
+            assert needs_feature
+            assert may not in session.features
+            return
+        assert not needs_feature or may in session.features & self.peer_features
+        assert stream not in self.accounts
+        self.accounts[stream] = Account(answered=not session.confirms_open, place_due=listen)
 
     def close(self, stream: Stream, code: int) -> None:
         """The daemon is done with a stream."""
