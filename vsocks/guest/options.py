@@ -129,12 +129,16 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
 def _users(options: argparse.Namespace) -> Users:
     """All that may use the proxy, wherever they are named."""
     users: list[User] = list(options.user)
-    users += _users_from(_ENVIRONMENT, os.environ.get(_ENVIRONMENT, ""))
+    where = ""
+    if text := os.environ.get(_ENVIRONMENT):
+        where = _ENVIRONMENT
+        users += _users_from(where, text)
     if options.users_file is not None:
-        users += _users_from(str(options.users_file), _text_of(options.users_file))
-        if not users:
-            # Nobody would mean everybody.
-            raise UsageError(f"{options.users_file} names no user")
+        where = str(options.users_file)
+        users += _users_from(where, _text_of(options.users_file))
+    if where and not users:
+        # Nobody would mean everybody.
+        raise UsageError(f"{where} names no user")
     try:
         return Users(users)
     except UserError as error:
