@@ -11,7 +11,7 @@ import struct
 from tests.fuzz.arena import ACTIONS, STREAMS, Arena
 from tests.fuzz.feed import Feed
 from vsocks.endpoint import Wire
-from vsocks.frames import FIRST_HOST_ID
+from vsocks.frames import FIRST_HOST_ID, MAX_PAYLOAD
 from vsocks.handshake import ALL_FEATURES, MIN_MAX_FRAME, Feature, Role
 from vsocks.messages import Kind
 from vsocks.parcels import ParcelKind
@@ -93,7 +93,7 @@ def message(feed: Feed) -> bytes:
             fields = feed.blob()
         case _:
             fields = struct.pack("<I", feed.number(1)) + parcel(kind, feed)
-    return bytes([kind]) + fields
+    return (bytes([kind]) + fields)[:MAX_PAYLOAD]
 
 
 def parcel(kind: AnyKind, feed: Feed) -> bytes:
