@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from vsocks.address import Target, parse_ip
 from vsocks.endpoint import Wire
@@ -17,7 +17,14 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what was wrong in one line, without the usage before it."""
+    """Says what was wrong in one line, without the usage before it.
+
+    Options are to be spelled out: what is short for one today may be short for two, or be
+    another one, tomorrow.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
         """End with USAGE_ERROR."""
