@@ -18,6 +18,20 @@ class Reply(IntEnum):
     ADDRESS_TYPE_NOT_SUPPORTED = 8
 
 
+_WORDS: dict[int, str] = {
+    Reply.NOT_ALLOWED: "the host's policy does not allow it",
+    Reply.NETWORK_UNREACHABLE: "the host has no network that leads there",
+    Reply.HOST_UNREACHABLE: "there is no such host, or no way to it",
+    Reply.CONNECTION_REFUSED: "it refused the connection",
+    Reply.TTL_EXPIRED: "it did not answer in time",
+}
+
+
+def words_for(reply: int) -> str:
+    """What a refusal of a target means, for people."""
+    return _WORDS.get(reply, "the host could not connect")
+
+
 class DialError(Exception):
     """There is no connection. ``reply`` is for the client, ``reason`` for the log."""
 

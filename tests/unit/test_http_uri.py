@@ -81,7 +81,7 @@ def test_what_names_no_server_is_refused(uri: str) -> None:
 
 @pytest.mark.parametrize(
     ("uri", "status"),
-    [("https://a/", 400), ("HTTPS://a/", 400), ("ws://a/", 400), ("ftp://a/", 501)],
+    [("https://a/", 400), ("HTTPS://a/", 400), ("wss://a/", 400), ("ftp://a/", 501)],
 )
 def test_other_schemes_are_refused_with_the_hint_to_use_connect(uri: str, status: int) -> None:
     with pytest.raises(HttpError, match="CONNECT") as raised:

@@ -28,7 +28,7 @@ from vsocks.proxy.requests import (
     ShowPage,
 )
 from vsocks.relay import Relay
-from vsocks.reply import Reply
+from vsocks.reply import Reply, words_for
 
 if TYPE_CHECKING:
     import socket
@@ -146,9 +146,10 @@ class Client:
         async with Relay(self._gateway.switchboard, self._gateway.pool, self._silence) as relay:
             answer = relay.open(target, limits.answer, listen=True)
             await self.wait(relay.listening, answer)
-            if not answer.done():
+            if relay.listening.done():
+                if not answer.done():
+                    relay.answer_within(limits.arrival)
                 await self._reply(Reply.SUCCEEDED, relay.listening.result())
-                relay.answer_within(limits.arrival)
                 await self.wait(answer)
             await self._relay(relay, target, *answer.result())
             return
@@ -156,7 +157,7 @@ class Client:
 
     async def _relay(self, relay: Relay, target: Target, reply: int, bound: Target | None) -> None:
         if reply != Reply.SUCCEEDED:
-            await self._refuse(reply)
+            await self._refuse(reply, f"{target}: {words_for(reply)}")
             return
         log.debug("%s: connected", target)
         greeting = self._greeting.reply(Reply.SUCCEEDED, bound)
@@ -173,8 +174,13 @@ class Client:
 
     async def _associate(self, source: Target) -> None:
         async with ClientDatagrams(self._connection, source, self._gateway) as datagrams:
-            await self.wait(datagrams.answer)
-            if reply := datagrams.answer.result():
+            try:
+                async with asyncio.timeout(self._gateway.limits.answer):
+                    await self.wait(datagrams.answer)
+                reply = datagrams.answer.result()
+            except TimeoutError:
+                reply = Reply.TTL_EXPIRED
+            if reply:
                 await self._refuse(reply)
                 return
             await self._reply(Reply.SUCCEEDED, datagrams.address)

@@ -19,6 +19,7 @@ from vsocks.http1.exchange import Exchange
 from vsocks.http1.pages import status_for
 from vsocks.proxy.requests import Forward
 from vsocks.relay import reset_on_close
+from vsocks.reply import words_for
 from vsocks.tasks import cancel
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ class Forwarder:
             self._kept += self._requests.take_leftover()
             reply, _ = answer.result()
             if reply:
-                log.debug("%s: refused (%d)", exchange.target, reply)
-                await self._fail(exchange, status_for(reply), "")
+                reason = f"{exchange.target}: {words_for(reply)}"
+                await self._fail(exchange, status_for(reply), reason)
                 return None
+            log.debug("%s: connected", exchange.target)
             following.append(await self._exchanges(conduit, exchange))
             if self._exchange is None:
                 # Else the last one failed: the server must not take a part of it for the whole.
@@ -247,7 +249,7 @@ class Forwarder:
 
         Raises ConnectionResetError if it has a part of the response: it is reset then.
         """
-        log.debug("%s: failed: %s", exchange.target, reason or status)
+        log.debug("%s: failed (%d): %s", exchange.target, status, reason)
         page = exchange.failure(status, reason)
         if not page:
             # By an orderly end it might take what it has for the whole.

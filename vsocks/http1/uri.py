@@ -66,7 +66,7 @@ def is_absolute(target: str) -> bool:
 
 
 def parse_resource(uri: str) -> Resource:
-    """What an absolute ``http`` URI names. Raises HttpError, for other schemes too.
+    """What an absolute ``http`` or ``ws`` URI names. Raises HttpError, for other schemes too.
 
     User and password are dropped, as is a fragment: neither is for the server.
     """
@@ -74,12 +74,11 @@ def parse_resource(uri: str) -> Resource:
     if scheme is None:
         raise HttpError(400, f"{show(uri)} is no URI")
     match scheme[1].lower():
-        case "http":
+        case "http" | "ws":
+            # A WebSocket begins as a request like any other (RFC 6455, section 4.1).
             pass
         case "https" | "wss":
             raise HttpError(400, f"{scheme[1]} goes through a proxy by CONNECT only")
-        case "ws":
-            raise HttpError(400, "a WebSocket goes through a proxy by CONNECT, or as http://")
         case other:
             raise HttpError(501, f"the scheme {show(other)} is not supported; CONNECT may do")
     authority = _AUTHORITY.match(uri, scheme.end())

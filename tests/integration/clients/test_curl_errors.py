@@ -46,11 +46,12 @@ def asker(programs: Programs, request: pytest.FixtureRequest) -> Asker:
 
 def test_a_refused_connection(pair: Pair, asker: Asker) -> None:
     with closed_port() as (host, port):
-        asker.expect(pair, f"http://{host}:{port}/", 502, "can't be reached")
+        reason = f"{host}:{port}: it refused the connection"
+        asker.expect(pair, f"http://{host}:{port}/", 502, reason)
 
 
 def test_a_name_that_is_nobodys(pair: Pair, asker: Asker) -> None:
-    asker.expect(pair, "http://a..b.invalid:1/", 502, "can't be reached")
+    asker.expect(pair, "http://a..b.invalid:1/", 502, "a..b.invalid:1: there is no such host")
 
 
 def test_a_target_that_the_policy_forbids(start_pair: StartPair, asker: Asker) -> None:

@@ -55,11 +55,12 @@ def test_in_a_tunnel(pair: Pair, port: int, scheme: str) -> None:
     assert came_through(pair, port)
 
 
-def test_by_a_forwarded_upgrade(pair: Pair, port: int) -> None:
-    """aiohttp sends the URL as it is, `GET http://…`, and no CONNECT."""
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_by_a_forwarded_upgrade(pair: Pair, port: int, scheme: str) -> None:
+    """aiohttp sends the URL as it is, `GET ws://…`, and no CONNECT."""
 
     async def main() -> None:
-        url, proxy = f"http://localhost:{port}/", f"http://{pair.proxy_text}"
+        url, proxy = f"{scheme}://localhost:{port}/", f"http://{pair.proxy_text}"
         async with (
             asyncio.timeout(DEADLINE),
             ClientSession() as session,
