@@ -9,15 +9,21 @@ from types import TracebackType
 from typing import Self
 
 from tests.integration.support.waiting import DEADLINE
+from vsocks.address import Target
 from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
 from vsocks.events import Data, Event, Opened
 from vsocks.handshake import Offer, Role
 from vsocks.session import Session
 from vsocks.streams import Stream
 
+LISTENING_AT, CAME_FROM = Target("192.0.2.1", 1111), Target("192.0.2.2", 2222)
+
 
 class GrudgingHost:
     """Accepts every stream, takes `window` bytes of each, and never gives credit for more.
+
+    Who is to be listened for has come as soon as it listens. Questions and datagrams are heard
+    and not answered.
 
     In a thread, from entering the context to leaving it.
     """
@@ -65,11 +71,13 @@ class GrudgingHost:
     def _take(self, event: Event) -> None:
         session = self._endpoint.session
         match event:
-            case Opened(stream):
+            case Opened(stream, _, listens):
                 assert isinstance(session, Session)
                 self.streams.append(stream)
                 self.received.append(b"")
-                session.accept(stream, None)
+                if listens:
+                    session.listening(stream, LISTENING_AT)
+                session.accept(stream, CAME_FROM if listens else None)
             case Data(stream, data):
                 self.received[self.streams.index(stream)] += data
 
