@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vsocks.address import Target
-from vsocks.datagram_socket import bound_socket
+from vsocks.datagram_socket import bound_socket, receive_each
 from vsocks.lease import give_back
 from vsocks.proxy.association import ClientLock
 from vsocks.proxy.udp import Malformed, encode_header, parse_datagram
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from vsocks.guest.gateway import Gateway
 
 log = logging.getLogger(__name__)
-
-#: Datagrams taken in one go before others have a turn.
-_IN_A_ROW: Final = 16
 
 
 class ClientDatagrams:
@@ -79,7 +76,10 @@ class ClientDatagrams:
     async def run(self) -> None:
         """Relay until the client or the host ends it, or nothing has moved for long."""
         await run_until_first_ends(
-            self._receive(), self._wait_for_end(), self._wait_for_host(), self._watch()
+            receive_each(self._socket, self._slot.outbound, self._pass_on),
+            self._wait_for_end(),
+            self._wait_for_host(),
+            self._watch(),
         )
 
     def _bind(self) -> socket.socket:
@@ -89,22 +89,6 @@ class ClientDatagrams:
         return bound_socket(client.family, (ours[0], 0, *ours[2:]))
 
     # -- towards the host ------------------------------------------------------------------
-
-    async def _receive(self) -> None:
-        buffer = self._slot.outbound
-        taken = 0
-        while True:
-            try:
-                size, source = await self._loop.sock_recvfrom_into(self._socket, buffer)
-            except OSError as error:
-                # Windows: a datagram of ours reached nobody. That concerns its receiver alone.
-                log.debug("receiving a client's datagram failed: %s", error.strerror)
-                size, source = 0, None
-            if source is not None:
-                self._pass_on(buffer[:size], source)
-            taken += 1
-            if taken % _IN_A_ROW == 0 or source is None:
-                await asyncio.sleep(0)
 
     def _pass_on(self, datagram: memoryview, source: Any) -> None:
         parsed = parse_datagram(datagram)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vsocks.datagram_socket import receive_each
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Query,
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 #: Gives the answer to a query; raises VsocksError or OSError (TimeoutError is one).
 Ask = Callable[[bytes], Awaitable[bytes]]
 
-#: Seconds to wait when the system can't receive just now.
-_PAUSE: Final = 0.1
 #: Ports to try when any will do: one that is free for UDP may be taken for TCP.
 _TRIES: Final = 20
 
@@ -110,21 +109,12 @@ class DnsListener:
 
     async def _receive(self, sock: socket.socket) -> None:
         """Take queries in by UDP."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                size, client = await loop.sock_recvfrom_into(sock, self._buffer)
-            except ConnectionResetError:
-                # Windows says so, or gives no client, when that of an earlier answer had gone.
-                client = None
-            except OSError as error:
-                log.warning("receiving a DNS query failed: %s", why(error))
-                await asyncio.sleep(_PAUSE)
-                continue
-            if client is not None:
-                self._take(sock, bytes(self._buffer[:size]), client)
-            # While there is more to receive, receiving doesn't wait: the others want a turn, too.
-            await asyncio.sleep(0)
+
+        def take(query: memoryview, client: Any) -> None:
+            self._take(sock, bytes(query), client)
+
+        # Each begins a task, which wants its turn.
+        await receive_each(sock, memoryview(self._buffer), take, in_a_row=1)
 
     def _take(self, sock: socket.socket, data: bytes, client: Any) -> None:
         """Begin to answer a datagram."""

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target
-from vsocks.datagram_socket import bound_socket
+from vsocks.datagram_socket import bound_socket, receive_each
 from vsocks.lease import give_back
 from vsocks.reply import DialError
 from vsocks.tasks import cancel, run_until_first_ends
@@ -108,7 +108,7 @@ class Association:
         share = len(buffer) // len(self._sockets)
         parts = [buffer[at * share : (at + 1) * share] for at in range(len(self._sockets))]
         receivers = [
-            self._receive(sock, part)
+            receive_each(sock, part, self._pass_on)
             for sock, part in zip(self._sockets.values(), parts, strict=True)
         ]
         try:
@@ -162,21 +162,6 @@ class Association:
         self._refused(f"datagram to {error.reason}")
 
     # -- to the guest ----------------------------------------------------------------------
-
-    async def _receive(self, sock: socket.socket, buffer: memoryview) -> None:
-        taken = 0
-        while True:
-            try:
-                size, source = await self._loop.sock_recvfrom_into(sock, buffer)
-            except OSError as error:
-                # An ICMP message about one that we sent.
-                log.debug("receiving a datagram failed: %s", error.strerror)
-                source = None
-            if source is not None:
-                self._pass_on(buffer[:size], source)
-            taken += 1
-            if taken % _IN_A_ROW == 0 or source is None:
-                await asyncio.sleep(0)
 
     def _pass_on(self, data: memoryview, source: Any) -> None:
         host = source[0].partition("%")[0]
