@@ -196,6 +196,26 @@ def test_what_waits_for_a_stalled_host_is_dropped_and_counted(start_pair: StartP
         assert count // 2 < dropped <= count - len(received)
 
 
+def test_what_has_waited_for_too_long_is_dropped(pair: Pair) -> None:
+    """All of it would find room, once the host reads again; but by then it is late."""
+    count, data = 450, bytes(1000)
+    with udp_target() as target, Association(pair.proxy) as association:
+        association.exchange(target.address, b"hello")
+        pair.host.signal(SIGSTOP)
+        try:
+            for _ in range(count):
+                association.send(target.address, data)
+                time.sleep(0.001)
+            assert status_page(pair.proxy)["Datagrams dropped"] == "0"
+            time.sleep(1.2)  # longer than a datagram may wait
+        finally:
+            pair.host.signal(SIGCONT)
+        association.send(target.address, LAST)
+        received = association.receive_until(LAST)
+        dropped = int(status_page(pair.proxy)["Datagrams dropped"])
+        assert 0 < dropped <= count - len(received)
+
+
 def test_streams_run_on_beside_a_flood_of_datagrams(
     start_pair: StartPair, serve: StartTarget
 ) -> None:

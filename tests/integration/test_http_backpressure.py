@@ -1,4 +1,4 @@
-"""Servers that answer a request which they have not read: what is left of it harms no other."""
+"""Servers that answer too early, or when nobody has asked: what is left harms no request."""
 
 from __future__ import annotations
 
@@ -57,3 +57,31 @@ def test_a_tunnel_does_not_begin_before_the_request_has_gone(tmp_path: Path) -> 
         with pytest.raises(ConnectionResetError):
             client.rest()
         guest.check_log()
+
+
+@pytest.mark.parametrize("how", ["ends", "says more"])
+def test_what_comes_between_requests_means_another_connection(tmp_path: Path, how: str) -> None:
+    """Even for a request that must not be sent twice."""
+    with (
+        lone_guest(tmp_path) as (guest, proxy, channel),
+        GrudgingHost(channel, WINDOW) as host,
+        HttpClient(proxy) as client,
+    ):
+        guest.wait_for_log(SESSION_UP)
+        client.send(request("GET", URL))
+        host.wait_received(0, 10)
+        host.send(0, respond(b"one"))
+        assert client.response().body == b"one"
+        if how == "ends":
+            host.end(0)
+        else:
+            host.send(0, respond(b"poison"))
+        with HttpClient(proxy) as other:  # after whose answer the guest knows of that, too
+            other.send(request("GET", URL))
+            host.wait_received(1, 10)
+            host.send(1, respond(b"two"))
+            assert other.response().body == b"two"
+        client.send(request("POST", URL, "Content-Length: 4") + b"body")
+        host.wait_received(2, 10)
+        host.send(2, respond(b"three"))
+        assert client.response().body == b"three"

@@ -196,6 +196,24 @@ def test_a_client_of_1_0_gets_one_answer_and_the_end(pair: Pair, serve: StartTar
         assert client.is_ended()
 
 
+@pytest.mark.parametrize("body", [b"", b"hello"])
+def test_a_client_that_has_ended_still_gets_its_answer(
+    pair: Pair, serve: StartTarget, body: bytes
+) -> None:
+    """As from a shell: printf … | nc proxy 1080."""
+
+    def script(server: ServerConnection) -> None:
+        request = server.request()
+        server.send(respond(request.body + b" and " + server.rest()))
+
+    with HttpClient(pair.proxy) as client:
+        where = url(serve(scripted(script)))
+        client.send(request("POST", where, f"Content-Length: {len(body)}") + body)
+        client.end()
+        assert client.response().body == body + b" and "
+        assert client.is_ended()
+
+
 # -- answers before the end of the request ------------------------------------------------------
 
 

@@ -77,6 +77,7 @@ WRONG: list[User] = [
     ("Alice", "open:sesame"),
     ("carol", "d1"),
     ("alice:open", "sesame"),
+    ("alic", "eopen:sesame"),
     ("mallory", "open:sesame"),
 ]
 

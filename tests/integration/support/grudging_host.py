@@ -54,6 +54,14 @@ class GrudgingHost:
             session.send(self.streams[stream], memoryview(data))
             self._flush()
 
+    def end(self, stream: int) -> None:
+        """Send no more on it."""
+        with self._lock:
+            session = self._endpoint.session
+            assert isinstance(session, Session)
+            session.end(self.streams[stream])
+            self._flush()
+
     def _run(self) -> None:
         while size := self._read():
             with self._lock:
