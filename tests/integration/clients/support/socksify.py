@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,15 @@ from typing import Literal
 
 from tests.integration.clients.support.command import Finished, Programs
 from tests.integration.support.pair import Pair
+
+CLIENTS = Path(__file__).parents[4] / "docs" / "clients.md"
+
+
+def documented_route() -> str:
+    """What docs/clients.md says for /etc/dante.conf."""
+    found = re.search(r"`(route \{[^`]*\})`", CLIENTS.read_text())
+    assert found, "docs/clients.md has no route for Dante"
+    return found[1]
 
 
 @dataclass(frozen=True)
@@ -26,19 +36,10 @@ class Socksify:
         )
 
     def _environment(self) -> Mapping[str, str]:
-        """Everything goes through the proxy; by itself, Dante would leave out local networks."""
-        address, port = self.pair.proxy
-        protocol = "tcp udp" if self.version == 5 else "tcp"
+        """The documented route; by itself, Dante would leave out local networks."""
+        route = documented_route().replace("port = 1080", f"port = {self.pair.proxy[1]}")
+        if self.version == 4:
+            route = route.replace("socks_v5", "socks_v4")
         file = self.programs.directory / "socks.conf"
-        file.write_text(
-            f"""
-            logoutput: {self.programs.directory}/dante.log
-            route {{
-                from: 0.0.0.0/0 to: 0.0.0.0/0 via: {address} port = {port}
-                proxyprotocol: socks_v{self.version}
-                protocol: {protocol}
-                method: none
-            }}
-            """
-        )
+        file.write_text(f"logoutput: {self.programs.directory}/dante.log\n{route}\n")
         return {"SOCKS_CONF": str(file), "SOCKS_AUTOADD_LANROUTES": "no"}
