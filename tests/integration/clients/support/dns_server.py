@@ -1,4 +1,4 @@
-"""A DNS server on loopback: dnsmasq, with two names of its own."""
+"""A DNS server on loopback: dnsmasq, with three names of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ LONG_TEXT = "x" * 200
 LONG_TEXTS = 15
 """So many of these are the answer to TXT of LONG_NAME: more than 512 bytes, and than 1500."""
 
+WIDE_NAME = "wide.test"
+WIDE = [f"192.0.2.{number}" for number in range(100, 150)]
+"""The addresses of WIDE_NAME: more than the 512 bytes that a plain datagram may have."""
+
 
 @contextmanager
 def dns_server(folder: Path) -> Iterator[int]:
@@ -27,6 +31,7 @@ def dns_server(folder: Path) -> Iterator[int]:
         "--edns-packet-max=4096",
         *("--bind-interfaces", "--listen-address=127.0.0.1,::1", f"--port={port}"),
         f"--host-record={NAME},{IPV4},{IPV6}",
+        *(f"--host-record={WIDE_NAME},{address}" for address in WIDE),
         *(f"--txt-record={LONG_NAME},{i}{LONG_TEXT}" for i in range(LONG_TEXTS)),
     ]
     with server_process(command, folder, ready="started", failing=("failed", "bad ")):
