@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.clients.conftest import StartWebServer
+from tests.integration.clients.support.certificate import make_certificate
 from tests.integration.clients.support.command import Programs
 from tests.integration.clients.support.proof import came_through
 from tests.integration.clients.support.site import Site
@@ -49,8 +50,8 @@ def repository(package: bytes) -> Site:
     )
 
 
-def settings(folder: Path, source: str, proxy: str) -> Path:
-    """An apt that knows nothing of this machine's, has that source, and that proxy for HTTP."""
+def settings(folder: Path, source: str, proxy: str, more: str) -> Path:
+    """An apt that knows nothing of this machine's, has that source, and that proxy."""
     for name in ("lists/partial", "cache/archives/partial", "etc"):
         (folder / name).mkdir(parents=True)
     (folder / "sources.list").write_text(f"deb [trusted=yes] {source} ./\n")
@@ -67,21 +68,24 @@ def settings(folder: Path, source: str, proxy: str) -> Path:
         Dir::Log "{folder}";
         APT::Sandbox::User "";
         Acquire::Languages "none";
-        Acquire::http::Proxy "{proxy}";
+        Acquire::{source.partition(":")[0]}::Proxy "{proxy}";
+        {more}
         """
     )
     return file
 
 
+@pytest.mark.parametrize("source", ["http", "https"])
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_lists_and_packages(
-    pair: Pair, programs: Programs, start_web_server: StartWebServer, scheme: str
+    pair: Pair, programs: Programs, start_web_server: StartWebServer, scheme: str, source: str
 ) -> None:
     package = make_package(programs)
-    site = repository(package)
-    port = start_web_server(site).port
-    source = f"http://127.0.0.1:{port}"
-    config = settings(programs.directory / "apt", source, f"{scheme}://{pair.proxy_text}")
+    certificate = make_certificate(programs.directory) if source == "https" else None
+    port = start_web_server(repository(package), certificate).port
+    trust = f'Acquire::https::CAInfo "{certificate.certificate}";' if certificate else ""
+    proxy = f"{scheme}://{pair.proxy_text}"
+    config = settings(programs.directory / "apt", f"{source}://127.0.0.1:{port}", proxy, more=trust)
     only_ours = {"APT_CONFIG": str(config)}
     programs.check("apt-get", "update", environment=only_ours)
     programs.check("apt-get", "download", "parcel", environment=only_ours, folder=config.parent)

@@ -11,6 +11,7 @@ import tarfile
 import pytest
 
 from tests.integration.clients.conftest import StartWebServer
+from tests.integration.clients.support.certificate import make_certificate
 from tests.integration.clients.support.command import Programs
 from tests.integration.clients.support.proof import came_through
 from tests.integration.clients.support.site import Site
@@ -35,16 +36,23 @@ def make_package() -> bytes:
     return packed.getvalue()
 
 
+@pytest.mark.parametrize(("source", "setting"), [("http", "proxy"), ("https", "https-proxy")])
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_install(
-    pair: Pair, programs: Programs, start_web_server: StartWebServer, scheme: str
+    pair: Pair,
+    programs: Programs,
+    start_web_server: StartWebServer,
+    scheme: str,
+    source: str,
+    setting: str,
 ) -> None:
-    """The proxy is npm's setting `proxy`; npm keeps loopback out of it unless told not to."""
+    """By the user's settings; npm keeps loopback out of the proxy unless told not to."""
     package = make_package()
     pages: dict[str, tuple[str, bytes]] = {}
     registry = Site(pages)
-    port = start_web_server(registry).port
-    root = f"http://127.0.0.1:{port}"
+    certificate = make_certificate(programs.directory)
+    port = start_web_server(registry, certificate if source == "https" else None).port
+    root = f"{source}://127.0.0.1:{port}"
     integrity = f"sha512-{base64.b64encode(hashlib.sha512(package).digest()).decode()}"
     version = {**PACKAGE, "dist": {"tarball": f"{root}/parcel.tgz", "integrity": integrity}}
     document = {
@@ -57,9 +65,13 @@ def test_install(
 
     project = programs.directory / "project"
     project.mkdir()
+    user = {"npm_config_userconfig": str(programs.home / ".npmrc")}
+    proxy = f"{scheme}://{pair.proxy_text}"
+    programs.check("npm", "config", "set", setting, proxy, environment=user)
     programs.check(
-        *("npm", "install", "--registry", root, "--proxy", f"{scheme}://{pair.proxy_text}"),
+        *("npm", "install", "--registry", root, "--cafile", certificate.certificate),
         *("--noproxy", "", "--no-audit", "--no-fund", "--no-update-notifier", "parcel"),
+        environment=user,
         folder=project,
         deadline=90,
     )
