@@ -263,10 +263,6 @@ def _greeting_sink(connection: socket.socket) -> Received:
     return receive_pattern(connection, stream)
 
 
-def _assert_accepted(count: int, wanted: int) -> None:
-    assert count == wanted
-
-
 def test_clients_of_the_guest_and_forwards_share_the_channel(
     start_pair: StartPair, serve: StartTarget
 ) -> None:
