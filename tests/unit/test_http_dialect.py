@@ -197,3 +197,29 @@ def test_any_split_of_any_bytes_gives_the_same(data: bytes, cuts: list[float], k
             status_of(event)
         elif isinstance(event, Forward):
             assert Exchange(event.head).target
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET http://h/ HTTP/1.1\r\nProxy-Authorization : Basic sesame\r\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\nProxy-Authorization:\r\n Basic sesame\r\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\nProxy-Authorization: Basic sesame\0\r\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\nProxy-Authorization: Basic sesame\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\nProxy-Authorization Basic sesame\r\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\n sesame: \r\n\r\n",
+        b"GET http://alice:open sesame@h/ HTTP/1.1\r\n\r\n",
+        b"GET http://alice:sesame|@h/ HTTP/1.1\r\n\r\n",
+        b"GET http://alice:sesame@h:x/ HTTP/1.1\r\n\r\n",
+        b"GET alice:sesame@h HTTP/1.1\r\n\r\n",
+        b"CONNECT alice:sesame@h HTTP/1.1\r\n\r\n",
+        b"CONNECT alice:sesame@h:x HTTP/1.1\r\n\r\n",
+        b"CONNECT alice:sesame@h:0 HTTP/1.1\r\n\r\n",
+        b"CONNECT alice:sesame@:80 HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_may_be_a_password_is_shown_nowhere(request_bytes: bytes) -> None:
+    [event] = HttpDialect().receive(request_bytes)
+    assert isinstance(event, Refuse)
+    assert "sesame" not in event.reason
+    assert b"sesame" not in event.data

@@ -76,7 +76,7 @@ class ChunkedBody(Body):
     def _state_line_end(self, data: memoryview, content: list[memoryview] | None) -> int:
         line, used = self._lines.receive(data)
         if line:
-            raise HttpError(400, f"a chunk is longer than its size: {show(line)}")
+            raise HttpError(400, "a chunk is longer than its size")
         if line is not None:
             self._lines.renew(SIZE_LINE_LIMIT)
             self._state = self._state_size

@@ -20,6 +20,18 @@ class HttpError(Exception):
         self.reason = reason
 
 
+def show_name(line: bytes) -> str:
+    """The name of a malformed header line, for its value may be a password; "" if it has none."""
+    name, colon, _ = line.partition(b":")
+    is_folded = line[:1].isspace()
+    return f": {show(name.split()[0])}" if colon and name.split() and not is_folded else ""
+
+
+def show_authority(text: str) -> str:
+    """What a client names as HOST:PORT, without a user and a password before it."""
+    return show(text.rpartition("@")[2])
+
+
 def show(text: str | bytes) -> str:
     """What a peer sent, quoted, cut short, and harmless for a log line."""
     quoted = ascii(text[:_SHOWN]).removeprefix("b")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vsocks.http1.errors import HttpError, show
+from vsocks.http1.errors import HttpError, show, show_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,9 @@ def parse_request_line(line: bytes) -> tuple[str, str, Version]:
     """Method, target and version. Raises HttpError."""
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise HttpError(400, f"the request's first line is malformed: {show(line)}")
+        # Only its method: what follows may hold a password.
+        method = show(line.partition(b" ")[0])
+        raise HttpError(400, f"the request's first line is malformed: {method} …")
     method, target, major, minor = (group.decode("ascii") for group in match.groups())
     if (major, minor) not in (("1", "0"), ("1", "1")):
         raise HttpError(505, f"the request is of HTTP version {major}.{minor}, not 1.0 or 1.1")
@@ -100,5 +102,5 @@ def parse_header(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     value = value.strip(b" \t")
     if not colon or not _TOKENS.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise HttpError(400, f"a header line is malformed: {show(line)}")
+        raise HttpError(400, f"a header line is malformed{show_name(line)}")
     return name.decode("ascii"), value.decode("latin-1")

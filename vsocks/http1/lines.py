@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vsocks.http1.errors import HttpError, show
+from vsocks.http1.errors import HttpError, show_name
 
 #: Bytes that are copied at a time in search of a line's end. A line takes from its data no more
 #: than this beyond itself, so that many short ones in one piece cost no more than their bytes.
@@ -63,4 +63,4 @@ class LineReader:
             return line[:-2]
         if self._bare_lf:
             return line[:-1]
-        raise HttpError(400, f"a line ends in LF without CR: {show(line)}")
+        raise HttpError(400, f"a line ends in LF without CR{show_name(line)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vsocks.address import Target, ascii_name, parse_ip
-from vsocks.http1.errors import HttpError, show
+from vsocks.http1.errors import HttpError, show, show_authority
 
 _HTTP_PORT: Final = 80
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
@@ -36,13 +36,13 @@ def parse_authority(text: str, default_port: int | None = None) -> Target:
     """
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
-        raise HttpError(400, f"{show(text)} is not HOST:PORT")
+        raise HttpError(400, f"{show_authority(text)} is not HOST:PORT")
     host, digits = match.groups()
     port = int(digits) if digits else default_port
     if port is None:
-        raise HttpError(400, f"{show(text)} has no port")
+        raise HttpError(400, f"{show_authority(text)} has no port")
     if not 0 < port <= 0xFFFF:
-        raise HttpError(400, f"{show(text)} has no port between 1 and 65535")
+        raise HttpError(400, f"{show_authority(text)} has no port between 1 and 65535")
     return Target(_parse_host(host), port)
 
 
@@ -57,7 +57,7 @@ def _parse_host(text: str) -> str:
     try:
         return ascii_name(text)
     except ValueError:
-        raise HttpError(400, f"{show(text)} is no host name") from None
+        raise HttpError(400, f"{show_authority(text)} is no host name") from None
 
 
 def is_absolute(target: str) -> bool:
@@ -72,7 +72,7 @@ def parse_resource(uri: str) -> Resource:
     """
     scheme = _SCHEME.match(uri)
     if scheme is None:
-        raise HttpError(400, f"{show(uri)} is no URI")
+        raise HttpError(400, "the target is no URI")
     match scheme[1].lower():
         case "http" | "ws":
             # A WebSocket begins as a request like any other (RFC 6455, section 4.1).
@@ -85,7 +85,7 @@ def parse_resource(uri: str) -> Resource:
     assert authority is not None
     user, _, host = authority[0].rpartition("@")
     if not _USER.fullmatch(user):
-        raise HttpError(400, f"{show(user)} is no user information")
+        raise HttpError(400, "the URI has a user or password with characters that may not be in it")
     target = parse_authority(host, _HTTP_PORT)
     path = uri[authority.end() :].partition("#")[0]
     if path.startswith("?"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Final
 
-from vsocks.http1.errors import HttpError, show
+from vsocks.http1.errors import HttpError, show_authority
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.framing import request_body
 from vsocks.http1.hops import max_forwards
@@ -116,7 +116,8 @@ class HttpDialect:
                 raise HttpError(400, "a CONNECT request has no body")
             return Connect(parse_authority(head.target))
         if not is_absolute(head.target):
-            raise HttpError(400, f"the target {show(head.target)} is neither a URI nor a path")
+            target = show_authority(head.target)
+            raise HttpError(400, f"the target {target} is neither a URI nor a path")
         if max_forwards(head) == 0:
             return Refuse(last_hop_answer(head), f"{head.method} is to go no further")
         # What can't be passed on is refused here, not when the caller comes to it.
