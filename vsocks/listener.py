@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.errors import UsageError
-from vsocks.tasks import cancel
+from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ class Listener:
         self._serve = serve
         self._max_clients = max_clients
         self._socket: socket.socket | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = Tasks()
 
     def start(self) -> str:
         """Listen; returns where, as ADDR:PORT. Raises UsageError if the address can't be had."""
@@ -67,12 +67,10 @@ class Listener:
                 if len(self._clients) >= self._max_clients:
                     client.close()
                     continue
-                task = loop.create_task(self._take(client))
-                self._clients.add(task)
-                task.add_done_callback(self._clients.discard)
+                self._clients.start(self._take(client))
         finally:
             self.close()
-            await cancel(*self._clients)
+            await self._clients.cancel()
 
     def close(self) -> None:
         """Listen no more; for a listener that isn't run."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from vsocks.address import Target
 from vsocks.relay import Relay
 from vsocks.reply import DialError
-from vsocks.tasks import cancel
+from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     import socket
@@ -41,20 +40,18 @@ class OpenedStreams:
         self._pool = pool
         self._silence = silence
         self._on_refused = on_refused
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def serve(self, stream: Stream, target: Target, connect: Connect) -> Relay:
         """Connect ``stream`` and relay it; raises BusyError if the pool has no slot."""
         relay = Relay(self._switchboard, self._pool, self._silence)
         relay.adopt(stream)
-        task = asyncio.get_running_loop().create_task(self._serve(relay, target, connect))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._serve(relay, target, connect))
         return relay
 
     async def close(self) -> None:
         """Reset all of them."""
-        await cancel(*self._tasks)
+        await self._tasks.cancel()
 
     async def _serve(self, relay: Relay, target: Target, connect: Connect) -> None:
         """One stream, from its open to its end."""

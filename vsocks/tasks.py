@@ -24,6 +24,31 @@ async def run_until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
+class Tasks:
+    """Tasks that come and go, and who has to see to their end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin one more."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def give_up(self) -> None:
+        """Cancel all of them; they end soon."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def cancel(self) -> None:
+        """Cancel all of them and wait until they have ended."""
+        await cancel(*self._tasks)
+
+
 async def cancel(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait until they have ended; what they raise is of no interest."""
     for task in tasks:

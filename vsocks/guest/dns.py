@@ -28,7 +28,7 @@ from vsocks.dns_message import (
 from vsocks.dns_tcp import receive_message, send_message
 from vsocks.errors import UsageError, VsocksError
 from vsocks.listener import Listener, show, why
-from vsocks.tasks import cancel, run_until_first_ends
+from vsocks.tasks import Tasks, run_until_first_ends
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class DnsListener:
         #: All UDP queries are received here, in turn.
         self._buffer = bytearray(MAX_MESSAGE)
         self._pending = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -98,7 +98,7 @@ class DnsListener:
             await run_until_first_ends(self._receive(self._udp), self._tcp.run())
         finally:
             self.close()
-            await cancel(*self._tasks)
+            await self._tasks.cancel()
 
     def close(self) -> None:
         """Give the port back; for a listener that isn't run."""
@@ -122,10 +122,7 @@ class DnsListener:
         if isinstance(query, Rcode):
             _send_datagram(sock, error_answer(data, query), client)
         elif query is not None and self._pending < self._limits.queries:
-            answering = self._answer_datagram(sock, data, query, client)
-            task = asyncio.get_running_loop().create_task(answering)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._answer_datagram(sock, data, query, client))
 
     async def _answer_datagram(
         self, sock: socket.socket, data: bytes, query: Query, client: Any

@@ -11,7 +11,7 @@ from vsocks.host.datagrams import Association
 from vsocks.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.rate import ConnectRate
 from vsocks.reply import Reply
-from vsocks.tasks import cancel
+from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class Associations:
         self._refused = refused
         self._rate = ConnectRate(limits.rate, burst=max(1, int(limits.rate)))
         self._associations: dict[int, Association] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
     def on_parcel(self, parcel: Parcel) -> None:
@@ -77,7 +77,7 @@ class Associations:
     async def close(self) -> None:
         """End all of them."""
         self.on_lost()
-        await cancel(*self._tasks)
+        await self._tasks.cancel()
 
     def _begin(self, number: int) -> None:
         if number in self._associations:
@@ -89,9 +89,7 @@ class Associations:
             self._switchboard.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
-        task = self._loop.create_task(self._run(association))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._run(association))
         self._switchboard.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> Association:

@@ -19,7 +19,7 @@ from vsocks.address import Target
 from vsocks.datagram_socket import bound_socket, receive_each
 from vsocks.lease import give_back
 from vsocks.reply import DialError
-from vsocks.tasks import cancel, run_until_first_ends
+from vsocks.tasks import Tasks, run_until_first_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class Association:
         self._allowed: OrderedDict[tuple[IPAddress, int], None] = OrderedDict()
         #: What names were found to be, and until when.
         self._names: OrderedDict[Target, tuple[IPAddress, float]] = OrderedDict()
-        self._look_ups: set[asyncio.Task[None]] = set()
+        self._look_ups = Tasks()
         self._over = asyncio.Event()
         self._passed = 0
         self._dropped = 0
@@ -88,9 +88,7 @@ class Association:
             # Allowed by its name, which the address alone may not be.
             self._send_to(ip, target.port, data)
         elif len(self._look_ups) < _LOOK_UPS:
-            task = self._loop.create_task(self._look_up_and_send(target, bytes(data)))
-            self._look_ups.add(task)
-            task.add_done_callback(self._look_ups.discard)
+            self._look_ups.start(self._look_up_and_send(target, bytes(data)))
         else:
             self._dropped += 1
 
@@ -114,7 +112,7 @@ class Association:
         try:
             await run_until_first_ends(*receivers, self._watch(idle), self._wait_for_end())
         finally:
-            await cancel(*self._look_ups)
+            await self._look_ups.cancel()
             self._close_sockets()
             log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
             await give_back(self._pool, self._slot, *self._sockets.values())

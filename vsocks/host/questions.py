@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.host.lookup import LookUpError
 from vsocks.parcels import Ask, Tell, Topic
 from vsocks.reply import Reply
-from vsocks.tasks import cancel
+from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ class Questions:
         self._look_up = look_up
         self._nameserver = nameserver
         self._refused = refused
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def on_ask(self, ask: Ask) -> None:
         """The guest has a question."""
@@ -44,19 +43,15 @@ class Questions:
             self._refused(f"{_LIMIT} questions are open")
             self._tell(ask.question, Reply.GENERAL_FAILURE)
             return
-        work = self._answer(ask.question, ask.topic, bytes(ask.data))
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._answer(ask.question, ask.topic, bytes(ask.data)))
 
     def on_lost(self) -> None:
         """The session is over: nobody waits for answers."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.give_up()
 
     async def close(self) -> None:
         """Answer nothing more."""
-        await cancel(*self._tasks)
+        await self._tasks.cancel()
 
     async def _answer(self, question: int, topic: int, data: bytes) -> None:
         try:
