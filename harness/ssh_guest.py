@@ -6,11 +6,12 @@ import io
 import tarfile
 import time
 from abc import abstractmethod
+from dataclasses import replace
 from itertools import count
 from typing import Self
 
 from harness.guest import Guest, GuestProcess, Result
-from harness.ssh import SSH, Access
+from harness.ssh import FIRST_ANSWER_SECONDS, SSH, Access
 from harness.transcript import Transcript
 
 
@@ -18,7 +19,7 @@ class SSHGuest(Guest):
     """A connection by SSH; commands run in the account's shell."""
 
     def __init__(self, access: Access) -> None:
-        self.access = access
+        self._access = access
         self._ssh = SSH(access)
         self._numbers = count(1)
 
@@ -35,6 +36,16 @@ class SSHGuest(Guest):
     def reconnect(self) -> None:
         """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
         self._ssh.connect()
+
+    def go_through(self, port: int, timeout: float = FIRST_ANSWER_SECONDS) -> None:
+        """Reach the guest by another port of this machine from now on.
+
+        Raises ConnectionError, and leaves things as they are, if nobody answers there in time.
+        """
+        access = replace(self._access, port=port)
+        ssh = SSH(access, timeout)
+        self._ssh.close()
+        self._ssh, self._access = ssh, access
 
     def run(self, command: str, *, timeout: float = 60) -> Result:
         """Run a command line; `timeout` is for each wait for a sign of life."""

@@ -122,6 +122,18 @@ def service(machine: Running) -> str:
     return ", ".join(seen)
 
 
+def system_proxy(machine: Running) -> str:
+    """Windows' own settings, as a proxy and as a PAC file, and back to what was there."""
+    guest = guest_of(machine)
+    before = guest.succeed("netsh winhttp show proxy")
+    for options in ((), ("--pac",)):
+        for action, status in (("on", 0), ("status", 0), ("off", 0), ("status", 1)):
+            done = guest.system_proxy(action, *(options if action == "on" else ()))
+            assert done.status == status, done
+    assert guest.succeed("netsh winhttp show proxy") == before
+    return "on, off, and as before"
+
+
 def has_state(guest: WindowsGuest, state: str) -> bool:
     """Whether the service is in this state; empty if it must not exist."""
     return guest.service_state() == state
@@ -172,6 +184,7 @@ CHECKS: list[Check[Running]] = [
     Check("no way out by the management NIC", no_way_out),
     Check("vsocks-guest.exe listens", daemon),
     Check("vsocks-guest.exe as a service", service),
+    Check("system-proxy on and off (WinINET, WinHTTP, PAC)", system_proxy),
     Check("a snapshot saved and loaded (hv_* flags, AHCI, e1000e)", snapshot),
     Check("reset: no repair screen, the port and sshd again", reset),
     Check("collecting logs", logs),

@@ -126,6 +126,10 @@ class WindowsGuest(SSHGuest):
         """install, start, stop, status or uninstall the daemon as a service."""
         return self.run(command_line(PROGRAM, "service", action, *arguments), timeout=120)
 
+    def system_proxy(self, action: str, *arguments: str) -> Result:
+        """on, off, status or show: the settings by which Windows' programs find the proxy."""
+        return self.run(command_line(PROGRAM, "system-proxy", action, *arguments))
+
     def service_state(self) -> str:
         """RUNNING, STOPPED, START_PENDING…, or an empty string when there is no such service."""
         return service_state_in(self.run(f"sc query {SERVICE}").stdout)

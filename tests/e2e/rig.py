@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -95,9 +95,11 @@ class Rig:
         daemon.log.wait("channel open", timeout=SOON)
         return daemon
 
-    def start_both(self) -> tuple[GuestProcess, HostProcess]:
+    def start_both(
+        self, guest_options: Sequence[str] = (), host_options: Sequence[str] = ()
+    ) -> tuple[GuestProcess, HostProcess]:
         """Start both daemons and wait for a session between them."""
-        guest, host = self.start_guest(), self.start_host()
+        guest, host = self.start_guest(*guest_options), self.start_host(*host_options)
         guest.log.wait(UP, timeout=SOON)
         host.log.wait(UP, timeout=SOON)
         return guest, host
