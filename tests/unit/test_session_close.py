@@ -15,12 +15,6 @@ pytestmark = pytest.mark.unit
 DONE, RESET = CloseCode.DONE, CloseCode.RESET
 
 
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host."""
-    return Peer(Role.HOST)
-
-
 # -- the end of one direction --------------------------------------------------------------
 
 

@@ -25,12 +25,6 @@ from vsocks.messages import (
 pytestmark = pytest.mark.unit
 
 
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host."""
-    return Peer(Role.HOST)
-
-
 # -- frames --------------------------------------------------------------------------------
 
 

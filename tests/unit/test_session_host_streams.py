@@ -19,18 +19,6 @@ FIRST = FIRST_HOST_ID
 BOUND = Target("127.0.0.1", 3389)
 
 
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host, which opens."""
-    return Peer(Role.HOST)
-
-
-@pytest.fixture
-def host() -> Peer:
-    """The peer of a guest, which is asked."""
-    return Peer(Role.GUEST)
-
-
 # -- opens and their answers ---------------------------------------------------------------
 
 

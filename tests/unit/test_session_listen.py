@@ -8,7 +8,6 @@ from tests.unit.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.events import Answered, Closed, Data, ListeningAt, Opened
-from vsocks.handshake import Role
 from vsocks.messages import Close, CloseCode, Listen, Listening, Open, OpenResult
 from vsocks.streams import Stream
 
@@ -18,18 +17,6 @@ RESET = CloseCode.RESET
 #: Where the host waits, and who comes.
 PLACE = Target("198.51.100.7", 40000)
 VISITOR = Target("192.0.2.9", 20)
-
-
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host, which listens."""
-    return Peer(Role.HOST)
-
-
-@pytest.fixture
-def host() -> Peer:
-    """The peer of a guest, which asks."""
-    return Peer(Role.GUEST)
 
 
 def asked(guest: Peer) -> Stream:

@@ -8,24 +8,11 @@ from tests.unit.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.events import Answered, Closed
-from vsocks.handshake import Role
 from vsocks.messages import Close, CloseCode, Credit, End, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 
 RESET = CloseCode.RESET
-
-
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host."""
-    return Peer(Role.HOST)
-
-
-@pytest.fixture
-def host() -> Peer:
-    """The peer of a guest."""
-    return Peer(Role.GUEST)
 
 
 def test_an_open_takes_the_lowest_free_slot_and_names_the_target(host: Peer) -> None:

@@ -13,18 +13,6 @@ from vsocks.messages import Ack, Close, Credit, End, Message, Open, OpenResult
 pytestmark = pytest.mark.unit
 
 
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host: what a guest may and may not do."""
-    return Peer(Role.HOST)
-
-
-@pytest.fixture
-def host() -> Peer:
-    """The peer of a guest: what a host may and may not do."""
-    return Peer(Role.GUEST)
-
-
 # -- streams -------------------------------------------------------------------------------
 
 
