@@ -14,14 +14,15 @@ from tests.integration.support.http_server import ServerConnection, describe, re
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.targets import closed_port, silent_port
 from tests.integration.support.transfer import reset
-from tests.integration.support.waiting import eventually
+from tests.integration.support.waiting import DEADLINE, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 
 def wait_served(pair: Pair, where: str) -> None:
     """Wait until a request is served: its slot is free."""
-    eventually(lambda: _assert_served(pair, where))
+    # Sooner than a Holder would let go by itself.
+    eventually(lambda: _assert_served(pair, where), deadline=DEADLINE / 2)
 
 
 def _assert_served(pair: Pair, where: str) -> None:

@@ -66,6 +66,8 @@ class Forwarder:
         #: What the client has sent, and nobody has looked at.
         self._kept = b""
         self._client_ended = False
+        #: How long the server may be silent, while it is waited for.
+        self._patience: asyncio.Timeout | None = None
         #: The request that is under way, and whether it goes where one has gone before.
         self._request: Forward | None = None
         self._exchange: Exchange | None = None
@@ -178,7 +180,7 @@ class Forwarder:
         if not self._kept:
             self._kept = await self._connection.read()
             if not self._kept:
-                self._client_ended = True
+                self._end_client()
                 exchange.client_ended()
                 conduit.end()
 
@@ -195,13 +197,23 @@ class Forwarder:
             conduit.consumed(used)
 
     async def _received(self, conduit: Conduit) -> memoryview:
+        """What the server sends next; a client that has ended doesn't wait for it as long."""
         silence = self._gateway.limits.silence
         seconds = silence.half_closed if self._client_ended else silence.idle
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as self._patience:
                 return await conduit.receive()
         except TimeoutError:
-            raise HttpError(504, f"the server was silent for {seconds:g} s") from None
+            raise HttpError(504, "the server was silent for too long") from None
+        finally:
+            self._patience = None
+
+    def _end_client(self) -> None:
+        """The client sends no more: maybe it has left."""
+        self._client_ended = True
+        if self._patience is not None:
+            seconds = self._gateway.limits.silence.half_closed
+            self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
 
     # -- an upgrade ------------------------------------------------------------------------
 
@@ -213,7 +225,8 @@ class Forwarder:
         while not self._client_ended:
             data = self._kept or await self._connection.read()
             self._kept = b""
-            self._client_ended = not data
+            if not data:
+                self._end_client()
             await conduit.send(memoryview(data))
         with contextlib.suppress(HttpError):
             exchange.client_ended()
