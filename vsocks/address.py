@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -54,6 +55,12 @@ class Target:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def target_of(address: tuple[Any, ...]) -> Target:
+    """A socket's address as a target; the scope of an IPv6 one is this machine's alone."""
+    host, port = address[:2]
+    return Target(host.partition("%")[0], port)
 
 
 @lru_cache(maxsize=1024)

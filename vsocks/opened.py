@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from vsocks.address import Target
 from vsocks.relay import Relay
 from vsocks.reply import DialError
 from vsocks.tasks import Tasks
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
 
+    from vsocks.address import Target
     from vsocks.pool import Pool
     from vsocks.relay import Silence
     from vsocks.streams import Stream
@@ -70,9 +70,3 @@ class OpenedStreams:
             log.debug("%s: the connection failed: %s", target, error.strerror)
         else:
             log.debug("%s: closed%s", target, f" ({relay.aborted})" if relay.aborted else "")
-
-
-def bound_address(connection: socket.socket) -> Target:
-    """Our own end of a connection."""
-    host, port = connection.getsockname()[:2]
-    return Target(host.partition("%")[0], port)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip
+from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
 from vsocks.errors import BusyError, NotSupportedError, SessionLostError
 from vsocks.guest.connection import ClientConnection
 from vsocks.guest.datagrams import ClientDatagrams
@@ -73,7 +73,8 @@ class Client:
                         await self._connection.send_last(b"")
                     return following
                 case ShowPage(head):
-                    page = local_page(head, self._gateway.status(self._address()))
+                    here = target_of(self._connection.socket.getsockname())
+                    page = local_page(head, self._gateway.status(here))
                     await self._connection.send_last(page)
                 case Connect(target):
                     await self._connect(target)
@@ -224,11 +225,6 @@ class Client:
 
     async def _reply(self, reply: int, bound: Target | None) -> None:
         await self._connection.send(self._greeting.reply(reply, bound))
-
-    def _address(self) -> Target:
-        """Where the client has found us."""
-        host, port = self._connection.socket.getsockname()[:2]
-        return Target(host.partition("%")[0], port)
 
     async def _refuse(self, reply: int, reason: str = "", *, busy: bool = False) -> None:
         """Tell the client why not, if it can still be told."""

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
-from vsocks.address import Target
+from vsocks.address import Target, target_of
 from vsocks.datagram_socket import bound_socket, receive_each
 from vsocks.lease import give_back
 from vsocks.proxy.association import ClientLock
@@ -70,8 +70,7 @@ class ClientDatagrams:
     @property
     def address(self) -> Target:
         """Where the client sends its datagrams."""
-        host, port = self._socket.getsockname()[:2]
-        return Target(host.partition("%")[0], port)
+        return target_of(self._socket.getsockname())
 
     async def run(self) -> None:
         """Relay until the client or the host ends it, or nothing has moved for long."""

@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vsocks.opened import bound_address
+from vsocks.address import target_of
 from vsocks.reply import DialError, reply_for_error
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Exposed:
                 await asyncio.get_running_loop().sock_connect(
                     connection, (target.host, target.port)
                 )
-            return connection, bound_address(connection)
+            return connection, target_of(connection.getsockname())
         except OSError as error:
             connection.close()
             raise DialError(reply_for_error(error), f"{target}: {_reason(error)}") from None

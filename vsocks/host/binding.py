@@ -11,7 +11,7 @@ import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import Target
+from vsocks.address import Target, target_of
 from vsocks.reply import DialError, Reply, reply_for_error
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ async def _accept_from(
     loop = asyncio.get_running_loop()
     while True:
         connection, address = await loop.sock_accept(listener)
-        host = address[0].partition("%")[0]
-        if ip_address(host) in expected:
+        came = target_of(address)
+        if came.ip in expected:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection, Target(host, address[1])
+            return connection, came
         connection.close()
         await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vsocks.address import target_of
 from vsocks.endpoint import EndpointConfig
 from vsocks.errors import BusyError
 from vsocks.handshake import Offer, Role
@@ -24,7 +25,7 @@ from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
 from vsocks.link import Link
-from vsocks.opened import OpenedStreams, bound_address
+from vsocks.opened import OpenedStreams
 from vsocks.parcels import Ask
 from vsocks.pool import Pool
 from vsocks.rate import ConnectRate
@@ -152,7 +153,7 @@ class Host:
 
     async def _dial(self, target: Target) -> tuple[socket.socket, Target]:
         connection = await self._dialer.dial(target)
-        return connection, bound_address(connection)
+        return connection, target_of(connection.getsockname())
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or a question has come."""

@@ -12,10 +12,9 @@ import contextlib
 import logging
 import socket
 from collections import OrderedDict
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.address import Target
+from vsocks.address import target_of
 from vsocks.datagram_socket import bound_socket, receive_each
 from vsocks.lease import give_back
 from vsocks.reply import DialError
@@ -24,7 +23,7 @@ from vsocks.tasks import Tasks, run_until_first_ends
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vsocks.address import IPAddress
+    from vsocks.address import IPAddress, Target
     from vsocks.host.dial import Dialer
     from vsocks.pool import Pool
 
@@ -37,8 +36,6 @@ _NAMES: Final = 64
 _NAME_SECONDS: Final = 30.0
 #: Datagrams that wait for the address of their name.
 _LOOK_UPS: Final = 16
-#: Datagrams taken from a socket in one go before others have a turn.
-_IN_A_ROW: Final = 16
 
 
 class Association:
@@ -162,8 +159,8 @@ class Association:
     # -- to the guest ----------------------------------------------------------------------
 
     def _pass_on(self, data: memoryview, source: Any) -> None:
-        host = source[0].partition("%")[0]
-        if ip_address(host) in self._peers and self._deliver(Target(host, source[1]), data):
+        sender = target_of(source)
+        if sender.ip in self._peers and self._deliver(sender, data):
             self._passed += 1
         else:
             self._dropped += 1

@@ -17,7 +17,6 @@ from typing import Final
 
 from vsocks.windows.texts import Given, checked, taken
 
-WINHTTP_ACCESS_TYPE_NO_PROXY: Final = 1
 WINHTTP_ACCESS_TYPE_NAMED_PROXY: Final = 3
 
 _winhttp = ctypes.WinDLL("winhttp", use_last_error=True)
