@@ -1,6 +1,6 @@
 """``python -m vsocks``."""
 
-from vsocks.cli import main
+from vsocks.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -72,6 +72,17 @@ def parse_ip(text: str) -> IPAddress | None:
         return None
 
 
+def pointed_at(name: str) -> IPAddress | None:
+    """The address whose name is asked for under ``name``: 10.0.0.1 for 1.0.0.10.in-addr.arpa."""
+    labels = name.lower().split(".")
+    parts, zone = labels[-3::-1], labels[-2:]
+    if zone == ["in-addr", "arpa"] and len(parts) == 4:
+        return parse_ip(".".join(parts))
+    if zone == ["ip6", "arpa"] and len(parts) == 32 and all(len(part) == 1 for part in parts):
+        return parse_ip(":".join("".join(parts[at : at + 4]) for at in range(0, 32, 4)))
+    return None
+
+
 def ascii_name(name: str) -> str:
     """``name`` as it goes into a look-up, internationalised names in their ``xn--`` form.
 

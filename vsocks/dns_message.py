@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import parse_ip
-
 if TYPE_CHECKING:
-    from vsocks.address import IPAddress
+    pass
 
 #: Bytes of the longest query that is passed on: a name is 255 at most, EDNS adds some options.
 MAX_QUERY: Final = 4096
@@ -192,17 +190,6 @@ def fitted(answer: bytes, size: int) -> bytes:
     if _HEADER.size + len(asked) + len(tail) > size:
         tail = b""
     return _HEADER.pack(number, flags | _TRUNCATED, 1, 0, 0, 1 if tail else 0) + asked + tail
-
-
-def pointed_at(name: str) -> IPAddress | None:
-    """The address whose name is asked for under ``name``: 10.0.0.1 for 1.0.0.10.in-addr.arpa."""
-    labels = name.lower().split(".")
-    parts, zone = labels[-3::-1], labels[-2:]
-    if zone == ["in-addr", "arpa"] and len(parts) == 4:
-        return parse_ip(".".join(parts))
-    if zone == ["ip6", "arpa"] and len(parts) == 32 and all(len(part) == 1 for part in parts):
-        return parse_ip(":".join("".join(parts[at : at + 4]) for at in range(0, 32, 4)))
-    return None
 
 
 def _asked(message: bytes) -> tuple[str, int, int] | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from tests.unit.peer import queued, waiting_parcels
 from vsocks.address import Target
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
 from vsocks.errors import BusyError, NotSupportedError
-from vsocks.events import (
+from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
+from vsocks.protocol.events import (
     Answered,
     Closed,
     Data,
@@ -27,14 +27,14 @@ from vsocks.events import (
     SessionLost,
     SessionUp,
 )
-from vsocks.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
-from vsocks.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
-from vsocks.mailbox import TOTAL_BYTES
-from vsocks.messages import CloseCode
-from vsocks.original import STALL_TIMEOUT, OriginalSession
-from vsocks.parcels import Ask, Associate, Associated, Datagram, Dissociate, Parcel, Tell
-from vsocks.session import Session
-from vsocks.streams import Stream
+from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
+from vsocks.protocol.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
+from vsocks.protocol.mailbox import TOTAL_BYTES
+from vsocks.protocol.messages import CloseCode
+from vsocks.protocol.original import STALL_TIMEOUT, OriginalSession
+from vsocks.protocol.parcels import Ask, Associate, Associated, Datagram, Dissociate, Parcel, Tell
+from vsocks.protocol.session import Session
+from vsocks.protocol.streams import Stream
 
 STREAMS = 4
 WINDOW = 2048

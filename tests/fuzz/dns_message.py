@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.feed import Feed
+from vsocks.address import pointed_at
 from vsocks.dns_message import (
     MAX_UDP_SIZE,
     MIN_UDP_SIZE,
@@ -13,12 +14,11 @@ from vsocks.dns_message import (
     id_of,
     is_answer_to,
     is_truncated,
-    pointed_at,
     rcode_of,
     read_query,
     with_id,
 )
-from vsocks.policy import Policy
+from vsocks.policy.policy import Policy
 
 QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01"
 

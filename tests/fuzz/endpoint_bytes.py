@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.fuzz.arena import ACTIONS, TARGET, THEIRS, Arena
 from tests.fuzz.feed import Feed
 from vsocks.address import encode_address
-from vsocks.endpoint import Wire
-from vsocks.frames import HEADER
-from vsocks.handshake import HELLO_SIZE, PROBE, Hello, Offer, Role
+from vsocks.protocol.endpoint import Wire
+from vsocks.protocol.frames import HEADER
+from vsocks.protocol.handshake import HELLO_SIZE, PROBE, Hello, Offer, Role
 
 WIRES = list(Wire)
 #: Streams that are open in a session which stands at the beginning.

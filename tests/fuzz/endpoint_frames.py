@@ -10,11 +10,11 @@ import struct
 
 from tests.fuzz.arena import ACTIONS, STREAMS, Arena
 from tests.fuzz.feed import Feed
-from vsocks.endpoint import Wire
-from vsocks.frames import FIRST_HOST_ID, MAX_PAYLOAD
-from vsocks.handshake import ALL_FEATURES, MIN_MAX_FRAME, Feature, Role
-from vsocks.messages import Kind
-from vsocks.parcels import ParcelKind
+from vsocks.protocol.endpoint import Wire
+from vsocks.protocol.frames import FIRST_HOST_ID, MAX_PAYLOAD
+from vsocks.protocol.handshake import ALL_FEATURES, MIN_MAX_FRAME, Feature, Role
+from vsocks.protocol.messages import Kind
+from vsocks.protocol.parcels import ParcelKind
 
 AnyKind = Kind | ParcelKind
 KINDS: list[AnyKind] = [*Kind, *ParcelKind]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.fuzz.feed import Feed
 from vsocks.address import Target, encode_address
 from vsocks.http1.exchange import Exchange
-from vsocks.http1.local import Status, local_page
 from vsocks.proxy.http import HttpDialect
+from vsocks.proxy.local import Status, local_page
 from vsocks.proxy.requests import Connect, Event, Forward, Refuse, ShowPage
 from vsocks.proxy.users import NO_USERS, User, Users
 from vsocks.reply import Reply

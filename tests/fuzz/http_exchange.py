@@ -6,6 +6,7 @@ from tests.fuzz.feed import Feed
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.head import RequestHead
+from vsocks.proxy.pages import exchange_failure
 
 LIMIT = 500
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
@@ -42,7 +43,7 @@ def check_failure(exchange: Exchange, error: HttpError, got: bytes) -> None:
     """There is a page for a client that has no response yet, and nothing goes on."""
     assert error.reason.isprintable()
     assert not exchange.client_stays
-    page = exchange.failure(error.status, error.reason)
+    page = exchange_failure(exchange, error.status, error.reason)
     assert bool(page) == is_unanswered(got)
 
 

@@ -7,8 +7,8 @@ import struct
 from tests.fuzz.arena import ACTIONS, STREAMS, TARGET, Arena
 from tests.fuzz.feed import Feed
 from vsocks.address import encode_address
-from vsocks.endpoint import Wire
-from vsocks.handshake import Role
+from vsocks.protocol.endpoint import Wire
+from vsocks.protocol.handshake import Role
 
 REQUEST = encode_address(TARGET)
 

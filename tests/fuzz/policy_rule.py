@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from tests.fuzz.feed import Feed
-from vsocks.policy import Policy
-from vsocks.rules import VALID_FORMS, Rule, RuleError, Verb
+from vsocks.policy.policy import Policy
+from vsocks.policy.rules import VALID_FORMS, Rule, RuleError, Verb
 
 NAMES = [None, "example.com", "a.example.com", "EXAMPLE.com.", "localhost"]
 

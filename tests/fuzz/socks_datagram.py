@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz.feed import Feed
 from vsocks.address import Target, encode_address
-from vsocks.proxy.association import ClientLock
-from vsocks.proxy.udp import LONGEST_HEADER, Malformed, encode_header, parse_datagram
+from vsocks.proxy.udp import LONGEST_HEADER, ClientLock, Malformed, encode_header, parse_datagram
 
 CLIENT = "127.0.0.1"
 HOSTS = [

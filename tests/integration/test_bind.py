@@ -25,11 +25,11 @@ from vsocks.address import Target
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
-from vsocks.policy import Policy, Rule
-from vsocks.pool import Pool
-from vsocks.relay import Relay, Silence
+from vsocks.mux.pool import Pool
+from vsocks.mux.relay import Relay, Silence
+from vsocks.mux.switchboard import Switchboard
+from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import DialError
-from vsocks.switchboard import Switchboard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

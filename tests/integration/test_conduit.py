@@ -10,15 +10,15 @@ import pytest
 
 from tests.integration.support.no_service import NoService
 from vsocks.address import Target
+from vsocks.aio.tasks import cancel
 from vsocks.channel import open_source, parse_spec
-from vsocks.conduit import Conduit
-from vsocks.endpoint import EndpointConfig, Wire
-from vsocks.handshake import Role
-from vsocks.link import Link
-from vsocks.pool import Pool
+from vsocks.mux.byte_stream import Conduit
+from vsocks.mux.link import Link
+from vsocks.mux.pool import Pool
+from vsocks.mux.switchboard import Switchboard
+from vsocks.protocol.endpoint import EndpointConfig, Wire
+from vsocks.protocol.handshake import Role
 from vsocks.reply import Reply
-from vsocks.switchboard import Switchboard
-from vsocks.tasks import cancel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

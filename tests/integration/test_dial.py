@@ -19,7 +19,7 @@ from aiohappyeyeballs import AddrInfoType
 from vsocks.address import Target
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
-from vsocks.policy import Policy, Rule
+from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import DialError, Reply
 
 pytestmark = pytest.mark.integration

@@ -24,7 +24,7 @@ from vsocks.address import Target
 from vsocks.errors import BusyError, SessionLostError, UsageError
 from vsocks.guest.dns import Ask, DnsLimits, DnsListener
 from vsocks.host.nameserver import Nameserver
-from vsocks.policy import Policy, Rule
+from vsocks.policy.policy import Policy, Rule
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -15,7 +15,7 @@ from aiohappyeyeballs import AddrInfoType
 from tests.integration.support.waiting import DEADLINE
 from vsocks.host.lookup import LookUp, LookUpError
 from vsocks.host.resolve import Resolver, ResolverBusy
-from vsocks.policy import Policy, Rule
+from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]

@@ -28,7 +28,7 @@ from vsocks.dns_message import Rcode, rcode_of, with_id
 from vsocks.errors import UsageError
 from vsocks.host.nameserver import Nameserver
 from vsocks.host.resolv_conf import ResolvConf, nameservers_in, parse_nameserver
-from vsocks.policy import Policy, Rule
+from vsocks.policy.policy import Policy, Rule
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

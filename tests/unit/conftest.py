@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.peer import Peer
-from vsocks.handshake import Role
+from vsocks.protocol.handshake import Role
 
 HERE = Path(__file__).parent
 LINUX_ONLY = {

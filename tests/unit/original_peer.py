@@ -14,10 +14,10 @@ from __future__ import annotations
 import struct
 
 from tests.unit.peer import kept
-from vsocks.events import Event, Opened
-from vsocks.handshake import Role
-from vsocks.original import OriginalSession
-from vsocks.streams import Stream
+from vsocks.protocol.events import Event, Opened
+from vsocks.protocol.handshake import Role
+from vsocks.protocol.original import OriginalSession
+from vsocks.protocol.streams import Stream
 
 STREAMS = 4
 WINDOW = 0xFFFF

@@ -8,13 +8,21 @@ from dataclasses import replace
 from enum import Enum
 
 from vsocks.address import Target
-from vsocks.events import Data, Event, Opened, ParcelCame
-from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
-from vsocks.handshake import Offer, Role
-from vsocks.messages import Ack, Message, Open, OpenResult, Ping, decode_message, encode_message
-from vsocks.parcels import Ask, Datagram, Tell
-from vsocks.session import Session
-from vsocks.streams import Stream
+from vsocks.protocol.events import Data, Event, Opened, ParcelCame
+from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import (
+    Ack,
+    Message,
+    Open,
+    OpenResult,
+    Ping,
+    decode_message,
+    encode_message,
+)
+from vsocks.protocol.parcels import Ask, Datagram, Tell
+from vsocks.protocol.session import Session
+from vsocks.protocol.streams import Stream
 
 OURS, THEIRS = 1111, 2222
 WINDOW = 4096

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vsocks.address import Target
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
 from vsocks.errors import BusyError
-from vsocks.events import (
+from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.protocol.events import (
     Answered,
     Closed,
     Data,
@@ -31,11 +31,11 @@ from vsocks.events import (
     SessionLost,
     SessionUp,
 )
-from vsocks.handshake import Offer, Role
-from vsocks.messages import CloseCode
-from vsocks.parcels import Ask, Datagram, Parcel, Tell
-from vsocks.session import Session
-from vsocks.streams import Stream
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import CloseCode
+from vsocks.protocol.parcels import Ask, Datagram, Parcel, Tell
+from vsocks.protocol.session import Session
+from vsocks.protocol.streams import Stream
 
 PORT = 80
 #: What comes before the text of a letter: both nonces, sender, association, number, size.

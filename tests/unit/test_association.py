@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.dialects import ports, targets
 from vsocks.address import Target
-from vsocks.proxy.association import ClientLock
+from vsocks.proxy.udp import ClientLock
 
 pytestmark = pytest.mark.unit
 

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsocks.address import pointed_at
 from vsocks.dns_message import (
     MAX_QUERY,
     MAX_UDP_SIZE,
@@ -28,7 +29,6 @@ from vsocks.dns_message import (
     id_of,
     is_answer_to,
     is_truncated,
-    pointed_at,
     rcode_of,
     read_query,
     with_id,

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.world import World
-from vsocks.frames import FIRST_HOST_ID
-from vsocks.handshake import Offer, Role
+from vsocks.protocol.frames import FIRST_HOST_ID
+from vsocks.protocol.handshake import Offer, Role
 
 pytestmark = pytest.mark.unit
 

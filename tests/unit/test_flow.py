@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.errors import ProtocolError
-from vsocks.flow import MAX_LIMIT, MAX_WAIT, MIN_LIMIT, Flight
+from vsocks.protocol.flow import MAX_LIMIT, MAX_WAIT, MIN_LIMIT, Flight
 
 pytestmark = pytest.mark.unit
 

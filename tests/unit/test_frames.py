@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from vsocks.address import Target
 from vsocks.errors import ProtocolError
-from vsocks.frames import epoch_of
-from vsocks.messages import (
+from vsocks.protocol.frames import epoch_of
+from vsocks.protocol.messages import (
     Ack,
     Close,
     Credit,
@@ -28,7 +28,7 @@ from vsocks.messages import (
     decode_message,
     encode_message,
 )
-from vsocks.parcels import ParcelKind
+from vsocks.protocol.parcels import ParcelKind
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from vsocks.frames import CONTROL_ID, HEADER
-from vsocks.handshake import (
+from vsocks.protocol.frames import CONTROL_ID, HEADER
+from vsocks.protocol.handshake import (
     FIRST_RETRY,
     LAST_RETRY,
     PROBE,

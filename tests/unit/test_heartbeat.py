@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsocks.heartbeat import Heartbeat
+from vsocks.protocol.heartbeat import Heartbeat
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.frames import CONTROL_ID, HEADER
-from vsocks.handshake import (
+from vsocks.protocol.frames import CONTROL_ID, HEADER
+from vsocks.protocol.handshake import (
     HELLO_SIZE,
     MAGIC,
     MIN_MAX_FRAME,

@@ -8,6 +8,7 @@ from tests.unit.http_pieces import an_exchange, head_and_body, serve
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange, Passed
 from vsocks.http1.head import RequestHead
+from vsocks.proxy.pages import exchange_failure
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +45,7 @@ def test_a_server_that_ends_without_an_answer_is_told_of_by_a_page(sent: bytes) 
     with pytest.raises(HttpError) as raised:
         served.server_ended()
     assert raised.value.status == 502
-    page = served.failure(502, raised.value.reason)
+    page = exchange_failure(served, 502, raised.value.reason)
     assert page.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
     assert b"without a response" in page or b"within the head" in page
     assert not served.client_stays
@@ -64,7 +65,7 @@ def test_a_client_that_has_a_part_of_the_response_gets_no_page(sent: bytes) -> N
     serve(served, sent)
     with pytest.raises(HttpError, match="within its response"):
         served.server_ended()
-    assert served.failure(502, "") == b""
+    assert exchange_failure(served, 502, "") == b""
     assert not served.is_complete
     assert not served.client_stays
 
@@ -87,7 +88,7 @@ def test_a_server_that_speaks_no_proper_http_is_told_of_by_a_page(sent: bytes) -
         served.from_server(memoryview(sent))
     assert raised.value.status == 502
     assert raised.value.reason.isprintable()
-    assert served.failure(502, raised.value.reason).startswith(b"HTTP/1.1 502 ")
+    assert exchange_failure(served, 502, raised.value.reason).startswith(b"HTTP/1.1 502 ")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -97,11 +98,11 @@ def test_a_response_whose_length_is_nonsense_leaves_the_exchange_incomplete(meth
         served.from_server(memoryview(b"HTTP/1.1 200 OK\r\nContent-Length: $5\r\n\r\n"))
     assert not served.is_complete
     assert not served.client_stays
-    assert served.failure(502, "").startswith(b"HTTP/1.1 502 ")
+    assert exchange_failure(served, 502, "").startswith(b"HTTP/1.1 502 ")
 
 
 def test_a_page_for_head_has_no_body() -> None:
-    page = an_exchange(method="HEAD").failure(504, "late")
+    page = exchange_failure(an_exchange(method="HEAD"), 504, "late")
     assert page.startswith(b"HTTP/1.1 504 ")
     assert page.endswith(b"\r\n\r\n")
 

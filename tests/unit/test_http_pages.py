@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.unit.http_pieces import ask_h11
 from vsocks.address import Target
 from vsocks.http1.head import RequestHead
-from vsocks.http1.local import Status, local_page, proxy_pac
-from vsocks.http1.pages import failure_page, status_for
+from vsocks.proxy.local import Status, local_page, proxy_pac
+from vsocks.proxy.pages import failure_page, status_for
 from vsocks.reply import Reply
 
 pytestmark = pytest.mark.unit

@@ -10,6 +10,7 @@ import pytest
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange
 from vsocks.proxy.http import HttpDialect
+from vsocks.proxy.pages import exchange_failure
 from vsocks.proxy.requests import Forward, Refuse
 
 pytestmark = pytest.mark.unit
@@ -138,7 +139,7 @@ def test_a_chunk_that_can_be_read_in_two_ways_ends_the_exchange(chunk: bytes) ->
     with pytest.raises(HttpError) as raised:
         exchange.from_client(memoryview(leftover))
     assert raised.value.status == 400
-    assert exchange.failure(400, raised.value.reason).startswith(b"HTTP/1.1 400 ")
+    assert exchange_failure(exchange, 400, raised.value.reason).startswith(b"HTTP/1.1 400 ")
     assert not exchange.client_stays
     assert not exchange.server_stays
 
@@ -170,4 +171,4 @@ def test_a_response_of_doubtful_length_becomes_an_error(headers: bytes) -> None:
     with pytest.raises(HttpError) as raised:
         exchange.from_server(memoryview(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\nhello"))
     assert raised.value.status == 502
-    assert exchange.failure(502, raised.value.reason).startswith(b"HTTP/1.1 502 ")
+    assert exchange_failure(exchange, 502, raised.value.reason).startswith(b"HTTP/1.1 502 ")

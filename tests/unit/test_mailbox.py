@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.address import Target
-from vsocks.mailbox import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES, Mailbox
-from vsocks.parcels import (
+from vsocks.protocol.mailbox import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES, Mailbox
+from vsocks.protocol.parcels import (
     Ask,
     Associate,
     Associated,

@@ -7,9 +7,9 @@ import pytest
 from tests.unit.original_peer import BY_IP, BY_IPV6, BY_NAME, STREAMS, OriginalPeer, packet
 from vsocks.address import Target
 from vsocks.errors import BusyError
-from vsocks.events import Closed, Data, Opened
-from vsocks.handshake import Role
-from vsocks.messages import CloseCode
+from vsocks.protocol.events import Closed, Data, Opened
+from vsocks.protocol.handshake import Role
+from vsocks.protocol.messages import CloseCode
 
 pytestmark = pytest.mark.unit
 

@@ -8,11 +8,11 @@ import pytest
 
 from tests.unit.original_peer import BY_IP, STREAMS, WINDOW, OriginalPeer, packet
 from tests.unit.peer import queued
-from vsocks.events import Closed, Data, Opened
-from vsocks.handshake import Role
-from vsocks.messages import CloseCode
-from vsocks.original import STALL_TIMEOUT, PeerSpeaksVsocksError
-from vsocks.streams import Stream
+from vsocks.protocol.events import Closed, Data, Opened
+from vsocks.protocol.handshake import Role
+from vsocks.protocol.messages import CloseCode
+from vsocks.protocol.original import STALL_TIMEOUT, PeerSpeaksVsocksError
+from vsocks.protocol.streams import Stream
 
 pytestmark = pytest.mark.unit
 

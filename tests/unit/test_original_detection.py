@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.unit.original_peer import BY_IP, BY_NAME, packet, packets
 from vsocks.address import Target
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
 from vsocks.errors import BusyError
-from vsocks.events import Event, Opened, SessionLost, SessionUp
-from vsocks.handshake import HELLO_SIZE, Hello, Offer, Role, find_hello
-from vsocks.original import OriginalSession
-from vsocks.session import Session
+from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
+from vsocks.protocol.events import Event, Opened, SessionLost, SessionUp
+from vsocks.protocol.handshake import HELLO_SIZE, Hello, Offer, Role, find_hello
+from vsocks.protocol.original import OriginalSession
+from vsocks.protocol.session import Session
 
 pytestmark = pytest.mark.unit
 

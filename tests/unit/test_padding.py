@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.test_endpoint import opened
 from tests.unit.world import Side, World
-from vsocks.handshake import Offer, Role
+from vsocks.protocol.handshake import Offer, Role
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from vsocks.address import Target
 from vsocks.errors import ProtocolError
-from vsocks.messages import Kind, Listen, Listening, Message, decode_message, encode_message
-from vsocks.parcels import (
+from vsocks.protocol.messages import (
+    Kind,
+    Listen,
+    Listening,
+    Message,
+    decode_message,
+    encode_message,
+)
+from vsocks.protocol.parcels import (
     Ask,
     Associate,
     Associated,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.policy import Policy, Rule, RuleError
-from vsocks.rules import VALID_FORMS, Verb
+from vsocks.policy.policy import Policy, Rule, RuleError
+from vsocks.policy.rules import VALID_FORMS, Verb
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vsocks.errors import BusyError
-from vsocks.pool import READ_SIZE, Pool
+from vsocks.mux.pool import READ_SIZE, Pool
 
 pytestmark = pytest.mark.unit
 

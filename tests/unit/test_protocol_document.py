@@ -9,10 +9,10 @@ import pytest
 
 from tests.unit.world import Side
 from vsocks.address import Target
-from vsocks.endpoint import Endpoint, EndpointConfig, Wire
-from vsocks.frames import CHECK, CONTROL_ID, HEADER, epoch_of
-from vsocks.handshake import PROBE, Hello, Offer, Role
-from vsocks.messages import (
+from vsocks.protocol.endpoint import Endpoint, EndpointConfig, Wire
+from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of
+from vsocks.protocol.handshake import PROBE, Hello, Offer, Role
+from vsocks.protocol.messages import (
     Ack,
     Close,
     Credit,
@@ -28,7 +28,7 @@ from vsocks.messages import (
     decode_message,
     encode_message,
 )
-from vsocks.parcels import (
+from vsocks.protocol.parcels import (
     Ask,
     Associate,
     Associated,

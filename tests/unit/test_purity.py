@@ -16,44 +16,20 @@ pytestmark = pytest.mark.unit
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "vsocks"
 
-#: The protocol: bytes in, events out. It brings no clock and touches no socket.
-CORE = [
-    *("address", "dns_message", "endpoint", "errors", "events", "flow", "frames", "handshake"),
-    *("heartbeat", "mailbox", "messages", "original", "outbox", "parcels", "policy", "rate"),
-    *("reply", "ring", "rules", "session", "slots", "streams"),
-]
-#: What clients speak is a part of it, too.
-PURE_PACKAGES = ["http1", "proxy"]
-
-#: Imports run down only: what stands above may import what stands below, never the reverse.
-#: Within a line anything goes that is no circle.
-LAYERS = [
-    ["__main__", "program"],
-    ["service"],
-    ["service_run"],
+#: The house, floor by floor, as docs/design.md draws it. A room is a folder, or a file at the top
+#: of the package; it imports rooms of the floors below, and of its own floor none but itself.
+FLOORS = [
+    ["__main__"],
     ["cli"],
-    ["running", "system_proxy"],
     ["guest", "host"],
-    ["opened"],
-    ["conduit", "relay"],
-    ["lease"],
-    ["link"],
-    ["switchboard"],
-    ["handlers", "transmitter"],
-    ["channel", "pool", "windows"],
-    [
-        "arguments",
-        "datagram_socket",
-        "dns_tcp",
-        "environment",
-        "listener",
-        "logs",
-        "operations",
-        "tasks",
-    ],
-    ["__init__", *CORE, *PURE_PACKAGES],
+    ["mux"],
+    ["proxy", "channel"],
+    ["http1", "protocol", "policy", "aio", "windows"],
+    ["address", "errors", "reply", "dns_message", "__init__"],
 ]
-LEVELS = {module: -level for level, layer in enumerate(LAYERS) for module in layer}
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+#: Bytes in, events out; no clock, no socket, no asyncio. All other rooms do I/O.
+PURE_ROOMS = {"proxy", "http1", "protocol", "policy", *FLOORS[-1]}
 
 IMPURE = {"asyncio", "socket", "_socket", "select", "selectors", "time", "threading", "ssl"}
 
@@ -67,7 +43,7 @@ def module_files() -> dict[str, Path]:
 
 
 MODULES = module_files()
-PURE = [*CORE, *(name for name in MODULES if name.partition(".")[0] in PURE_PACKAGES)]
+PURE = [name for name in MODULES if name.partition(".")[0] in PURE_ROOMS]
 
 
 def imported(path: Path, *, types_too: bool = True) -> set[str]:
@@ -103,16 +79,37 @@ def own_imports(module: str, *, types_too: bool = True) -> set[str]:
     return {name.removeprefix("vsocks.") for name in names} & set(MODULES)
 
 
-def level_of(module: str) -> int:
-    house = module.partition(".")[0]
-    assert house in LEVELS, f"{module} has no place in LAYERS: which one is its layer?"
-    return LEVELS[house]
+def room_of(module: str) -> str:
+    room = module.partition(".")[0]
+    assert room in FLOOR_OF, f"{module} has no place in FLOORS"
+    return room
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_down_only(module: str) -> None:
+    room = room_of(module)
     for other in own_imports(module):
-        assert level_of(other) <= level_of(module), f"{module} imports {other}, which is above it"
+        below = room_of(other)
+        # Files at the top may know each other; folders on one floor may not.
+        beside = FLOOR_OF[room] == FLOOR_OF[below] == len(FLOORS) - 1
+        assert room == below or beside or FLOOR_OF[room] < FLOOR_OF[below], (
+            f"{module} imports {other}, which is not below it"
+        )
+
+
+def test_the_design_draws_these_floors() -> None:
+    """Between the fences behind "The house": a line a floor, and which of its rooms are pure."""
+    design = (REPOSITORY / "docs" / "design.md").read_text()
+    drawing = design.partition("## The house")[2].split("```")[1].splitlines()
+    floors: list[list[str]] = []
+    pure: set[str] = set()
+    for line in filter(None, map(str.strip, drawing)):
+        names = [word for word in line.split() if word.endswith(("/", "*", "__"))]
+        floors.append([name.rstrip("/*") for name in names])
+        pure.update(name.rstrip("/*") for name in names if name.endswith("*"))
+    expected = [[room for room in floor if room != "__init__"] for floor in FLOORS]
+    assert floors == expected
+    assert pure == PURE_ROOMS - {"__init__"}
 
 
 def test_imports_make_no_circle() -> None:
@@ -167,13 +164,13 @@ def test_the_core_loads_nothing_impure() -> None:
 
 def test_what_is_above_the_core_is_seen_to_be_impure() -> None:
     """So the test before this one can fail."""
-    assert {"asyncio", "socket", "time", "threading"} <= loaded_by("vsocks.link")
+    assert {"asyncio", "socket", "time", "threading"} <= loaded_by("vsocks.mux.link")
 
 
 def test_the_guest_loads_the_standard_library_only() -> None:
     """It runs from a bare copy of the folder."""
     port = "windows" if sys.platform == "win32" else "virtio"
-    loaded = loaded_by("vsocks.guest.daemon", "vsocks.cli", f"vsocks.channel.{port}")
+    loaded = loaded_by("vsocks.guest.daemon", "vsocks.cli.main", f"vsocks.channel.{port}")
     loaded |= loaded_by("vsocks.channel.sockets", "vsocks.channel.lock", "vsocks.__main__")
     tops = {name.partition(".")[0] for name in loaded}
     assert tops - {"vsocks"} <= sys.stdlib_module_names

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.rate import ConnectRate
+from vsocks.policy.rate import ConnectRate
 
 pytestmark = pytest.mark.unit
 

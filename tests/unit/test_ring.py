@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.ring import Ring
+from vsocks.mux.ring import Ring
 
 pytestmark = pytest.mark.unit
 

@@ -20,11 +20,11 @@ from tests.unit.peer import (
     waiting_parcels,
 )
 from vsocks.errors import BusyError, SessionLostError
-from vsocks.events import Answered, Closed, Data, Ended, Event, Opened, ParcelCame
-from vsocks.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
-from vsocks.handshake import Offer, Role
-from vsocks.mailbox import TOTAL_BYTES
-from vsocks.messages import (
+from vsocks.protocol.events import Answered, Closed, Data, Ended, Event, Opened, ParcelCame
+from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.mailbox import TOTAL_BYTES
+from vsocks.protocol.messages import (
     Ack,
     Close,
     CloseCode,
@@ -39,8 +39,8 @@ from vsocks.messages import (
     Pong,
     encode_message,
 )
-from vsocks.parcels import Ask, Associate, Associated, Datagram, Dissociate, Tell
-from vsocks.streams import Stream
+from vsocks.protocol.parcels import Ask, Associate, Associated, Datagram, Dissociate, Tell
+from vsocks.protocol.streams import Stream
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.unit.peer import TARGET, WINDOW, Peer
 from vsocks.errors import BusyError
-from vsocks.events import Closed, Data, Ended
-from vsocks.handshake import Offer, Role
-from vsocks.messages import Close, CloseCode, Credit, End, OpenResult
+from vsocks.protocol.events import Closed, Data, Ended
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import Close, CloseCode, Credit, End, OpenResult
 
 pytestmark = pytest.mark.unit
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.peer import WINDOW, Heard, Peer
-from vsocks.flow import MAX_LIMIT, MIN_LIMIT
-from vsocks.handshake import Offer, Role
-from vsocks.messages import Ack, Credit, End, Ping, Pong
-from vsocks.session import ACK_EVERY
+from vsocks.protocol.flow import MAX_LIMIT, MIN_LIMIT
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import Ack, Credit, End, Ping, Pong
+from vsocks.protocol.session import ACK_EVERY
 
 pytestmark = pytest.mark.unit
 

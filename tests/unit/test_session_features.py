@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from tests.unit.original_peer import OriginalPeer
 from tests.unit.peer import STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.address import Target
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
 from vsocks.errors import NotSupportedError
-from vsocks.events import Event
-from vsocks.frames import HEADER
-from vsocks.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
-from vsocks.messages import Open, OpenResult
-from vsocks.original import OriginalSession
-from vsocks.parcels import Datagram
-from vsocks.session import Session
+from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.protocol.events import Event
+from vsocks.protocol.frames import HEADER
+from vsocks.protocol.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
+from vsocks.protocol.messages import Open, OpenResult
+from vsocks.protocol.original import OriginalSession
+from vsocks.protocol.parcels import Datagram
+from vsocks.protocol.session import Session
 
 pytestmark = pytest.mark.unit
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.errors import ProtocolError, SessionLostError
-from vsocks.events import Opened
-from vsocks.frames import CONTROL_ID
-from vsocks.handshake import Hello, Offer, Role
-from vsocks.messages import (
+from vsocks.protocol.events import Opened
+from vsocks.protocol.frames import CONTROL_ID
+from vsocks.protocol.handshake import Hello, Offer, Role
+from vsocks.protocol.messages import (
     Ack,
     Close,
     Credit,

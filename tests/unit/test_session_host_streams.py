@@ -7,10 +7,10 @@ import pytest
 from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError, ProtocolError
-from vsocks.events import Answered, Closed, Data, Ended, Opened
-from vsocks.frames import FIRST_HOST_ID
-from vsocks.handshake import Offer, Role
-from vsocks.messages import Close, CloseCode, Credit, End, Message, Open, OpenResult
+from vsocks.protocol.events import Answered, Closed, Data, Ended, Opened
+from vsocks.protocol.frames import FIRST_HOST_ID
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import Close, CloseCode, Credit, End, Message, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 

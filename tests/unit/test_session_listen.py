@@ -7,9 +7,9 @@ import pytest
 from tests.unit.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError, ProtocolError
-from vsocks.events import Answered, Closed, Data, ListeningAt, Opened
-from vsocks.messages import Close, CloseCode, Listen, Listening, Open, OpenResult
-from vsocks.streams import Stream
+from vsocks.protocol.events import Answered, Closed, Data, ListeningAt, Opened
+from vsocks.protocol.messages import Close, CloseCode, Listen, Listening, Open, OpenResult
+from vsocks.protocol.streams import Stream
 
 pytestmark = pytest.mark.unit
 

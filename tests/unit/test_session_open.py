@@ -7,8 +7,8 @@ import pytest
 from tests.unit.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError
-from vsocks.events import Answered, Closed
-from vsocks.messages import Close, CloseCode, Credit, End, Open, OpenResult
+from vsocks.protocol.events import Answered, Closed
+from vsocks.protocol.messages import Close, CloseCode, Credit, End, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 

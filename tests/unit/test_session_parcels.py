@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.unit.peer import Heard, Peer, queued, waiting_parcels
 from vsocks.address import Target
-from vsocks.events import ParcelCame
-from vsocks.frames import CONTROL_ID, OVERHEAD
-from vsocks.handshake import Offer, Role
-from vsocks.mailbox import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES
-from vsocks.messages import Ack, Ping, Pong, encode_message
-from vsocks.parcels import (
+from vsocks.protocol.events import ParcelCame
+from vsocks.protocol.frames import CONTROL_ID, OVERHEAD
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.mailbox import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES
+from vsocks.protocol.messages import Ack, Ping, Pong, encode_message
+from vsocks.protocol.parcels import (
     Ask,
     Associate,
     Associated,

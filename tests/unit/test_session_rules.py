@@ -6,9 +6,9 @@ import pytest
 
 from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.errors import ProtocolError
-from vsocks.frames import FIRST_HOST_ID
-from vsocks.handshake import Offer, Role
-from vsocks.messages import Ack, Close, Credit, End, Message, Open, OpenResult
+from vsocks.protocol.frames import FIRST_HOST_ID
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.messages import Ack, Close, Credit, End, Message, Open, OpenResult
 
 pytestmark = pytest.mark.unit
 

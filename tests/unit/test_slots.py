@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vsocks.errors import BusyError, ProtocolError
-from vsocks.frames import CONTROL_ID, FIRST_HOST_ID
-from vsocks.handshake import Role
-from vsocks.slots import Slots
-from vsocks.streams import Stream
+from vsocks.protocol.frames import CONTROL_ID, FIRST_HOST_ID
+from vsocks.protocol.handshake import Role
+from vsocks.protocol.slots import Slots
+from vsocks.protocol.streams import Stream
 
 pytestmark = pytest.mark.unit
 

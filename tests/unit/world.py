@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.unit.side import Side
-from vsocks.endpoint import MAX_OUTPUT
-from vsocks.handshake import Offer, Role
-from vsocks.session import Session
+from vsocks.protocol.endpoint import MAX_OUTPUT
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.session import Session
 
 __all__ = ["Side", "Wire", "World"]
 

@@ -52,7 +52,7 @@ def counting(folder: Path) -> Iterator[None]:
 
     os._exit = save_and_end  # type: ignore[assignment]
     counter.start()
-    from vsocks import service_run
+    from vsocks.cli import service_run
 
     abandoning = threading.Event()
     abandon = service_run._Service._abandon
@@ -99,7 +99,7 @@ def broken(_options: object) -> NoReturn:
 
 
 def run(words: list[str]) -> None:
-    from vsocks import program, service_run
+    from vsocks.cli import service_run, windows_main
 
     match words:
         case ["--hang"]:
@@ -111,10 +111,10 @@ def run(words: list[str]) -> None:
         case _:
             maker = None
     if maker is None:
-        program.main(["service", "run", *words])
+        windows_main.main(["service", "run", *words])
         return
     with patch.object(service_run, "guest_maker", maker):
-        program.main(["service", "run"])
+        windows_main.main(["service", "run"])
 
 
 if __name__ == "__main__":

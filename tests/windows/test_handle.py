@@ -19,7 +19,7 @@ assert sys.platform == "win32"
 
 import _winapi
 
-from vsocks import operations
+from vsocks.aio import pending_io
 from vsocks.channel import open_source, parse_spec, windows
 from vsocks.channel.base import Channel
 from vsocks.channel.windows import Handle
@@ -128,11 +128,11 @@ def test_closing_ends_the_pending_read() -> None:
             reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
             await asyncio.sleep(0)
             await channel.close()
-            assert not await operations.have_ended(within=0)
+            assert not await pending_io.have_ended(within=0)
             await source.close()
             with pytest.raises(OSError, match="the channel was closed"):
                 await reading
-            assert await operations.have_ended(within=5)
+            assert await pending_io.have_ended(within=5)
 
     run(closing())
 

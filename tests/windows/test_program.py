@@ -19,7 +19,8 @@ import pytest
 
 import vsocks
 from tests.windows.support import free_port, wait_until
-from vsocks import operations, program
+from vsocks.aio import pending_io
+from vsocks.cli import windows_main
 
 assert sys.platform == "win32"
 
@@ -53,7 +54,7 @@ def when_it_listens(port: int, act: Callable[[], object]) -> threading.Thread:
 
 def run_program(port: int) -> int:
     channel = f"tcp-listen:127.0.0.1:{free_port()}"
-    return program.main(["--listen", f"127.0.0.1:{port}", "--channel", channel])
+    return windows_main.main(["--listen", f"127.0.0.1:{port}", "--channel", channel])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGBREAK])
@@ -69,7 +70,7 @@ def test_it_ends_by_ctrl_c_and_ctrl_break(
 
 def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        program.main(["--version"])
+        windows_main.main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"vsocks-guest {vsocks.__version__}\n"
 
@@ -123,7 +124,7 @@ def test_what_the_system_does_not_end_is_left_to_it(
     async def never(*_: object, **__: object) -> bool:
         return False
 
-    monkeypatch.setattr(operations, "have_ended", never)
+    monkeypatch.setattr(pending_io, "have_ended", never)
     monkeypatch.setattr(os, "_exit", end_process)
     port = free_port()
     other = when_it_listens(port, lambda: _thread.interrupt_main(signal.SIGINT))

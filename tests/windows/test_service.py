@@ -21,7 +21,8 @@ assert sys.platform == "win32"
 import winreg
 
 from tests.windows.support import free_port, run, wait_until
-from vsocks import operations, program, service, service_run
+from vsocks.aio import pending_io
+from vsocks.cli import service, service_run, windows_main
 from vsocks.windows import eventlog, installed, manager
 from vsocks.windows.installed import InstallError
 from vsocks.windows.manager import ServiceError, State
@@ -145,7 +146,7 @@ def test_a_write_that_nobody_can_end_is_abandoned(monkeypatch: pytest.MonkeyPatc
     abandoned: list[bool] = []
     monkeypatch.setattr(service_run, "guest_maker", lambda _options: None)
     monkeypatch.setattr(service_run, "serve", serve)
-    monkeypatch.setattr(operations, "have_ended", have_ended)
+    monkeypatch.setattr(pending_io, "have_ended", have_ended)
     service = service_run._Service("vsocks-test", argparse.Namespace())
     monkeypatch.setattr(service, "_abandon", lambda: abandoned.append(True))
     run(service._serve())
@@ -172,7 +173,7 @@ def test_installing_twice_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_only_windows_calls_a_service(capsys: pytest.CaptureFixture[str]) -> None:
-    assert program.main(["service", "run"]) == 1
+    assert windows_main.main(["service", "run"]) == 1
     assert "to start the service: service start" in capsys.readouterr().err
 
 
@@ -181,12 +182,12 @@ def test_a_file_of_users_must_be_found_by_the_service(
 ) -> None:
     (tmp_path / "users.txt").write_text("alice:secret\n")
     monkeypatch.chdir(tmp_path)
-    assert program.main(["service", "install", "--users-file", "users.txt"]) == 2
+    assert windows_main.main(["service", "install", "--users-file", "users.txt"]) == 2
     assert "say where users.txt is in full" in capsys.readouterr().err
 
 
 def test_the_source_can_not_be_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert program.main(["service", "install"]) == 1
+    assert windows_main.main(["service", "install"]) == 1
     assert "only vsocks-guest.exe can be installed" in capsys.readouterr().err
 
 
@@ -194,7 +195,7 @@ def test_the_source_can_not_be_installed(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    status = program.main(["service", *words])
+    status = windows_main.main(["service", *words])
     told = capsys.readouterr()
     return status, told.out + told.err
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from vsocks.channel.overlapped import OverlappedSource
 from vsocks.channel.serial_settings import set_up_line
-from vsocks.windows.holder import why_denied
+from vsocks.windows.port_holder import why_denied
 
 if TYPE_CHECKING:
     from asyncio.windows_events import IocpProactor

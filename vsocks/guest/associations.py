@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vsocks.errors import BusyError
-from vsocks.handshake import Feature
-from vsocks.parcels import Associate, Associated, Datagram, Dissociate
+from vsocks.protocol.handshake import Feature
+from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.parcels import Parcel
-    from vsocks.switchboard import Switchboard
+    from vsocks.mux.switchboard import Switchboard
+    from vsocks.protocol.parcels import Parcel
 
 
 @dataclass(eq=False)

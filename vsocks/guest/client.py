@@ -12,10 +12,11 @@ from vsocks.errors import BusyError, NotSupportedError, SessionLostError
 from vsocks.guest.connection import ClientConnection
 from vsocks.guest.datagrams import ClientDatagrams
 from vsocks.guest.forwarder import Forwarder
-from vsocks.http1.local import local_page
-from vsocks.parcels import Topic
+from vsocks.mux.relay import Relay
+from vsocks.protocol.parcels import Topic
 from vsocks.proxy.greeting import Greeting
 from vsocks.proxy.http import HttpDialect
+from vsocks.proxy.local import local_page
 from vsocks.proxy.requests import (
     Associate,
     Bind,
@@ -27,7 +28,6 @@ from vsocks.proxy.requests import (
     Send,
     ShowPage,
 )
-from vsocks.relay import Relay
 from vsocks.reply import Reply, words_for
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from vsocks.address import IPAddress
     from vsocks.guest.gateway import Gateway
+    from vsocks.mux.relay import Silence
     from vsocks.proxy.requests import Dialect, Request
-    from vsocks.relay import Silence
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.tasks import cancel
+from vsocks.aio.tasks import cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from vsocks.endpoint import EndpointConfig
+from vsocks.aio.listener import Listener
+from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
 from vsocks.guest.associations import Associations
 from vsocks.guest.client import Client
@@ -14,15 +15,14 @@ from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
 from vsocks.guest.gateway import Gateway, Limits
 from vsocks.guest.questions import Questions
-from vsocks.handshake import Offer, Role
-from vsocks.link import Link
-from vsocks.listener import Listener
-from vsocks.opened import OpenedStreams
-from vsocks.pool import Pool
+from vsocks.mux.incoming import OpenedStreams
+from vsocks.mux.link import Link
+from vsocks.mux.pool import Pool
+from vsocks.mux.switchboard import Switchboard
+from vsocks.protocol.endpoint import EndpointConfig
+from vsocks.protocol.handshake import Offer, Role
 from vsocks.proxy.users import NO_USERS, Users
 from vsocks.reply import Reply
-from vsocks.switchboard import Switchboard
-from vsocks.tasks import run_until_first_ends
 
 if TYPE_CHECKING:
     import socket
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
-    from vsocks.endpoint import Wire
-    from vsocks.parcels import Parcel
-    from vsocks.relay import Relay
+    from vsocks.mux.relay import Relay
+    from vsocks.protocol.endpoint import Wire
+    from vsocks.protocol.parcels import Parcel
+    from vsocks.protocol.streams import Stream
     from vsocks.reply import DialError
-    from vsocks.streams import Stream
 
 log = logging.getLogger(__name__)
 

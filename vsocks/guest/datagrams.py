@@ -11,11 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from vsocks.address import Target, target_of
-from vsocks.datagram_socket import bound_socket, receive_each
-from vsocks.lease import give_back
-from vsocks.proxy.association import ClientLock
-from vsocks.proxy.udp import Malformed, encode_header, parse_datagram
-from vsocks.tasks import run_until_first_ends
+from vsocks.aio.datagram_socket import bound_socket, receive_each
+from vsocks.aio.tasks import run_until_first_ends
+from vsocks.mux.owned_stream import give_back
+from vsocks.proxy.udp import ClientLock, Malformed, encode_header, parse_datagram
 
 if TYPE_CHECKING:
     import socket

@@ -15,7 +15,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vsocks.datagram_socket import receive_each
+from vsocks.aio.datagram_socket import receive_each
+from vsocks.aio.dns_tcp import receive_message, send_message
+from vsocks.aio.listener import Listener, show, why
+from vsocks.aio.tasks import Tasks, run_until_first_ends
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Query,
@@ -25,10 +28,7 @@ from vsocks.dns_message import (
     is_answer_to,
     read_query,
 )
-from vsocks.dns_tcp import receive_message, send_message
 from vsocks.errors import UsageError, VsocksError
-from vsocks.listener import Listener, show, why
-from vsocks.tasks import Tasks, run_until_first_ends
 
 log = logging.getLogger(__name__)
 

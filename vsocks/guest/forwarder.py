@@ -13,14 +13,14 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.conduit import Conduit
+from vsocks.aio.tasks import cancel
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange
-from vsocks.http1.pages import status_for
+from vsocks.mux.byte_stream import Conduit
+from vsocks.mux.relay import reset_on_close
+from vsocks.proxy.pages import exchange_failure, status_for
 from vsocks.proxy.requests import Forward
-from vsocks.relay import reset_on_close
 from vsocks.reply import words_for
-from vsocks.tasks import cancel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -263,7 +263,7 @@ class Forwarder:
         Raises ConnectionResetError if it has a part of the response: it is reset then.
         """
         log.debug("%s: failed (%d): %s", exchange.target, status, reason)
-        page = exchange.failure(status, reason)
+        page = exchange_failure(exchange, status, reason)
         if not page:
             # By an orderly end it might take what it has for the whole.
             reset_on_close(self._connection.socket)

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vsocks import __version__
-from vsocks.http1.local import Status
-from vsocks.relay import Silence
+from vsocks.mux.relay import Silence
+from vsocks.proxy.local import Status
 
 if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.guest.associations import Associations
     from vsocks.guest.questions import Questions
-    from vsocks.pool import Pool
+    from vsocks.mux.pool import Pool
+    from vsocks.mux.switchboard import Switchboard
     from vsocks.proxy.users import Users
-    from vsocks.switchboard import Switchboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import BusyError
-from vsocks.handshake import Feature
-from vsocks.parcels import Ask, Tell, Topic
+from vsocks.protocol.handshake import Feature
+from vsocks.protocol.parcels import Ask, Tell, Topic
 
 if TYPE_CHECKING:
-    from vsocks.parcels import Parcel
-    from vsocks.switchboard import Switchboard
+    from vsocks.mux.switchboard import Switchboard
+    from vsocks.protocol.parcels import Parcel
 
 #: Questions that may be open at once.
 _LIMIT: Final = 64

@@ -6,21 +6,21 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vsocks.aio.tasks import Tasks
 from vsocks.errors import BusyError
-from vsocks.host.datagrams import Association
-from vsocks.parcels import Associate, Associated, Datagram, Dissociate
-from vsocks.rate import ConnectRate
+from vsocks.host.association import Association
+from vsocks.policy.rate import ConnectRate
+from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.reply import Reply
-from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
     from vsocks.host.dial import Dialer
-    from vsocks.parcels import Parcel
-    from vsocks.pool import Pool
-    from vsocks.switchboard import Switchboard
+    from vsocks.mux.pool import Pool
+    from vsocks.mux.switchboard import Switchboard
+    from vsocks.protocol.parcels import Parcel
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import IPAddress
     from vsocks.host.dial import Dialer
-    from vsocks.relay import Relay
+    from vsocks.mux.relay import Relay
 
 _BACKLOG: Final = 4
 

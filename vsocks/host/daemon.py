@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vsocks.address import target_of
-from vsocks.endpoint import EndpointConfig
+from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
-from vsocks.handshake import Offer, Role
 from vsocks.host.associations import Associations, DatagramLimits
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
@@ -24,27 +23,28 @@ from vsocks.host.questions import Questions
 from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
-from vsocks.link import Link
-from vsocks.opened import OpenedStreams
-from vsocks.parcels import Ask
-from vsocks.pool import Pool
-from vsocks.rate import ConnectRate
-from vsocks.relay import Silence
+from vsocks.mux.incoming import OpenedStreams
+from vsocks.mux.link import Link
+from vsocks.mux.pool import Pool
+from vsocks.mux.relay import Silence
+from vsocks.mux.switchboard import Switchboard
+from vsocks.policy.rate import ConnectRate
+from vsocks.protocol.endpoint import EndpointConfig
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.parcels import Ask
 from vsocks.reply import Reply
-from vsocks.switchboard import Switchboard
-from vsocks.tasks import run_until_first_ends
 
 if TYPE_CHECKING:
     import socket
 
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
-    from vsocks.endpoint import Wire
     from vsocks.host.forwards import Forward
-    from vsocks.parcels import Parcel
-    from vsocks.policy import Policy
-    from vsocks.relay import Relay
-    from vsocks.streams import Stream
+    from vsocks.mux.relay import Relay
+    from vsocks.policy.policy import Policy
+    from vsocks.protocol.endpoint import Wire
+    from vsocks.protocol.parcels import Parcel
+    from vsocks.protocol.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from vsocks.address import IPAddress, Target
 from vsocks.host.resolve import Resolver, ResolverBusy, literal_info
-from vsocks.policy import Policy
+from vsocks.policy.policy import Policy
 from vsocks.reply import DialError, Reply, reply_for_error
 
 # When several addresses failed in several ways, the client gets the answer that says

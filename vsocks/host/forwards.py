@@ -6,17 +6,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vsocks.aio.listener import Listener
 from vsocks.errors import BusyError, NotSupportedError
-from vsocks.listener import Listener
-from vsocks.relay import Relay, reset_on_close
+from vsocks.mux.relay import Relay, reset_on_close
 
 if TYPE_CHECKING:
     import socket
 
     from vsocks.address import Target
-    from vsocks.pool import Pool
-    from vsocks.relay import Silence
-    from vsocks.switchboard import Switchboard
+    from vsocks.mux.pool import Pool
+    from vsocks.mux.relay import Silence
+    from vsocks.mux.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from vsocks.address import IPAddress
-    from vsocks.policy import Policy
+    from vsocks.policy.policy import Policy
 
 T = TypeVar("T")
 #: Characters; a name of so many can't be looked up.

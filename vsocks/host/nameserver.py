@@ -13,6 +13,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Rcode,
@@ -24,13 +25,12 @@ from vsocks.dns_message import (
     read_query,
     with_id,
 )
-from vsocks.dns_tcp import receive_message, send_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vsocks.address import Target
-    from vsocks.policy import Policy
+    from vsocks.policy.policy import Policy
 
 log = logging.getLogger(__name__)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
+from vsocks.aio.tasks import Tasks
 from vsocks.host.lookup import LookUpError
-from vsocks.parcels import Ask, Tell, Topic
+from vsocks.protocol.parcels import Ask, Tell, Topic
 from vsocks.reply import Reply
-from vsocks.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.host.lookup import LookUp
     from vsocks.host.nameserver import Nameserver
-    from vsocks.switchboard import Switchboard
+    from vsocks.mux.switchboard import Switchboard
 
 #: Questions that are being answered at once.
 _LIMIT: Final = 64

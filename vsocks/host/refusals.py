@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from vsocks.rate import ConnectRate
+from vsocks.policy.rate import ConnectRate
 
 log = logging.getLogger(__name__)
 

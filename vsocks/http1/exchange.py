@@ -26,7 +26,7 @@ a task for each direction once the server is connected::
             exchange.server_ended()
 
     # HttpError from any of these: client.send(page) if there is one, else reset the client
-    page = exchange.failure(error.status, error.reason)
+    page = exchange_failure(exchange, error.status, error.reason)    # proxy.pages
 
 When it ``is_complete`` the direction from the client is cancelled, if it is still under way. Then
 ``client_stays`` says whether the next request may be read from the client (what was kept comes
@@ -42,7 +42,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from vsocks.http1.errors import HttpError
 from vsocks.http1.framing import request_body
 from vsocks.http1.hops import encode_request
-from vsocks.http1.pages import failure_page
 from vsocks.http1.reading import HEAD_LIMIT
 from vsocks.http1.response import Pieces, ResponseFlow, ResponseState
 from vsocks.http1.uri import parse_resource
@@ -65,7 +64,7 @@ class Passed(NamedTuple):
 class Exchange:
     """One request for a server, and what comes back. Holds no more than one incomplete head.
 
-    After an HttpError of any method only ``failure`` is of use.
+    After an HttpError of any method only ``is_answered`` and ``method`` are of use.
     """
 
     def __init__(self, head: RequestHead, head_limit: int = HEAD_LIMIT) -> None:
@@ -75,7 +74,9 @@ class Exchange:
         self._body = request_body(head)
         self._has_body = not self._body.is_complete
         self._response = ResponseFlow(head, head_limit)
-        self._is_answered = False
+        #: Whether the client has a part of the response, so that it can't be told of a failure.
+        self.is_answered = False
+        self.method = head.method
         self._client_ended = False
         self._server_ended = False
         #: Where the request goes.
@@ -144,20 +145,10 @@ class Exchange:
             used = self._response.receive(data, pieces, is_request_complete=self._body.is_complete)
         except HttpError as error:
             raise HttpError(502, f"the server's answer is at fault: {error.reason}") from None
-        self._is_answered = self._response.state is not ResponseState.HEAD
+        self.is_answered = self._response.state is not ResponseState.HEAD
         return Passed(pieces, used)
 
     def server_ended(self) -> None:
         """The server sends no more. Raises HttpError if its response is incomplete."""
         self._server_ended = True
         self._response.end()
-
-    def failure(self, status: int, reason: str) -> bytes:
-        """The page that tells the client what went wrong, and is the last on its connection.
-
-        Empty when a response has been passed on in part. Then the client's connection is to be
-        reset, since after an orderly end it might take what it has for the whole.
-        """
-        if self._is_answered:
-            return b""
-        return failure_page(status, reason, method=self._head.method)

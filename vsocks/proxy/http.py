@@ -17,10 +17,10 @@ from vsocks.http1.errors import HttpError, show_authority
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.framing import request_body
 from vsocks.http1.hops import max_forwards
-from vsocks.http1.local import last_hop_answer
-from vsocks.http1.pages import failure_page, status_for
 from vsocks.http1.reading import HEAD_LIMIT, RequestReader
 from vsocks.http1.uri import is_absolute, parse_authority
+from vsocks.proxy.local import last_hop_answer
+from vsocks.proxy.pages import failure_page, status_for
 from vsocks.proxy.requests import Connect, Forward, Refuse, ShowPage
 from vsocks.proxy.users import NO_USERS, Users, show_name
 from vsocks.reply import Reply

@@ -10,11 +10,11 @@ from typing import Self
 
 from tests.integration.support.waiting import DEADLINE
 from vsocks.address import Target
-from vsocks.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
-from vsocks.events import Data, Event, Opened
-from vsocks.handshake import Offer, Role
-from vsocks.session import Session
-from vsocks.streams import Stream
+from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
+from vsocks.protocol.events import Data, Event, Opened
+from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.session import Session
+from vsocks.protocol.streams import Stream
 
 LISTENING_AT, CAME_FROM = Target("192.0.2.1", 1111), Target("192.0.2.2", 2222)
 

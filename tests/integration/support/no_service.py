@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vsocks.address import Target
-from vsocks.parcels import Parcel
+from vsocks.protocol.parcels import Parcel
+from vsocks.protocol.streams import Stream
 from vsocks.reply import Reply
-from vsocks.streams import Stream
 
 
 class NoService:

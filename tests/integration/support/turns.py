@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from vsocks.tasks import cancel
+from vsocks.aio.tasks import cancel
 
 
 class Turns:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.exe.wine import Wine, WineError
-from vsocks import environment
 from vsocks.address import Target
+from vsocks.cli import setup_lines
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -85,12 +85,12 @@ def test_on_and_off(own_wine: Wine, system_proxy: SystemProxy) -> None:
 def test_show(own_wine: Wine, system_proxy: SystemProxy, tmp_path: Path) -> None:
     """What it prints is a script that cmd takes."""
     printed = system_proxy.does("show")
-    assert printed.splitlines() == list(environment.cmd_lines(Target("127.0.0.1", 1080)))
+    assert printed.splitlines() == list(setup_lines.cmd_lines(Target("127.0.0.1", 1080)))
     script = tmp_path / "proxy.cmd"
     script.write_text(printed)
     own_wine.run("cmd", "/c", own_wine.windows_path(script))
     assert system_proxy.registry(USER, "ProxyServer") == "127.0.0.1:1080"
-    assert system_proxy.registry(USER, "ProxyOverride") == environment.WINDOWS_BYPASS
+    assert system_proxy.registry(USER, "ProxyOverride") == setup_lines.WINDOWS_BYPASS
 
 
 @pytest.mark.parametrize(

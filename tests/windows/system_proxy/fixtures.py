@@ -19,8 +19,8 @@ from tests.windows.system_proxy.support import (
     saved_values,
     set_registry_value,
 )
-from vsocks import environment
 from vsocks.address import Target
+from vsocks.cli import setup_lines
 from vsocks.windows import winhttp, wininet
 from vsocks.windows.wininet import UserSettings
 
@@ -31,7 +31,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not ctypes.windll.shell32.IsUserAnAdmin():
         pytest.skip("only an administrator may change WinHTTP's settings")
     # Wine's WinHTTP, and Python, have a proxy from here when the registry has none.
-    for name in environment.variables(Target("", 0)):
+    for name in setup_lines.variables(Target("", 0)):
         monkeypatch.delenv(name, raising=False)
     roots = (winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE)
     user, machine = wininet.query(), winhttp.query()

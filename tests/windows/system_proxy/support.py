@@ -16,7 +16,7 @@ assert sys.platform == "win32"
 import winreg
 from ctypes import wintypes
 
-from vsocks import program
+from vsocks.cli import windows_main
 from vsocks.windows import winhttp, wininet
 from vsocks.windows.winhttp import MachineSettings
 from vsocks.windows.wininet import PROXY_TYPE_DIRECT, PROXY_TYPE_PROXY, UserSettings
@@ -40,7 +40,7 @@ _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
 
 def system_proxy(line: str) -> int:
     """`vsocks-guest system-proxy …`; returns the status."""
-    return program.main(["system-proxy", *line.split()])
+    return windows_main.main(["system-proxy", *line.split()])
 
 
 def everything() -> tuple[UserSettings, MachineSettings]:

@@ -98,8 +98,8 @@ def test_a_process_that_is_gone_between_saving_and_setting() -> None:
     wininet.change(FOREIGN_USER)
     before = everything()
     code = (
-        "import os; from vsocks import program; from vsocks.windows import wininet;"
-        "wininet.change = lambda settings: os._exit(7); program.main(['system-proxy', 'on'])"
+        "import os; from vsocks.cli import windows_main; from vsocks.windows import wininet;"
+        "wininet.change = lambda settings: os._exit(7); windows_main.main(['system-proxy', 'on'])"
     )
     ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, check=False)
     assert ended.returncode == 7

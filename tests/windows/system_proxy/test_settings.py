@@ -36,8 +36,8 @@ from tests.windows.system_proxy.support import (
     registry_values,
     system_proxy,
 )
-from vsocks import environment
 from vsocks.address import Target
+from vsocks.cli import setup_lines
 from vsocks.windows import winhttp
 from vsocks.windows.winhttp import MachineSettings
 
@@ -116,7 +116,7 @@ def test_show_prints_commands_that_do_the_same(
     """Those for the registry, which Wine has; it has no netsh winhttp and no setx."""
     assert system_proxy("show --listen [::1]:99") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == list(environment.cmd_lines(Target("::1", 99)))
+    assert lines == list(setup_lines.cmd_lines(Target("::1", 99)))
     sets = [line for line in lines if line.startswith("set ")]
     undoes = [line.removeprefix("rem ") for line in lines if INTERNET_SETTINGS in line]
     undoes = [line for line in undoes if line not in lines]
@@ -131,7 +131,7 @@ def test_show_prints_commands_that_do_the_same(
     key = (winreg.HKEY_CURRENT_USER, INTERNET_SETTINGS, *names)
     printed = run(*(line for line in lines if line.startswith("reg add ")), *sets)
     assert registry_values(*key) == [1, "[::1]:99", BYPASS, None]
-    for variable in environment.variables(Target("::1", 99)).items():
+    for variable in setup_lines.variables(Target("::1", 99)).items():
         assert "=".join(variable) in printed.splitlines()
     # The first of these is the PAC file, which is an alternative.
     run(undoes[0])

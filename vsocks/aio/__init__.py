@@ -1,0 +1,1 @@
+"""Sockets and tasks on an event loop, whatever they are for."""

@@ -1,0 +1,66 @@
+"""From a channel's specification to what opens it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from vsocks.channel.spec import DEFAULT_PORT_NAME, ORIGINAL_PORT_NAME, ChannelSpec
+from vsocks.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsocks.channel.base import ChannelSource
+
+
+def open_source(spec: ChannelSpec) -> ChannelSource:
+    """The source of such channels; raises UsageError if this system has none.
+
+    Each kind's module is loaded only when it is asked for.
+    """
+    source = _auto_source() if spec.kind == "auto" else _open_source(spec)
+    source.name = str(spec)
+    return source
+
+
+def _auto_source() -> ChannelSource:
+    from vsocks.channel.auto import AutoSource
+
+    specs = [ChannelSpec("virtio", name) for name in (DEFAULT_PORT_NAME, ORIGINAL_PORT_NAME)]
+    if sys.platform == "win32":
+        specs.append(ChannelSpec("com", "COM1"))
+    return AutoSource([open_source(spec) for spec in specs])
+
+
+if sys.platform == "win32":
+
+    def _open_source(spec: ChannelSpec) -> ChannelSource:
+        if spec.kind.startswith("unix"):
+            raise UsageError(
+                f"channel {spec}: Python has no unix sockets on Windows; use pipe:NAME"
+            )
+        if spec.kind.startswith("tcp"):
+            from vsocks.channel import sockets
+
+            return sockets.source(spec)
+        from vsocks.channel.windows import windows_source
+
+        return windows_source(spec)
+
+else:
+
+    def _open_source(spec: ChannelSpec) -> ChannelSource:
+        match spec.kind:
+            case "virtio":
+                from vsocks.channel.virtio import VirtioSource
+
+                return VirtioSource(spec.place)
+            case "serial":
+                from vsocks.channel.serial import SerialSource
+
+                return SerialSource(spec.place, spec.baudrate)
+            case "com" | "pipe" | "path":
+                raise UsageError(f"channel {spec}: only Windows has a {spec.kind} channel")
+            case _:
+                from vsocks.channel import sockets
+
+                return sockets.source(spec)

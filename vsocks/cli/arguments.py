@@ -1,0 +1,119 @@
+"""What the command line's words mean, and how to say what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final, NoReturn
+
+from vsocks.address import Target, parse_ip
+from vsocks.protocol.endpoint import Wire
+from vsocks.protocol.frames import FIRST_HOST_ID
+
+USAGE_ERROR: Final = 2
+"""The exit status when what was asked for makes no sense."""
+
+_MAX_PORT: Final = 0xFFFF
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line, without the usage before it.
+
+    Options are to be spelled out: what is short for one today may be short for two, or be
+    another one, tomorrow.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        """End with USAGE_ERROR."""
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def add_max_streams(parser: argparse.ArgumentParser, default: int, what: str) -> None:
+    """How many connections there may be."""
+    parser.add_argument(
+        "--max-streams",
+        type=stream_count,
+        default=default,
+        metavar="N",
+        help=f"{what} (default: {default})",
+    )
+
+
+def add_seconds(parser: argparse.ArgumentParser, name: str, default: float, what: str) -> None:
+    """An option that is a time."""
+    parser.add_argument(
+        name,
+        type=positive,
+        default=default,
+        metavar="SECONDS",
+        help=f"{what} (default: {default:g})",
+    )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What both daemons take."""
+    parser.add_argument(
+        "--wire",
+        type=Wire,
+        choices=list(Wire),
+        default=Wire.AUTO,
+        help="the wire format: auto finds out what the peer speaks (default: auto)",
+    )
+    add_seconds(parser, "--idle-timeout", 86400, "close a connection that is silent for so long")
+    add_seconds(
+        parser, "--half-close-timeout", 300, "the same once one of its directions has ended"
+    )
+    add_seconds(parser, "--udp-idle-timeout", 300, "end an exchange of datagrams silent so long")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log each connection")
+    parser.add_argument("--log-format", choices=["text", "json"], default="text")
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """ADDR:PORT, with an IPv6 address in brackets."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not is_port(port):
+        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT")
+    return host, int(port)
+
+
+def exposed_target(text: str) -> Target:
+    """[ADDR:]PORT of this machine or one that it reaches; without ADDR the loopback."""
+    host, colon, port = text.rpartition(":")
+    ip = parse_ip(host.removeprefix("[").removesuffix("]")) if colon else parse_ip(_LOOPBACK)
+    if ip is None or not is_port(port) or not int(port):
+        raise argparse.ArgumentTypeError(f"'{text}' is not [ADDR:]PORT; ADDR is an IP address")
+    return Target(str(ip), int(port))
+
+
+def count(text: str) -> int:
+    """A number of things, 1 at least."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {_MAX_PORT}")
+
+
+def stream_count(text: str) -> int:
+    """A number of streams that the wire can carry."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= FIRST_HOST_ID:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {FIRST_HOST_ID}")
+
+
+def positive(text: str) -> float:
+    """A time or a rate."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return value
+
+
+def is_port(text: str) -> bool:
+    """Whether it spells a port; 0 is one to listen on."""
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT

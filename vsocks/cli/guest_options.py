@@ -1,0 +1,180 @@
+"""What can be asked of the guest daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from vsocks.channel.spec import FORMS
+from vsocks.cli.arguments import (
+    add_common,
+    add_max_streams,
+    add_seconds,
+    count,
+    exposed_target,
+    listen_address,
+)
+from vsocks.errors import UsageError
+from vsocks.protocol.handshake import Offer
+from vsocks.proxy.users import User, UserError, Users, parse_user, parse_users
+
+if TYPE_CHECKING:
+    from vsocks.guest.daemon import GuestConfig
+
+_ENVIRONMENT: Final = "VSOCKS_USERS"
+#: A file of users is no longer than this, in bytes.
+_MAX_FILE: Final = 1 << 20
+_LEAST_HEAD: Final = 1024
+_GREATEST_HEAD: Final = 1 << 20
+
+
+def add_guest_options(parser: argparse.ArgumentParser) -> None:
+    """All that `vsocks guest` takes."""
+    parser.epilog = f"channels:\n{FORMS}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--channel",
+        default="auto",
+        metavar="SPEC",
+        help="the pipe, see below; by default it is searched for",
+    )
+    parser.add_argument(
+        "--listen",
+        type=listen_address,
+        default=("127.0.0.1", 1080),
+        metavar="ADDR:PORT",
+        help="where SOCKS and HTTP clients connect (default: 127.0.0.1:1080)",
+    )
+    parser.add_argument(
+        "--dns",
+        type=listen_address,
+        metavar="ADDR:PORT",
+        help="answer DNS queries there, by UDP and TCP, as the host does (default: off)",
+    )
+    parser.add_argument(
+        "--expose",
+        type=exposed_target,
+        action="append",
+        default=[],
+        metavar="[ADDR:]PORT",
+        help="let the host's --forward connect there; repeatable (default: nowhere)",
+    )
+    _add_users(parser)
+    add_max_streams(parser, 64, "connections at once; their memory is taken at start")
+    _add_limits(parser)
+    add_common(parser)
+
+
+def _add_users(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--user",
+        type=_user,
+        action="append",
+        default=[],
+        metavar="NAME:PASSWORD",
+        help="only let clients in that say this; repeatable. Other users of this machine may see "
+        f"it: better use --users-file, or the environment's {_ENVIRONMENT}, one a line",
+    )
+    parser.add_argument(
+        "--users-file", type=Path, metavar="PATH", help="the same from a file, one a line"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-associations",
+        type=count,
+        default=16,
+        metavar="N",
+        help="clients that exchange datagrams at once (default: 16)",
+    )
+    parser.add_argument(
+        "--max-header-size",
+        type=_head_size,
+        default=32 * 1024,
+        metavar="BYTES",
+        help="the longest head of an HTTP message (default: 32768)",
+    )
+    add_seconds(parser, "--handshake-timeout", 10, "how long a client may take to say its wish")
+    add_seconds(parser, "--keep-alive-timeout", 60, "how long it may take for another HTTP request")
+
+
+def guest_config(options: argparse.Namespace) -> GuestConfig:
+    """What the options say; raises UsageError if they make no sense."""
+    from vsocks.guest.daemon import GuestConfig
+    from vsocks.guest.gateway import Limits
+    from vsocks.mux.relay import Silence
+
+    return GuestConfig(
+        wire=options.wire,
+        listen=options.listen,
+        dns=options.dns,
+        users=_users(options),
+        exposed=tuple(options.expose),
+        max_streams=options.max_streams,
+        max_associations=options.max_associations,
+        offer=Offer(max_streams=options.max_streams),
+        limits=Limits(
+            handshake=options.handshake_timeout,
+            keep_alive=options.keep_alive_timeout,
+            udp_idle=options.udp_idle_timeout,
+            silence=Silence(options.idle_timeout, options.half_close_timeout),
+            head=options.max_header_size,
+        ),
+    )
+
+
+def _users(options: argparse.Namespace) -> Users:
+    """All that may use the proxy, wherever they are named."""
+    users: list[User] = list(options.user)
+    where = ""
+    if text := os.environ.get(_ENVIRONMENT):
+        where = _ENVIRONMENT
+        users += _users_from(where, text)
+    if options.users_file is not None:
+        where = str(options.users_file)
+        users += _users_from(where, _text_of(options.users_file))
+    if where and not users:
+        # Nobody would mean everybody.
+        raise UsageError(f"{where} names no user")
+    try:
+        return Users(users)
+    except UserError as error:
+        raise UsageError(str(error)) from None
+
+
+def _users_from(where: str, text: str) -> list[User]:
+    try:
+        return parse_users(text.splitlines())
+    except UserError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE + 1)
+        if len(data) > _MAX_FILE:
+            raise UsageError(f"{path} is longer than {_MAX_FILE} bytes: is it a file of users?")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text") from None
+
+
+def _user(text: str) -> User:
+    try:
+        return parse_user(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _head_size(text: str) -> int:
+    if text.isascii() and text.isdigit() and _LEAST_HEAD <= int(text) <= _GREATEST_HEAD:
+        return int(text)
+    raise argparse.ArgumentTypeError(
+        f"'{text}' is not a number from {_LEAST_HEAD} to {_GREATEST_HEAD}"
+    )

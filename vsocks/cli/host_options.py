@@ -1,0 +1,175 @@
+"""What can be asked of the host daemon."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from vsocks.address import Target, parse_ip
+from vsocks.channel.spec import FORMS
+from vsocks.cli.arguments import (
+    add_common,
+    add_max_streams,
+    add_seconds,
+    count,
+    is_port,
+    positive,
+)
+from vsocks.errors import UsageError
+from vsocks.host.forwards import Forward
+from vsocks.host.resolv_conf import parse_nameserver
+from vsocks.policy.rules import Rule, RuleError
+from vsocks.protocol.handshake import Offer
+
+if TYPE_CHECKING:
+    from vsocks.host.daemon import HostConfig
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """All that `vsocks host` takes."""
+    parser.epilog = (
+        f"channels:\n{FORMS}\n\nrules: see docs/policy.md; the last one that matches wins"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(rules=[])
+    parser.add_argument("--channel", required=True, metavar="SPEC", help="the pipe; see below")
+    for verb in ("allow", "deny"):
+        parser.add_argument(
+            f"--{verb}",
+            action=_AddRule,
+            metavar="RULE",
+            help=f"{verb} a CIDR, HOST or *.DOMAIN, with :PORT or :LOW-HIGH if not all ports",
+        )
+    parser.add_argument(
+        "--allow-bind",
+        type=_ip,
+        metavar="ADDR",
+        help="let allowed targets connect back to a client (SOCKS BIND, active FTP), at this "
+        "address of the host (default: off)",
+    )
+    parser.add_argument(
+        "--forward",
+        type=_forward,
+        action="append",
+        default=[],
+        metavar="[ADDR:]PORT:GUESTADDR:GUESTPORT",
+        help="let connections to that port of the host come out in the guest, which must "
+        "--expose it; ADDR is 127.0.0.1 unless told; repeatable",
+    )
+    parser.add_argument(
+        "--dns-server",
+        type=_dns_server,
+        metavar="ADDR[:PORT]",
+        help="the nameserver for the guest's --dns (default: the host's own)",
+    )
+    add_max_streams(parser, 256, "the most connections that a guest may have at once")
+    _add_limits(parser)
+    add_common(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add_seconds(parser, "--dial-timeout", 10, "how long a connect may take, the look-up included")
+    parser.add_argument(
+        "--connect-rate",
+        type=positive,
+        default=5000.0,
+        metavar="N",
+        help="the most connects a second that a guest may ask for (default: 5000)",
+    )
+    parser.add_argument(
+        "--max-associations",
+        type=count,
+        default=64,
+        metavar="N",
+        help="the most exchanges of datagrams that a guest may have at once (default: 64)",
+    )
+    parser.add_argument(
+        "--datagram-rate",
+        type=positive,
+        default=5000.0,
+        metavar="N",
+        help="the most datagrams a second that a guest may send (default: 5000)",
+    )
+
+
+def host_config(options: argparse.Namespace) -> HostConfig:
+    """What the options say."""
+    from vsocks.host.associations import DatagramLimits
+    from vsocks.host.daemon import HostConfig
+    from vsocks.mux.relay import Silence
+    from vsocks.policy.policy import Policy
+
+    return HostConfig(
+        wire=options.wire,
+        policy=Policy(options.rules),
+        offer=Offer(max_streams=options.max_streams),
+        dial_timeout=options.dial_timeout,
+        connect_rate=options.connect_rate,
+        silence=Silence(options.idle_timeout, options.half_close_timeout),
+        datagrams=DatagramLimits(
+            options.max_associations, options.datagram_rate, options.udp_idle_timeout
+        ),
+        bind_address=options.allow_bind,
+        nameserver=options.dns_server,
+        forwards=tuple(options.forward),
+    )
+
+
+class _AddRule(argparse.Action):
+    """Keeps --allow and --deny in the order in which they were given, for that decides."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            rule = Rule.parse("allow" if self.dest == "allow" else "deny", str(values))
+        except RuleError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+        namespace.rules = [*namespace.rules, rule]
+
+
+def _ip(text: str) -> str:
+    ip = parse_ip(text.removeprefix("[").removesuffix("]"))
+    if ip is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no IP address")
+    return str(ip)
+
+
+def _dns_server(text: str) -> Target:
+    try:
+        return parse_nameserver(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _forward(text: str) -> Forward:
+    """[ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses in brackets."""
+    parts = _split_outside_brackets(text)
+    if len(parts) == 3:
+        parts = ["127.0.0.1", *parts]
+    if len(parts) == 4:
+        address, port, guest_address, guest_port = parts
+        ours, theirs = parse_ip(address), parse_ip(guest_address)
+        if ours and theirs and is_port(port) and is_port(guest_port) and int(guest_port):
+            return Forward((str(ours), int(port)), Target(str(theirs), int(guest_port)))
+    raise argparse.ArgumentTypeError(
+        f"'{text}' is not [ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses go in brackets"
+    )
+
+
+def _split_outside_brackets(text: str) -> list[str]:
+    """Split at colons, but for those of an address in brackets, which lose them."""
+    parts = [""]
+    inside = False
+    for character in text:
+        if character in "[]":
+            inside = character == "["
+        elif character == ":" and not inside:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts

@@ -1,0 +1,101 @@
+"""The command line: one command each for the guest and the host."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from vsocks import __version__
+from vsocks.channel import open_source, parse_spec
+from vsocks.channel.lock import ChannelLock
+from vsocks.cli import logs, system_proxy
+from vsocks.cli.arguments import USAGE_ERROR, Parser
+from vsocks.cli.guest_options import add_guest_options, guest_config
+from vsocks.cli.run import run_until_signal
+from vsocks.errors import UsageError, VsocksError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from vsocks.guest.daemon import Guest
+    from vsocks.host.daemon import Host
+
+_FAILED: Final = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    return reporting(f"vsocks {options.command}", lambda: int(options.run(options)))
+
+
+def reporting(program: str, run: Callable[[], int]) -> int:
+    """The exit status of ``run``; an error of ours becomes one line on stderr."""
+    try:
+        return run()
+    except VsocksError as error:
+        sys.stderr.write(f"{program}: error: {error}\n")
+        return USAGE_ERROR if isinstance(error, UsageError) else _FAILED
+
+
+def _parser() -> Parser:
+    # Not at the top: the Windows program has no host daemon.
+    from vsocks.cli.host_options import add_host_options
+
+    parser = Parser(
+        prog="vsocks",
+        description="A door to the network for virtual machines without a network card.",
+    )
+    parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
+    names = "guest|host|system-proxy"
+    commands = parser.add_subparsers(dest="command", required=True, metavar=names)
+    guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
+    add_guest_options(guest)
+    guest.set_defaults(run=run_guest)
+    host = commands.add_parser("host", help="run on the VM's host: makes the connections")
+    add_host_options(host)
+    host.set_defaults(run=_run_host)
+    lines = commands.add_parser("system-proxy", help="have programs in the VM use the proxy")
+    system_proxy.add_commands(lines)
+    return parser
+
+
+def run_guest(options: argparse.Namespace) -> int:
+    """Be the guest daemon until a signal; raises VsocksError if it can't start."""
+    make = guest_maker(options)
+    _configure_logs(options)
+    run_until_signal(make)
+    return 0
+
+
+def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
+    """Makes the guest daemon in an event loop; raises UsageError if the options make no sense."""
+    from vsocks.guest.daemon import Guest
+
+    spec = parse_spec(options.channel)
+    config = guest_config(options)
+    return lambda: Guest(config, open_source(spec))
+
+
+def _run_host(options: argparse.Namespace) -> int:
+    from vsocks.cli.host_options import host_config
+    from vsocks.host.daemon import Host
+
+    spec = parse_spec(options.channel)
+    config = host_config(options)
+
+    def make() -> Host:
+        return Host(config, open_source(spec))
+
+    _configure_logs(options)
+    lock = ChannelLock("host", spec)
+    try:
+        run_until_signal(make)
+    finally:
+        lock.close()
+    return 0
+
+
+def _configure_logs(options: argparse.Namespace) -> None:
+    logs.configure(verbose=options.verbose, as_json=options.log_format == "json")

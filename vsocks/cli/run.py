@@ -1,0 +1,110 @@
+"""Running a daemon, from its making to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import tracemalloc
+from typing import TYPE_CHECKING, Final, Protocol
+
+from vsocks.aio import pending_io
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the system gets to end what was cancelled.
+_LAST_OPERATIONS: Final = 0.5
+
+
+class Daemon(Protocol):
+    """What both daemons can do."""
+
+    async def start(self) -> None:
+        """Take what is needed; raises VsocksError if it can't be had."""
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+
+    async def goodbye(self) -> None:
+        """Tell the peer that the daemon ends."""
+
+
+def run_until_signal(make: Callable[[], Daemon]) -> None:
+    """Run a daemon until SIGINT or SIGTERM (on Windows Ctrl-C or Ctrl-Break)."""
+    if os.environ.get("VSOCKS_TRACE_MEMORY"):
+        tracemalloc.start()
+
+    async def serve_until_signal() -> None:
+        stopping = asyncio.Event()
+        _on_signals(stopping)
+        await serve(make, stopping)
+        if not await pending_io.have_ended(within=_LAST_OPERATIONS):
+            _end_process()
+
+    asyncio.run(serve_until_signal())
+
+
+async def serve(
+    make: Callable[[], Daemon],
+    stopping: asyncio.Event,
+    on_started: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a daemon until it fails or ``stopping`` is set; raises VsocksError if it can't start."""
+    daemon = make()
+    await daemon.start()
+    on_started()
+    serving = asyncio.create_task(daemon.run())
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not serving.done():
+        await daemon.goodbye()
+        serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+def _end_process() -> None:
+    """End at once: asyncio would wait for ever for a write that the host never reads.
+
+    (IocpProactor.close(); the write of a virtio-serial port can't be cancelled.)
+    """
+    log.warning("the host doesn't read; what was on its way to it is left to the system")
+    logging.shutdown()
+    os._exit(0)
+
+
+if sys.platform == "win32":
+
+    def _on_signals(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(stopping.set)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK):
+            signal.signal(number, stop)
+        # asyncio has the interpreter wake the loop by a socket, too; we don't depend on that.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+else:
+
+    def _on_signals(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        if tracemalloc.is_tracing():
+            loop.add_signal_handler(signal.SIGUSR1, _log_traced_memory)
+
+
+def _log_traced_memory() -> None:
+    gc.collect()
+    log.info("traced memory: %d bytes", tracemalloc.get_traced_memory()[0])

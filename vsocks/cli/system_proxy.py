@@ -1,0 +1,99 @@
+"""The command `system-proxy`: programs that take the system's proxy settings come to ours."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Final
+
+from vsocks.address import Target, ascii_name, parse_ip
+from vsocks.cli import setup_lines
+
+DESCRIPTION: Final = "Have programs use the proxy that take the system's settings."
+
+_LISTEN: Final = "127.0.0.1:1080"
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the commands; the options that it parses have ``run``, with the status."""
+    commands = parser.add_subparsers(required=True, metavar="on|off|status|show")
+    on = commands.add_parser("on", help="set the proxy, and save what was there before")
+    off = commands.add_parser("off", help="restore what was there before")
+    status = commands.add_parser("status", help="say what is set; status 0 if it is ours")
+    show = commands.add_parser("show", help="print commands that do it, for you to run")
+    for command in (on, show):
+        command.add_argument(
+            "--listen",
+            type=_address,
+            default=_LISTEN,
+            metavar="ADDR:PORT",
+            help=f"where the guest daemon listens (default: {_LISTEN})",
+        )
+    on.add_argument(
+        "--pac", action="store_true", help="have WinINET fetch the proxy's PAC file instead"
+    )
+    for command in (on, off, status):
+        command.add_argument(
+            "--user-only",
+            action="store_true",
+            help="WinINET only, the current user's; WinHTTP needs administrator rights",
+        )
+    on.set_defaults(run=_on)
+    off.set_defaults(run=_off)
+    status.set_defaults(run=_status)
+    show.set_defaults(run=_show)
+
+
+def _address(text: str) -> Target:
+    """The address of the proxy for its clients, none of whose characters means anything to a shell.
+
+    Raises ArgumentTypeError.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
+    try:
+        listen = Target(str(parse_ip(host) or ascii_name(host)), number)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT: {error}") from None
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT")
+    return setup_lines.as_clients_see_it(listen)
+
+
+def _show(options: argparse.Namespace) -> int:
+    for line in _lines(options.listen):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+if sys.platform == "win32":
+    from vsocks.windows import proxy_commands
+
+    _lines = setup_lines.cmd_lines
+
+    def _on(options: argparse.Namespace) -> int:
+        proxy: Target = options.listen
+        script = setup_lines.script_url(proxy) if options.pac else None
+        return proxy_commands.turn_on(
+            str(proxy), setup_lines.WINDOWS_BYPASS, script, user_only=options.user_only
+        )
+
+    def _off(options: argparse.Namespace) -> int:
+        return proxy_commands.turn_off(user_only=options.user_only)
+
+    def _status(options: argparse.Namespace) -> int:
+        return proxy_commands.status(user_only=options.user_only)
+
+else:
+    from vsocks.errors import UsageError
+
+    _lines = setup_lines.shell_lines
+
+    def _only_on_windows(_options: argparse.Namespace) -> int:
+        raise UsageError(
+            "only Windows has settings that all programs take; "
+            "for the lines that tell the programs of a shell: system-proxy show"
+        )
+
+    _on = _off = _status = _only_on_windows

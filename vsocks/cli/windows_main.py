@@ -1,0 +1,71 @@
+"""The Windows program, vsocks-guest.exe: the guest daemon, and its service."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from vsocks import __version__
+from vsocks.cli.arguments import Parser
+from vsocks.cli.guest_options import add_guest_options
+from vsocks.cli.main import reporting, run_guest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME: Final = "vsocks-guest"
+
+_DESCRIPTION: Final = f"""\
+A SOCKS and HTTP proxy for a virtual machine without a network card: without any option it listens
+on 127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
+For programs to use it without being told one by one: {NAME} system-proxy --help"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["service"]:
+        return _service(words[1:])
+    if words[:1] == ["system-proxy"]:
+        return _system_proxy(words[1:])
+    parser = Parser(prog=NAME, description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    add_guest_options(parser)
+    options = parser.parse_args(words)
+    _end_with_parent()
+    return reporting(NAME, lambda: run_guest(options))
+
+
+def _system_proxy(words: list[str]) -> int:
+    from vsocks.cli import system_proxy
+
+    parser = Parser(prog=f"{NAME} system-proxy", description=system_proxy.DESCRIPTION)
+    system_proxy.add_commands(parser)
+    options = parser.parse_args(words)
+    return reporting(parser.prog, lambda: int(options.run(options)))
+
+
+if sys.platform == "win32":
+
+    def _end_with_parent() -> None:
+        from vsocks.windows.parent import end_with_parent
+
+        end_with_parent()
+
+    def _service(words: list[str]) -> int:
+        from vsocks.cli import service
+
+        return service.main(words)
+
+else:
+
+    def _end_with_parent() -> None:
+        pass
+
+    def _service(_words: list[str]) -> int:
+        sys.stderr.write(f"{NAME}: error: only Windows has services of this kind\n")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,197 @@
+"""One association: a socket for IPv4 and one for IPv6, where the policy decides on each address.
+
+Answers come in only from addresses to which the guest has sent something on that association
+(address-dependent filtering, RFC 4787, section 5): a socket that is open to the whole network
+would be a way in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from vsocks.address import target_of
+from vsocks.aio.datagram_socket import bound_socket, receive_each
+from vsocks.aio.tasks import Tasks, run_until_first_ends
+from vsocks.mux.owned_stream import give_back
+from vsocks.reply import DialError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.address import IPAddress, Target
+    from vsocks.host.dial import Dialer
+    from vsocks.mux.pool import Pool
+
+log = logging.getLogger(__name__)
+
+#: Addresses and names that an association remembers.
+_PEERS: Final = 256
+_NAMES: Final = 64
+#: Seconds for which the address of a name is used again without looking it up.
+_NAME_SECONDS: Final = 30.0
+#: Datagrams that wait for the address of their name.
+_LOOK_UPS: Final = 16
+
+
+class Association:
+    """Sends and receives for one client in the guest; run() until it is over."""
+
+    def __init__(
+        self,
+        number: int,
+        deliver: Callable[[Target, memoryview], bool],
+        pool: Pool,
+        dialer: Dialer,
+        refused: Callable[[str], None],
+    ) -> None:
+        """``deliver`` takes what comes, valid during the call, and says whether it could.
+
+        Raises BusyError if the pool has no slot, OSError if the system has no socket.
+        """
+        self.number = number
+        self._deliver = deliver
+        self._dialer = dialer
+        self._refused = refused
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        #: The addresses that may send to us; the last used one is the last.
+        self._peers: OrderedDict[IPAddress, None] = OrderedDict()
+        #: (address, port) that the policy has allowed as such.
+        self._allowed: OrderedDict[tuple[IPAddress, int], None] = OrderedDict()
+        #: What names were found to be, and until when.
+        self._names: OrderedDict[Target, tuple[IPAddress, float]] = OrderedDict()
+        self._look_ups = Tasks()
+        self._over = asyncio.Event()
+        self._passed = 0
+        self._dropped = 0
+        self._sockets = _bound_sockets()
+        try:
+            self._slot = pool.take()
+        except BaseException:
+            self._close_sockets()
+            raise
+
+    def send(self, target: Target, data: memoryview) -> None:
+        """Send a datagram, if the policy permits; ``data`` is valid during the call only."""
+        if (ip := target.ip) is not None:
+            if self._permits(ip, target.port):
+                self._send_to(ip, target.port, data)
+        elif (ip := self._known(target)) is not None:
+            # Allowed by its name, which the address alone may not be.
+            self._send_to(ip, target.port, data)
+        elif len(self._look_ups) < _LOOK_UPS:
+            self._look_ups.start(self._look_up_and_send(target, bytes(data)))
+        else:
+            self._dropped += 1
+
+    def count_dropped(self) -> None:
+        """A datagram to be sent was dropped."""
+        self._dropped += 1
+
+    def end(self) -> None:
+        """Have run() return."""
+        self._over.set()
+
+    async def run(self, idle: float) -> None:
+        """Receive until end(), or until nothing has moved for ``idle`` seconds."""
+        buffer = self._slot.outbound
+        share = len(buffer) // len(self._sockets)
+        parts = [buffer[at * share : (at + 1) * share] for at in range(len(self._sockets))]
+        receivers = [
+            receive_each(sock, part, self._pass_on)
+            for sock, part in zip(self._sockets.values(), parts, strict=True)
+        ]
+        try:
+            await run_until_first_ends(*receivers, self._watch(idle), self._wait_for_end())
+        finally:
+            await self._look_ups.cancel()
+            self._close_sockets()
+            log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
+            await give_back(self._pool, self._slot, *self._sockets.values())
+
+    # -- to the network --------------------------------------------------------------------
+
+    def _known(self, target: Target) -> IPAddress | None:
+        """The address that a name had a moment ago, and that was allowed for that port."""
+        ip, until = self._names.get(target, (None, 0.0))
+        return ip if until > self._loop.time() else None
+
+    async def _look_up_and_send(self, target: Target, data: bytes) -> None:
+        try:
+            addresses = await self._dialer.addresses(target)
+        except DialError as error:
+            self._refuse(error)
+            return
+        ip = next((each for each in addresses if each.version in self._sockets), addresses[0])
+        _remember(self._names, target, (ip, self._loop.time() + _NAME_SECONDS), _NAMES)
+        self._send_to(ip, target.port, memoryview(data))
+
+    def _permits(self, ip: IPAddress, port: int) -> bool:
+        """Whether the policy does; says so in the log if not."""
+        try:
+            if (ip, port) not in self._allowed:
+                self._dialer.judge(ip, port)
+        except DialError as error:
+            self._refuse(error)
+            return False
+        _remember(self._allowed, (ip, port), None, _PEERS)
+        return True
+
+    def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
+        _remember(self._peers, ip, None, _PEERS)
+        try:
+            self._sockets[ip.version].sendto(data, (str(ip), port))
+        except (OSError, KeyError):
+            # Full, too long, no such network or no IPv6: datagrams get lost.
+            self._dropped += 1
+        else:
+            self._passed += 1
+
+    def _refuse(self, error: DialError) -> None:
+        self._dropped += 1
+        self._refused(f"datagram to {error.reason}")
+
+    # -- to the guest ----------------------------------------------------------------------
+
+    def _pass_on(self, data: memoryview, source: Any) -> None:
+        sender = target_of(source)
+        if sender.ip in self._peers and self._deliver(sender, data):
+            self._passed += 1
+        else:
+            self._dropped += 1
+
+    # -- endings ---------------------------------------------------------------------------
+
+    async def _wait_for_end(self) -> None:
+        await self._over.wait()
+
+    async def _watch(self, idle: float) -> None:
+        passed_before = -1
+        while self._passed != passed_before:
+            passed_before = self._passed
+            await asyncio.sleep(idle)
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets.values():
+            sock.close()
+
+
+def _bound_sockets() -> dict[int, socket.socket]:
+    """A socket for each version of IP that this machine has; raises OSError without IPv4."""
+    sockets = {4: bound_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
+    with contextlib.suppress(OSError):
+        sockets[6] = bound_socket(socket.AF_INET6, ("::", 0))
+    return sockets
+
+
+def _remember(memory: OrderedDict[Any, Any], key: object, value: object, limit: int) -> None:
+    """Keep an entry as the newest one, and forget the oldest beyond ``limit``."""
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > limit:
+        memory.popitem(last=False)

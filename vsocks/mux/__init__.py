@@ -1,0 +1,1 @@
+"""One channel <-> many streams."""

@@ -1,0 +1,46 @@
+"""What the users of a session must be able to hear. Called from the link's reader: may not wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from vsocks.address import Target
+    from vsocks.protocol.parcels import Parcel
+    from vsocks.protocol.streams import Stream
+    from vsocks.reply import Reply
+
+
+class StreamHandler(Protocol):
+    """Who deals with one stream."""
+
+    def on_answer(self, reply: int, bound: Target | None) -> None:
+        """The peer has answered the open."""
+
+    def on_listening(self, bound: Target) -> None:
+        """The peer waits at ``bound`` for who was to be listened for."""
+
+    def on_data(self, data: memoryview) -> None:
+        """Data, valid during the call only; to be reported by consumed() when passed on."""
+
+    def on_end(self) -> None:
+        """The peer sends no more."""
+
+    def on_close(self, code: int) -> None:
+        """The peer is done with the stream."""
+
+    def on_lost(self, reason: str) -> None:
+        """The session is over, and with it the stream."""
+
+
+class Service(Protocol):
+    """What a daemon does for its peer."""
+
+    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> StreamHandler | Reply:
+        """The peer opens a stream: who deals with it, or why not."""
+
+    def on_parcel(self, parcel: Parcel) -> None:
+        """A message that is no stream's; its data is valid during the call only."""
+
+    def on_lost(self) -> None:
+        """The session is over, and what was begun by parcels with it."""

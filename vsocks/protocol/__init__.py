@@ -1,0 +1,1 @@
+"""The wire as state machines: bytes in, events out. Pure."""

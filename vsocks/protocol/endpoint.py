@@ -1,0 +1,264 @@
+"""One end of a channel, from the first byte out of it to the last: which wire, which session.
+
+    looking ──hello──> shaking ──our nonce came back──> session (Session)
+       │                  ^                                 │
+       │                  └─────────── lost ────────────────┘
+       └──original peer──> session (OriginalSession)
+
+Sans-I/O: read bytes from the channel into buffer(), then go through the events of
+received(); write what write_into() gives; call poll() at next_poll. One endpoint serves one
+opening of a channel.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from vsocks.errors import SessionLostError
+from vsocks.protocol.events import Event, Notice, SessionLost, SessionUp
+from vsocks.protocol.frames import CONTROL_ID, HEADER, MAX_LENGTH
+from vsocks.protocol.handshake import (
+    IMPOSSIBLE_REQUEST,
+    PROBE_ID,
+    Handshake,
+    Hello,
+    Offer,
+    Role,
+    find_hello,
+)
+from vsocks.protocol.original import OriginalSession, parse_request
+from vsocks.protocol.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+#: Room for the longest frame, and as much again so that one read brings many.
+INBOX_SIZE: Final = 256 * 1024
+
+
+class Wire(StrEnum):
+    """Which wire format to speak."""
+
+    AUTO = "auto"
+    VSOCKS = "vsocks"
+    ORIGINAL = "original"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """What an endpoint is to be."""
+
+    role: Role
+    #: What we promise in our hello.
+    offer: Offer = field(default_factory=Offer)
+    wire: Wire = Wire.AUTO
+
+
+class Endpoint:
+    """The state machine of one end of a channel."""
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        now: float,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._config = config
+        self._role = config.role
+        self._entropy = entropy
+        self._inbox = memoryview(bytearray(INBOX_SIZE))
+        self._held = 0
+        self._session: Session | OriginalSession | None = None
+        self._is_up = False
+        #: Nothing has come yet that rules out a peer which speaks the original wire only.
+        self._maybe_original = config.wire is Wire.AUTO
+        self._warned_of_echo = False
+        self._handshake = self._new_handshake(now, eager=self._role is Role.GUEST)
+        if config.wire is Wire.ORIGINAL:
+            self._session = self._original_session(frozenset())
+
+    @property
+    def session(self) -> Session | OriginalSession | None:
+        """The session that stands, if one does."""
+        return self._session if self._is_up else None
+
+    def start(self) -> Iterator[Event]:
+        """What there is to say before any byte has come."""
+        if self._session is not None:
+            yield self._up("original wire")
+
+    # -- bytes in --------------------------------------------------------------------------
+
+    def buffer(self) -> memoryview:
+        """Where to read the next bytes from the channel to; never empty unless stalled."""
+        return self._inbox[self._held :]
+
+    def received(self, size: int, now: float) -> Iterator[Event]:
+        """Work through ``size`` more bytes in the buffer; go through all of the events."""
+        self._held += size
+        start = 0
+        while start < self._held:
+            data = self._inbox[start : self._held]
+            before = self._session
+            if self._session is None:
+                taken = yield from self._look(data, now)
+            else:
+                taken = yield from self._receive(self._session, data, now)
+            start += taken
+            if self._session is before and not (taken and self._session is None):
+                break
+        self._inbox[: self._held - start] = self._inbox[start : self._held]
+        self._held -= start
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether reading must wait for a slow stream (original wire only)."""
+        return isinstance(self._session, OriginalSession) and self._session.is_stalled
+
+    def _receive(
+        self, session: Session | OriginalSession, data: memoryview, now: float
+    ) -> Generator[Event, None, int]:
+        try:
+            yield from session.receive(data, now)
+        except SessionLostError as error:
+            self._maybe_original = False
+            yield from self._lose(str(error), now, eager=True)
+        return session.taken
+
+    # -- the handshake ---------------------------------------------------------------------
+
+    def _look(self, data: memoryview, now: float) -> Generator[Event, None, int]:
+        """Search bytes that belong to no session for a hello; returns how many are done with."""
+        hello, done = find_hello(data)
+        if hello is not None:
+            self._maybe_original = False
+            yield from self._meet(hello, now)
+            return done
+        if self._maybe_original and self._handshake.peer is None:
+            verdict = _looks_original(self._role, data, self._config.offer.max_streams)
+            if verdict is None:
+                return 0
+            if verdict:
+                kept = frozenset({PROBE_ID}) if self._role is Role.GUEST else frozenset[int]()
+                self._session = self._original_session(kept)
+                yield self._up("original wire, which the peer speaks")
+                return 0
+            self._maybe_original = False
+        self._handshake.heard_noise()
+        return done
+
+    def _meet(self, hello: Hello, now: float) -> Iterator[Event]:
+        if hello.role is self._role:
+            if not self._warned_of_echo:
+                self._warned_of_echo = True
+                yield Notice(
+                    f"the other end of the channel is a {hello.role.name.lower()} daemon too, "
+                    "or the channel echoes what is sent"
+                )
+            return
+        if self._handshake.receive_hello(hello):
+            self._session = Session(
+                self._role,
+                nonces=(self._handshake.nonce, hello.nonce),
+                offer=self._config.offer,
+                peer_offer=hello.offer,
+                now=now,
+            )
+            yield self._up(f"protocol {hello.version}, {self._session.max_streams} streams")
+
+    def _new_handshake(self, now: float, *, eager: bool) -> Handshake:
+        return Handshake(
+            self._role,
+            self._config.offer,
+            self._entropy,
+            now=now,
+            eager=eager,
+            probe=self._maybe_original and self._role is Role.GUEST,
+        )
+
+    def _original_session(self, kept_free: frozenset[int]) -> OriginalSession:
+        offer = self._config.offer
+        return OriginalSession(
+            self._role,
+            max_streams=offer.max_streams,
+            window=max(offer.window, MAX_LENGTH),
+            kept_free=kept_free,
+            skips_control=self._config.wire is Wire.ORIGINAL,
+        )
+
+    def _up(self, description: str) -> SessionUp:
+        self._is_up = True
+        return SessionUp(description)
+
+    def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[Event]:
+        self._session = None
+        self._is_up = False
+        self._handshake = self._new_handshake(now, eager=eager or self._role is Role.GUEST)
+        yield SessionLost(reason)
+
+    # -- bytes out, and time ---------------------------------------------------------------
+
+    def write_into(self, out: memoryview, now: float) -> int:
+        """Put what is to be sent into ``out``; returns how many bytes.
+
+        ``out`` must hold MAX_OUTPUT bytes at least.
+        """
+        session = self._session
+        hello = self._hello(session, now)
+        out[: len(hello)] = hello
+        if session is None:
+            return len(hello)
+        return len(hello) + session.write_into(out[len(hello) :], now)
+
+    def _hello(self, session: Session | OriginalSession | None, now: float) -> bytes:
+        """The handshake's part of the output."""
+        if session is None:
+            return self._handshake.output(now)
+        if isinstance(session, Session) and session.hello_due:
+            session.hello_due = False
+            self._handshake.answer()
+        return self._handshake.answer_due()
+
+    @property
+    def next_poll(self) -> float | None:
+        """When poll() and write_into() should be called, if nothing comes before."""
+        return self._handshake.next_poll if self._session is None else self._session.next_poll
+
+    def poll(self, now: float) -> Iterator[Event]:
+        """Let time pass; what is due is then in write_into()."""
+        if self._session is None:
+            return
+        try:
+            self._session.poll(now)
+        except SessionLostError as error:
+            yield from self._lose(str(error), now, eager=False)
+
+
+#: The longest thing that write_into() puts out at once before any session frame.
+MAX_OUTPUT: Final = HEADER.size + MAX_LENGTH + 1024
+
+
+def _looks_original(role: Role, data: memoryview, max_streams: int) -> bool | None:
+    """Whether the first bytes out of the channel are an original peer's; None if too few came.
+
+    A guest is told by its first packet, which must be exactly a request; a host by refusing
+    the impossible request that came with our hello.
+    """
+    if len(data) < HEADER.size:
+        return None
+    peer_id, length = HEADER.unpack_from(data)
+    if role is Role.GUEST:
+        return length == 0 and peer_id in {CONTROL_ID, PROBE_ID}
+    if peer_id >= max_streams or not _MIN_REQUEST <= length <= _MAX_REQUEST:
+        return False
+    request = data[HEADER.size : HEADER.size + length]
+    if len(request) < length:
+        return None if not len(request) or request[0] in {1, 3, 4} else False
+    return bytes(request) != IMPOSSIBLE_REQUEST and parse_request(request) is not None
+
+
+_MIN_REQUEST: Final = 5
+_MAX_REQUEST: Final = 4 + 255

@@ -1,0 +1,96 @@
+"""The proxy's own pages: how it is, and how a browser is to use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vsocks.address import Target
+from vsocks.http1.errors import show
+from vsocks.http1.head import encode_head
+from vsocks.proxy.pages import escape, failure_page, html, respond
+
+if TYPE_CHECKING:
+    from vsocks.http1.head import RequestHead
+
+_PAC_PATH: Final = "/proxy.pac"
+
+_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_PAC_TYPE: Final = "application/x-ns-proxy-autoconfig"
+# Written for the oldest engine that may read it, that of Internet Explorer.
+_PAC: Final = """\
+function FindProxyForURL(url, host) {{
+  if (host === "localhost" || host === "::1" || host === "[::1]" ||
+      /^127\\.\\d+\\.\\d+\\.\\d+$/.test(host)) {{
+    return "DIRECT";
+  }}
+  return "PROXY {proxy}; SOCKS5 {proxy}";
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the proxy is."""
+
+    version: str
+    #: Where it listens, as clients reach it.
+    address: Target
+    #: Why there is no session with the host; empty while there is one.
+    down: str
+    connections: int
+    max_connections: int
+    associations: int
+    max_associations: int
+    #: Datagrams, of this session.
+    dropped: int
+
+
+def local_page(head: RequestHead, status: Status) -> bytes:
+    """The answer to a request for a page of the proxy's own; 404 and 405 are among them."""
+    if head.method not in ("GET", "HEAD"):
+        return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
+    match head.target.partition("?")[0]:
+        case "/":
+            return status_page(status, method=head.method)
+        case "/proxy.pac":
+            return proxy_pac(status.address.host, status.address.port, method=head.method)
+        case path:
+            return failure_page(404, f"The page was {show(path)}.", method=head.method)
+
+
+def status_page(status: Status, *, method: str = "GET") -> bytes:
+    """The response with the page that shows how the proxy is."""
+    rows = [
+        ("Session with the host", f"none: {status.down}" if status.down else "up"),
+        ("Connections", f"{status.connections} of {status.max_connections}"),
+        ("UDP associations", f"{status.associations} of {status.max_associations}"),
+        ("Datagrams dropped", str(status.dropped)),
+        ("Proxy for HTTP and SOCKS", str(status.address)),
+        ("Version", status.version),
+    ]
+    cells = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}\n" for name, value in rows)
+    link = f'<p>To set up a browser: <a href="{_PAC_PATH}">{_PAC_PATH}</a></p>\n'
+    table = f'<table style="text-align:left;border-spacing:1em 0">\n{cells}</table>\n'
+    return respond(html("vsocks", table + link), method=method)
+
+
+def proxy_pac(host: str, port: int, *, method: str = "GET") -> bytes:
+    """The response with the PAC file: all goes through the proxy, but what is on this machine.
+
+    A browser that can't reach it as an HTTP proxy tries SOCKS.
+    """
+    pac = _PAC.format(proxy=Target(host, port)).encode("ascii")
+    return respond(pac, _PAC_TYPE, method=method)
+
+
+def last_hop_answer(head: RequestHead) -> bytes:
+    """The answer to TRACE or OPTIONS when the proxy is as far as it may go (Max-Forwards: 0).
+
+    TRACE gets its request back, without what is secret in it (RFC 9110, section 9.3.8).
+    """
+    if head.method == "OPTIONS":
+        return respond(b"", "text/plain")
+    headers = ((name, value) for name, value in head.headers if name.lower() not in _SECRET)
+    version = f"HTTP/{head.version[0]}.{head.version[1]}"
+    return respond(encode_head(f"{head.method} {head.target} {version}", headers), "message/http")
