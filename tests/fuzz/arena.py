@@ -19,19 +19,19 @@ from vsocks.protocol.events import (
     Closed,
     Data,
     Ended,
-    Event,
     ListeningAt,
     Notice,
     Opened,
     ParcelCame,
+    SessionEvent,
     SessionLost,
     SessionUp,
 )
 from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
 from vsocks.protocol.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
-from vsocks.protocol.mailbox import TOTAL_BYTES
 from vsocks.protocol.messages import CloseCode
 from vsocks.protocol.original import STALL_TIMEOUT, OriginalSession
+from vsocks.protocol.parcel_queue import TOTAL_BYTES
 from vsocks.protocol.parcels import Ask, Associate, Associated, Datagram, Dissociate, Parcel, Tell
 from vsocks.protocol.session import Session
 from vsocks.protocol.streams import Stream
@@ -149,11 +149,11 @@ class Arena:
 
     # -- the daemon ------------------------------------------------------------------------
 
-    def _handle(self, events: Iterable[Event]) -> None:
+    def _handle(self, events: Iterable[SessionEvent]) -> None:
         for event in events:
             self._on(event)
 
-    def _on(self, event: Event) -> None:
+    def _on(self, event: SessionEvent) -> None:
         assert self.is_up or isinstance(event, (SessionUp, Notice)), "there is no session"
         match event:
             case SessionUp():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tests.fuzz.feed import Feed
 from vsocks.address import Target
-from vsocks.proxy.requests import Bind, Dialect, Event, Refuse, Send
+from vsocks.proxy.requests import Bind, Dialect, DialectEvent, Refuse, Send
 from vsocks.proxy.users import NO_USERS, User, Users
 from vsocks.reply import Reply
 
@@ -30,7 +30,7 @@ def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     return [*parts, data]
 
 
-def talk(make: Callable[[], Dialect], parts: list[bytes]) -> tuple[list[Event], Dialect]:
+def talk(make: Callable[[], Dialect], parts: list[bytes]) -> tuple[list[DialectEvent], Dialect]:
     """The events, and the dialect that got the pieces, which awaits replies if it was asked."""
     whole, in_pieces = make(), make()
     events = whole.receive(b"".join(parts))
@@ -46,11 +46,11 @@ def talk(make: Callable[[], Dialect], parts: list[bytes]) -> tuple[list[Event], 
     return events, in_pieces
 
 
-def is_requested(events: list[Event]) -> bool:
+def is_requested(events: list[DialectEvent]) -> bool:
     return bool(events) and not isinstance(events[-1], Send | Refuse)
 
 
-def finish(dialect: Dialect, events: list[Event]) -> list[bytes]:
+def finish(dialect: Dialect, events: list[DialectEvent]) -> list[bytes]:
     """Good replies, as many as the request has."""
     assert is_requested(events)
     said = []

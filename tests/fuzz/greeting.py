@@ -7,7 +7,7 @@ from typing import cast
 from tests.fuzz.conversation import begin, is_requested, talk
 from tests.fuzz.socks_4 import SEEDS as SOCKS4_SEEDS
 from tests.fuzz.socks_5 import SEEDS as SOCKS5_SEEDS
-from vsocks.proxy.greeting import Greeting
+from vsocks.proxy.detect import Detector
 from vsocks.proxy.requests import Connect, Refuse
 from vsocks.reply import Reply
 
@@ -18,8 +18,8 @@ BY_FIRST_BYTE = {4: "SOCKS4", 5: "SOCKS5"}
 def run(data: bytes) -> None:
     users, parts = begin(data)
     said = b"".join(parts)
-    events, dialect = talk(lambda: Greeting(users, MAX_HEAD), parts)
-    greeting = cast("Greeting", dialect)
+    events, dialect = talk(lambda: Detector(users, MAX_HEAD), parts)
+    greeting = cast("Detector", dialect)
     if not said:
         assert (events, greeting.protocol) == ([], "")
         return

@@ -6,14 +6,14 @@ from tests.fuzz.feed import Feed
 from vsocks.address import Target, encode_address
 from vsocks.http1.exchange import Exchange
 from vsocks.proxy.http import HttpDialect
-from vsocks.proxy.local import Status, local_page
-from vsocks.proxy.requests import Connect, Event, Forward, Refuse, ShowPage
+from vsocks.proxy.local import ProxyStatus, local_page
+from vsocks.proxy.requests import Connect, DialectEvent, Forward, Refuse, ShowPage
 from vsocks.proxy.users import NO_USERS, User, Users
 from vsocks.reply import Reply
 
 USERS = [NO_USERS, Users([User("a", "b")])]
 LIMIT = 1000
-STATUS = Status("0", Target("127.0.0.1", 1080), "", 0, 64, 0, 16, 0)
+STATUS = ProxyStatus("0", Target("127.0.0.1", 1080), "", 0, 64, 0, 16, 0)
 
 
 def run(data: bytes) -> None:
@@ -38,15 +38,15 @@ def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
     return [*parts, data]
 
 
-def serve(dialect: HttpDialect, parts: list[bytes]) -> list[Event]:
-    events: list[Event] = []
+def serve(dialect: HttpDialect, parts: list[bytes]) -> list[DialectEvent]:
+    events: list[DialectEvent] = []
     for part in parts:
         events += dialect.receive(part)
         assert len(dialect._reader._lines._line) <= LIMIT
     return events
 
 
-def check(event: Event, dialect: HttpDialect) -> None:
+def check(event: DialectEvent, dialect: HttpDialect) -> None:
     match event:
         case Refuse(page, reason):
             assert page.startswith(b"HTTP/1.1 ")

@@ -26,7 +26,7 @@ from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
 from vsocks.mux.pool import Pool
-from vsocks.mux.relay import Relay, Silence
+from vsocks.mux.relay import IdleTimeouts, Relay
 from vsocks.mux.switchboard import Switchboard
 from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import DialError
@@ -158,7 +158,7 @@ def test_nobody_is_waited_for_without_end() -> None:
         resolver = Resolver()
         policy = Policy([Rule.parse("allow", "127.0.0.0/8")])
         binder = Binder("127.0.0.1", Dialer(policy, resolver), timeout=0.05)
-        relay = Relay(Switchboard(NoService()), Pool(1, 1024), Silence())
+        relay = Relay(Switchboard(NoService()), Pool(1, 1024), IdleTimeouts())
         try:
             await binder.wait_for(Target("127.0.0.2", 21), relay)
         except DialError as error:

@@ -18,8 +18,8 @@ from tests.integration.support.socks import BIND, UDP_ASSOCIATE, Address, Reply
 from tests.integration.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer, request
 from tests.integration.support.waiting import DEADLINE, eventually
 from vsocks.channel import open_source, parse_spec
+from vsocks.guest.context import Limits
 from vsocks.guest.daemon import Guest, GuestConfig
-from vsocks.guest.gateway import Limits
 from vsocks.protocol.endpoint import Wire
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]

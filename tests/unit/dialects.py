@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from hypothesis import strategies as st
 
 from vsocks.address import Target
-from vsocks.proxy.requests import Bind, Dialect, Event, Refuse, Send
+from vsocks.proxy.requests import Bind, Dialect, DialectEvent, Refuse, Send
 from vsocks.proxy.users import NO_USERS, User, Users
 from vsocks.reply import Reply
 
@@ -21,7 +21,7 @@ targets = st.builds(Target, hosts, ports)
 replies = st.lists(st.sampled_from(list(Reply)), min_size=2, max_size=2)
 
 
-def hear(dialect: Dialect, pieces: Iterable[bytes]) -> list[Event]:
+def hear(dialect: Dialect, pieces: Iterable[bytes]) -> list[DialectEvent]:
     """All events that come of the pieces."""
     return [event for piece in pieces for event in dialect.receive(piece)]
 
@@ -39,14 +39,14 @@ def cut(data: bytes, cuts: Iterable[int]) -> list[bytes]:
 places = st.lists(st.integers(0, 700), max_size=20)
 
 
-def requested(events: list[Event]) -> bool:
+def requested(events: list[DialectEvent]) -> bool:
     """Whether the client got so far that it awaits a reply."""
     return bool(events) and not isinstance(events[-1], Send | Refuse)
 
 
 def check_any_split(
     make: Callable[[], Dialect], data: bytes, cuts: list[int], codes: list[Reply]
-) -> list[Event]:
+) -> list[DialectEvent]:
     """Whole or in pieces, the same comes of it; returns the events."""
     whole, pieces = make(), make()
     events = whole.receive(data)
@@ -66,7 +66,7 @@ def check_any_split(
     return events
 
 
-def answer(dialect: Dialect, request: Event, codes: list[Reply]) -> list[bytes]:
+def answer(dialect: Dialect, request: DialectEvent, codes: list[Reply]) -> list[bytes]:
     """The replies, one after the other until it was the last."""
     said = []
     for code in codes[: 2 if isinstance(request, Bind) else 1]:

@@ -8,7 +8,7 @@ import h11
 
 from tests.unit.http_pieces import ask_h11
 from vsocks.proxy.http import HttpDialect
-from vsocks.proxy.requests import Event, Refuse
+from vsocks.proxy.requests import DialectEvent, Refuse
 from vsocks.proxy.users import User, Users
 
 CONNECT = b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"
@@ -17,12 +17,12 @@ PAGE = b"GET /proxy.pac HTTP/1.1\r\nHost: 127.0.0.1:1080\r\n\r\n"
 USERS = Users([User("alice", "s:cret")])
 
 
-def ask(data: bytes, users: Users | None = None) -> Event:
+def ask(data: bytes, users: Users | None = None) -> DialectEvent:
     [event] = (HttpDialect(users) if users else HttpDialect()).receive(data)
     return event
 
 
-def status_of(event: Event) -> int:
+def status_of(event: DialectEvent) -> int:
     """The status of a refusal, whose page is whole."""
     assert isinstance(event, Refuse)
     assert event.reason

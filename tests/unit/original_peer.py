@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 
 from tests.unit.peer import kept
-from vsocks.protocol.events import Event, Opened
+from vsocks.protocol.events import Opened, SessionEvent
 from vsocks.protocol.handshake import Role
 from vsocks.protocol.original import OriginalSession
 from vsocks.protocol.streams import Stream
@@ -50,7 +50,7 @@ class OriginalPeer:
         self.now = 0.0
         self.rest = b""
 
-    def say(self, *data: bytes) -> list[Event]:
+    def say(self, *data: bytes) -> list[SessionEvent]:
         """What the session makes of some bytes; what it doesn't take is kept for the next time."""
         self.rest += b"".join(data)
         events = [kept(event) for event in self.session.receive(memoryview(self.rest), self.now)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import Enum
 
 from vsocks.address import Target
-from vsocks.protocol.events import Data, Event, Opened, ParcelCame
+from vsocks.protocol.events import Data, Opened, ParcelCame, SessionEvent
 from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.messages import (
@@ -61,19 +61,19 @@ class Peer:
         self.sent += len(frame)
         return frame
 
-    def deliver(self, data: bytes) -> list[Event]:
+    def deliver(self, data: bytes) -> list[SessionEvent]:
         """What the session makes of some bytes, all of which it must take."""
         events = [kept(event) for event in self.session.receive(memoryview(data), self.now)]
         assert self.session.taken == len(data)
         return events
 
-    def say(self, *messages: Message) -> list[Event]:
+    def say(self, *messages: Message) -> list[SessionEvent]:
         """Send control messages."""
         return self.deliver(
             b"".join(self.frame(CONTROL_ID, encode_message(message)) for message in messages)
         )
 
-    def data(self, stream: int, payload: bytes) -> list[Event]:
+    def data(self, stream: int, payload: bytes) -> list[SessionEvent]:
         """Send data."""
         return self.deliver(self.frame(stream, payload))
 
@@ -131,7 +131,7 @@ class Peer:
                 yield frame_id, payload
 
 
-def kept(event: Event) -> Event:
+def kept(event: SessionEvent) -> SessionEvent:
     """The event, to be looked at later: its data is valid only until the next one."""
     if isinstance(event, Data):
         return Data(event.stream, memoryview(bytes(event.data)))
@@ -155,4 +155,4 @@ def queued(thing: object) -> int:
 
 def waiting_parcels(session: Session) -> list[bytes]:
     """The parcels that have not left yet. They are bounded in bytes, not in number."""
-    return [payload for _, payload in session._outbox.mailbox._waiting]
+    return [payload for _, payload in session._outbox.parcel_queue._waiting]

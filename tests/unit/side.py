@@ -24,10 +24,10 @@ from vsocks.protocol.events import (
     Closed,
     Data,
     Ended,
-    Event,
     ListeningAt,
     Opened,
     ParcelCame,
+    SessionEvent,
     SessionLost,
     SessionUp,
 )
@@ -170,7 +170,7 @@ class Side:
         for event in events:  # type: ignore[attr-defined]
             self.on(event)
 
-    def on(self, event: Event) -> None:
+    def on(self, event: SessionEvent) -> None:
         match event:
             case SessionUp():
                 self.ups += 1

@@ -68,7 +68,7 @@ def test_connect_may_say_that_it_has_no_body() -> None:
 
 
 def test_a_head_that_is_too_large_is_refused() -> None:
-    dialect = HttpDialect(head_limit=1000)
+    dialect = HttpDialect(max_head_size=1000)
     [event] = dialect.receive(GET[:-2] + b"Cookie: " + b"a" * 2000)
     assert status_of(event) == 431
 

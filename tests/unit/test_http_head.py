@@ -127,7 +127,7 @@ def test_a_request_with_other_line_ends_is_refused(end: bytes) -> None:
 @pytest.mark.parametrize("pieces", [1, 7, 100_000])
 def test_a_head_may_be_as_long_as_the_limit_and_no_longer(pieces: int) -> None:
     def read(data: bytes) -> RequestHead | None:
-        reader = RequestReader(limit=len(REQUEST))
+        reader = RequestReader(max_head_size=len(REQUEST))
         for start in range(0, len(data), pieces):
             head, _ = reader.receive(memoryview(data[start : start + pieces]))
         return head
@@ -139,7 +139,7 @@ def test_a_head_may_be_as_long_as_the_limit_and_no_longer(pieces: int) -> None:
 
 
 def test_the_limit_bounds_what_is_held_of_an_endless_line() -> None:
-    reader = RequestReader(limit=1000)
+    reader = RequestReader(max_head_size=1000)
     reader.receive(memoryview(b"GET /"))
     with pytest.raises(HttpError) as raised:
         reader.receive(memoryview(b"a" * 1_000_000))

@@ -62,8 +62,8 @@ def outcome(reader: RequestReader | ResponseReader, pieces: list[bytes]) -> obje
 
 @given(MAYBE_DAMAGED, CUTS)
 def test_any_split_of_a_request_gives_the_same(data: bytes, cuts: list[float]) -> None:
-    whole = outcome(RequestReader(limit=120), [data])
-    parts = outcome(RequestReader(limit=120), list(cut(data, cuts)))
+    whole = outcome(RequestReader(max_head_size=120), [data])
+    parts = outcome(RequestReader(max_head_size=120), list(cut(data, cuts)))
     if isinstance(whole, tuple) and isinstance(whole[0], RequestHead):
         assert isinstance(parts, tuple)
         assert parts[0] == whole[0]
@@ -73,8 +73,8 @@ def test_any_split_of_a_request_gives_the_same(data: bytes, cuts: list[float]) -
 
 @given(MAYBE_DAMAGED_RESPONSES, CUTS)
 def test_any_split_of_a_response_gives_the_same(data: bytes, cuts: list[float]) -> None:
-    whole = outcome(ResponseReader(limit=120), [data])
-    parts = outcome(ResponseReader(limit=120), list(cut(data, cuts)))
+    whole = outcome(ResponseReader(max_head_size=120), [data])
+    parts = outcome(ResponseReader(max_head_size=120), list(cut(data, cuts)))
     if isinstance(whole, tuple) and isinstance(whole[0], ResponseHead):
         assert isinstance(parts, tuple)
         assert parts[0] == whole[0]

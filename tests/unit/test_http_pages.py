@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from tests.unit.http_pieces import ask_h11
 from vsocks.address import Target
 from vsocks.http1.head import RequestHead
-from vsocks.proxy.local import Status, local_page, proxy_pac
+from vsocks.proxy.local import ProxyStatus, local_page, proxy_pac
 from vsocks.proxy.pages import failure_page, status_for
 from vsocks.reply import Reply
 
 pytestmark = pytest.mark.unit
 
 STATUSES = [400, 403, 404, 405, 407, 408, 431, 501, 502, 503, 504, 505]
-STATUS = Status(
+STATUS = ProxyStatus(
     version="1.2.3",
     address=Target("127.0.0.1", 1080),
     down="",
@@ -33,7 +33,7 @@ STATUS = Status(
 
 
 def whole(data: bytes, method: str = "GET") -> tuple[int, dict[str, str], str]:
-    """Status, headers and content of a response that is the last on its connection."""
+    """ProxyStatus, headers and content of a response that is the last on its connection."""
     oracle = ask_h11(data, method=method)
     assert oracle
     assert oracle.is_complete
@@ -90,8 +90,8 @@ def test_every_refusal_has_a_status(reply: Reply) -> None:
     assert status_for(reply) == expected.get(reply, 502)
 
 
-def page(target: str, status: Status = STATUS, method: str = "GET") -> tuple[int, str, str]:
-    """Status, type and content of one of the proxy's own pages."""
+def page(target: str, status: ProxyStatus = STATUS, method: str = "GET") -> tuple[int, str, str]:
+    """ProxyStatus, type and content of one of the proxy's own pages."""
     data = local_page(RequestHead(method, target, (1, 1)), status)
     code, headers, content = whole(data, method)
     return code, headers["content-type"], content

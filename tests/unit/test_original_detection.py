@@ -12,7 +12,7 @@ from tests.unit.original_peer import BY_IP, BY_NAME, packet, packets
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
-from vsocks.protocol.events import Event, Opened, SessionLost, SessionUp
+from vsocks.protocol.events import Opened, SessionEvent, SessionLost, SessionUp
 from vsocks.protocol.handshake import HELLO_SIZE, Hello, Offer, Role, find_hello
 from vsocks.protocol.original import OriginalSession
 from vsocks.protocol.session import Session
@@ -30,9 +30,9 @@ class Side:
     def __init__(self, role: Role, wire: Wire = Wire.AUTO) -> None:
         self.now = 0.0
         self.endpoint = Endpoint(EndpointConfig(role, Offer(STREAMS), wire), self.now)
-        self.events: list[Event] = list(self.endpoint.start())
+        self.events: list[SessionEvent] = list(self.endpoint.start())
 
-    def take(self, data: bytes) -> list[Event]:
+    def take(self, data: bytes) -> list[SessionEvent]:
         """The events that some bytes make."""
         self.endpoint.buffer()[: len(data)] = data
         events = list(self.endpoint.received(len(data), self.now))

@@ -20,10 +20,9 @@ from tests.unit.peer import (
     waiting_parcels,
 )
 from vsocks.errors import BusyError, SessionLostError
-from vsocks.protocol.events import Answered, Closed, Data, Ended, Event, Opened, ParcelCame
+from vsocks.protocol.events import Answered, Closed, Data, Ended, Opened, ParcelCame, SessionEvent
 from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, MAX_LENGTH, epoch_of
 from vsocks.protocol.handshake import Offer, Role
-from vsocks.protocol.mailbox import TOTAL_BYTES
 from vsocks.protocol.messages import (
     Ack,
     Close,
@@ -39,6 +38,7 @@ from vsocks.protocol.messages import (
     Pong,
     encode_message,
 )
+from vsocks.protocol.parcel_queue import TOTAL_BYTES
 from vsocks.protocol.parcels import Ask, Associate, Associated, Datagram, Dissociate, Tell
 from vsocks.protocol.streams import Stream
 
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.unit
 ROUNDS = 10_000
 
 
-def obey(peer: Peer, events: list[Event]) -> None:
+def obey(peer: Peer, events: list[SessionEvent]) -> None:
     """What the simplest daemon does: passes all data on, and ends what the peer ends."""
     session = peer.session
     for event in events:
@@ -136,7 +136,7 @@ def test_a_peer_that_asks_without_reading_runs_out_of_slots(
     for stream in range(first, first + STREAMS):
         events = peer.say(ask(stream, TARGET), Close(stream, CloseCode.RESET))
         if refused:
-            peer.session.refuse(peer.session._slots._streams[stream], 1)
+            peer.session.refuse(peer.session._table._streams[stream], 1)
         else:
             obey(peer, events)
     with pytest.raises(SessionLostError, match="in use"):
@@ -241,7 +241,7 @@ def peer_with_streams(role: Role, max_frame: int) -> Peer:
     return peer
 
 
-def perform(peer: Peer, name: str, *arguments: Any) -> list[Event]:
+def perform(peer: Peer, name: str, *arguments: Any) -> list[SessionEvent]:
     session = peer.session
     match name, arguments:
         case "say", (message,):
@@ -265,7 +265,7 @@ def perform(peer: Peer, name: str, *arguments: Any) -> list[Event]:
         case "post", (parcel,):
             session.post(parcel, peer.now)
         case _, (stream, *rest):
-            act(peer, name, session._slots._streams[stream], *rest)
+            act(peer, name, session._table._streams[stream], *rest)
     return []
 
 

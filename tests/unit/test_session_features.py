@@ -15,7 +15,7 @@ from tests.unit.peer import STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.address import Target
 from vsocks.errors import NotSupportedError
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
-from vsocks.protocol.events import Event
+from vsocks.protocol.events import SessionEvent
 from vsocks.protocol.frames import HEADER
 from vsocks.protocol.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
 from vsocks.protocol.messages import Open, OpenResult
@@ -95,7 +95,7 @@ def test_without_its_feature_nothing_is_sent_and_no_slot_taken(name: str, lacks:
         with pytest.raises(NotSupportedError):
             ask(peer.session)
     assert not peer.talk()
-    assert not any(stream.in_use for stream in peer.session._slots._streams.values())
+    assert not any(stream.in_use for stream in peer.session._table._streams.values())
 
 
 @pytest.mark.parametrize("name", NEEDS)
@@ -122,7 +122,7 @@ def session_after(role: Role, bits: int) -> Session:
     endpoint = Endpoint(EndpointConfig(role), 0.0, lambda size: bytes([7] * size))
     hello = hello_with(Role(1 - role), bits, int.from_bytes(bytes([7] * 8), "little"))
     endpoint.buffer()[: len(hello)] = hello
-    events: list[Event] = list(endpoint.received(len(hello), 0.0))
+    events: list[SessionEvent] = list(endpoint.received(len(hello), 0.0))
     session = endpoint.session
     assert isinstance(session, Session), events
     assert endpoint.write_into(memoryview(bytearray(2 * MAX_OUTPUT)), 0.0)

@@ -13,8 +13,8 @@ from vsocks.address import Target
 from vsocks.protocol.events import ParcelCame
 from vsocks.protocol.frames import CONTROL_ID, OVERHEAD
 from vsocks.protocol.handshake import Offer, Role
-from vsocks.protocol.mailbox import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES
 from vsocks.protocol.messages import Ack, Ping, Pong, encode_message
+from vsocks.protocol.parcel_queue import DATAGRAM_BYTES, MAX_AGE, TOTAL_BYTES
 from vsocks.protocol.parcels import (
     Ask,
     Associate,
@@ -97,7 +97,7 @@ def test_a_parcel_is_of_no_stream() -> None:
     guest.data(0, bytes(4096))
     assert guest.say(datagram(0, 5000)) == [ParcelCame(datagram(0, 5000))]
     assert guest.say(Dissociate(0)) == [ParcelCame(Dissociate(0))]
-    assert guest.session._slots._streams[0].in_use
+    assert guest.session._table._streams[0].in_use
 
 
 # -- turns ---------------------------------------------------------------------------------

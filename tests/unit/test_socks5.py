@@ -24,7 +24,6 @@ from tests.unit.dialects import (
 )
 from vsocks.address import Target, encode_address
 from vsocks.proxy.requests import (
-    Associate,
     Bind,
     Connect,
     Refuse,
@@ -32,6 +31,7 @@ from vsocks.proxy.requests import (
     Resolve,
     ResolveAddress,
     Send,
+    UdpAssociate,
 )
 from vsocks.proxy.socks5 import LONGEST_MESSAGE, Socks5
 from vsocks.proxy.users import NO_USERS, Users
@@ -58,7 +58,7 @@ BIND = bytes.fromhex("05 02 00 01 c0000201 0050")
         (TO_NAME, Connect(Target("example.com", 443))),
         (TO_IPV6, Connect(Target("2001:db8::1", 8080))),
         (BIND, Bind(Target("192.0.2.1", 80))),
-        (bytes.fromhex("05 03 00 01 00000000 0000"), Associate(Target("0.0.0.0", 0))),
+        (bytes.fromhex("05 03 00 01 00000000 0000"), UdpAssociate(Target("0.0.0.0", 0))),
         (b"\x05\xf0\0\x03\x0bexample.com\0\0", Resolve("example.com")),
         (bytes.fromhex("05 f0 00 01 c0000201 0050"), Resolve("192.0.2.1")),
         (bytes.fromhex("05 f1 00 01 c0000201 0000"), ResolveAddress(ip_address("192.0.2.1"))),

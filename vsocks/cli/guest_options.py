@@ -103,9 +103,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def guest_config(options: argparse.Namespace) -> GuestConfig:
     """What the options say; raises UsageError if they make no sense."""
+    from vsocks.guest.context import Limits
     from vsocks.guest.daemon import GuestConfig
-    from vsocks.guest.gateway import Limits
-    from vsocks.mux.relay import Silence
+    from vsocks.mux.relay import IdleTimeouts
 
     return GuestConfig(
         wire=options.wire,
@@ -120,8 +120,8 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
             handshake=options.handshake_timeout,
             keep_alive=options.keep_alive_timeout,
             udp_idle=options.udp_idle_timeout,
-            silence=Silence(options.idle_timeout, options.half_close_timeout),
-            head=options.max_header_size,
+            idle_timeouts=IdleTimeouts(options.idle_timeout, options.half_close_timeout),
+            max_head_size=options.max_header_size,
         ),
     )
 

@@ -96,7 +96,7 @@ def host_config(options: argparse.Namespace) -> HostConfig:
     """What the options say."""
     from vsocks.host.associations import DatagramLimits
     from vsocks.host.daemon import HostConfig
-    from vsocks.mux.relay import Silence
+    from vsocks.mux.relay import IdleTimeouts
     from vsocks.policy.policy import Policy
 
     return HostConfig(
@@ -105,7 +105,7 @@ def host_config(options: argparse.Namespace) -> HostConfig:
         offer=Offer(max_streams=options.max_streams),
         dial_timeout=options.dial_timeout,
         connect_rate=options.connect_rate,
-        silence=Silence(options.idle_timeout, options.half_close_timeout),
+        idle_timeouts=IdleTimeouts(options.idle_timeout, options.half_close_timeout),
         datagrams=DatagramLimits(
             options.max_associations, options.datagram_rate, options.udp_idle_timeout
         ),

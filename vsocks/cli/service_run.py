@@ -70,7 +70,7 @@ class _TableEntry(ctypes.Structure):
     _fields_ = (("name", wintypes.LPWSTR), ("main", _ServiceMain))
 
 
-class _Status(ctypes.Structure):
+class _ServiceStatus(ctypes.Structure):
     """SERVICE_STATUS."""
 
     _fields_ = tuple(
@@ -169,7 +169,7 @@ class _Service:
     def _report(self, state: State) -> None:
         running = state == State.RUNNING
         pending = state in {State.START_PENDING, State.STOP_PENDING}
-        status = _Status(
+        status = _ServiceStatus(
             type=_SERVICE_WIN32_OWN_PROCESS,
             state=state,
             accepted=_ACCEPT_STOP | _ACCEPT_SHUTDOWN if running else 0,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Association:
+class GuestAssociation:
     """One exchange of datagrams."""
 
     number: int
@@ -32,19 +32,19 @@ class Association:
     on_datagram: Callable[[Target, memoryview], None]
 
 
-class Associations:
+class GuestAssociations:
     """All of a guest's, at most ``limit`` at once."""
 
     def __init__(self, switchboard: Switchboard, limit: int) -> None:
         self._switchboard = switchboard
         self.limit = limit
         self._last_number = 0
-        self._associations: dict[int, Association] = {}
+        self._associations: dict[int, GuestAssociation] = {}
 
     def __len__(self) -> int:
         return len(self._associations)
 
-    def begin(self, on_datagram: Callable[[Target, memoryview], None]) -> Association:
+    def begin(self, on_datagram: Callable[[Target, memoryview], None]) -> GuestAssociation:
         """Ask the host for one; to be given back by end().
 
         Raises BusyError if there are too many or no session stands, NotSupportedError if the
@@ -55,7 +55,7 @@ class Associations:
         self._switchboard.require(Feature.DATAGRAMS)
         self._last_number += 1
         loop = asyncio.get_running_loop()
-        association = Association(
+        association = GuestAssociation(
             self._last_number, loop.create_future(), loop.create_future(), on_datagram
         )
         if not self._switchboard.post(Associate(association.number)):
@@ -63,11 +63,11 @@ class Associations:
         self._associations[association.number] = association
         return association
 
-    def send(self, association: Association, target: Target, data: memoryview) -> bool:
+    def send(self, association: GuestAssociation, target: Target, data: memoryview) -> bool:
         """Send a datagram, soon or never; False if it was dropped."""
         return self._switchboard.post(Datagram(association.number, target, data))
 
-    def end(self, association: Association) -> None:
+    def end(self, association: GuestAssociation) -> None:
         """Give it back."""
         if self._associations.pop(association.number, None) is not None:
             self._switchboard.post(Dissociate(association.number))
@@ -93,7 +93,7 @@ class Associations:
         for association in associations.values():
             self._end(association)
 
-    def _end(self, association: Association | None) -> None:
+    def _end(self, association: GuestAssociation | None) -> None:
         if association is None:
             return
         if not association.answer.done():

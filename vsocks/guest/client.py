@@ -14,11 +14,10 @@ from vsocks.guest.datagrams import ClientDatagrams
 from vsocks.guest.forwarder import Forwarder
 from vsocks.mux.relay import Relay
 from vsocks.protocol.parcels import Topic
-from vsocks.proxy.greeting import Greeting
+from vsocks.proxy.detect import Detector
 from vsocks.proxy.http import HttpDialect
 from vsocks.proxy.local import local_page
 from vsocks.proxy.requests import (
-    Associate,
     Bind,
     Connect,
     Forward,
@@ -27,6 +26,7 @@ from vsocks.proxy.requests import (
     ResolveAddress,
     Send,
     ShowPage,
+    UdpAssociate,
 )
 from vsocks.reply import Reply, words_for
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import socket
 
     from vsocks.address import IPAddress
-    from vsocks.guest.gateway import Gateway
-    from vsocks.mux.relay import Silence
+    from vsocks.guest.context import ClientContext
+    from vsocks.mux.relay import IdleTimeouts
     from vsocks.proxy.requests import Dialect, Request
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,11 @@ log = logging.getLogger(__name__)
 class Client:
     """Finds out what a client wants, and does it."""
 
-    def __init__(self, client: socket.socket, gateway: Gateway) -> None:
+    def __init__(self, client: socket.socket, context: ClientContext) -> None:
         self._connection = ClientConnection(client)
-        self._gateway = gateway
-        self._greeting: Dialect = Greeting(gateway.users, gateway.limits.head)
-        self._forwarder = Forwarder(self._connection, gateway, self)
+        self._context = context
+        self._greeting: Dialect = Detector(context.users, context.limits.max_head_size)
+        self._forwarder = Forwarder(self._connection, context, self)
         #: How much of the leftover was taken, and whether the next HTTP request is on its way.
         self._taken = 0
         self._awaits_next = False
@@ -56,7 +56,7 @@ class Client:
     async def serve(self) -> None:
         """All of it. Raises OSError when the client fails."""
         try:
-            async with asyncio.timeout(self._gateway.limits.handshake):
+            async with asyncio.timeout(self._context.limits.handshake):
                 request = await self._read_request()
             while request is not None:
                 request = await self._carry_out(request)
@@ -74,13 +74,13 @@ class Client:
                     return following
                 case ShowPage(head):
                     here = target_of(self._connection.socket.getsockname())
-                    page = local_page(head, self._gateway.status(here))
+                    page = local_page(head, self._context.status(here))
                     await self._connection.send_last(page)
                 case Connect(target):
                     await self._connect(target)
                 case Bind(target):
                     await self._bind(target)
-                case Associate(source):
+                case UdpAssociate(source):
                     await self._associate(source)
                 case Resolve(name):
                     await self._resolve(name)
@@ -122,12 +122,12 @@ class Client:
     async def next(self, kept: bytes) -> Request | None:
         """The client's next HTTP request, of which ``kept`` is the beginning."""
         if not self._awaits_next:
-            self._greeting = HttpDialect(self._gateway.users, self._gateway.limits.head)
+            self._greeting = HttpDialect(self._context.users, self._context.limits.max_head_size)
             self._taken = 0
             self._awaits_next = True
         request = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._gateway.limits.keep_alive):
+            async with asyncio.timeout(self._context.limits.keep_alive):
                 request = await self._read_request(kept)
         self._awaits_next = False
         return request
@@ -135,16 +135,20 @@ class Client:
     # -- streams ---------------------------------------------------------------------------
 
     async def _connect(self, target: Target) -> None:
-        async with Relay(self._gateway.switchboard, self._gateway.pool, self._silence) as relay:
-            answer = relay.open(target, self._gateway.limits.answer)
+        async with Relay(
+            self._context.switchboard, self._context.pool, self._idle_timeouts
+        ) as relay:
+            answer = relay.open(target, self._context.limits.answer)
             await self.wait(answer)
             await self._relay(relay, target, *answer.result())
             return
         await self._refuse(Reply.GENERAL_FAILURE, relay.aborted, busy=True)
 
     async def _bind(self, target: Target) -> None:
-        limits = self._gateway.limits
-        async with Relay(self._gateway.switchboard, self._gateway.pool, self._silence) as relay:
+        limits = self._context.limits
+        async with Relay(
+            self._context.switchboard, self._context.pool, self._idle_timeouts
+        ) as relay:
             answer = relay.open(target, limits.answer, listen=True)
             await self.wait(relay.listening, answer)
             if relay.listening.done():
@@ -168,15 +172,15 @@ class Client:
         )
 
     @property
-    def _silence(self) -> Silence:
-        return self._gateway.limits.silence
+    def _idle_timeouts(self) -> IdleTimeouts:
+        return self._context.limits.idle_timeouts
 
     # -- datagrams and questions -----------------------------------------------------------
 
     async def _associate(self, source: Target) -> None:
-        async with ClientDatagrams(self._connection, source, self._gateway) as datagrams:
+        async with ClientDatagrams(self._connection, source, self._context) as datagrams:
             try:
-                async with asyncio.timeout(self._gateway.limits.answer):
+                async with asyncio.timeout(self._context.limits.answer):
                     await self.wait(datagrams.answer)
                 reply = datagrams.answer.result()
             except TimeoutError:
@@ -201,7 +205,7 @@ class Client:
 
     async def _ask(self, topic: Topic, data: bytes) -> tuple[int, bytes]:
         try:
-            return await self._gateway.questions.ask(topic, data, self._gateway.limits.answer)
+            return await self._context.questions.ask(topic, data, self._context.limits.answer)
         except TimeoutError:
             return Reply.TTL_EXPIRED, b""
 
@@ -231,7 +235,7 @@ class Client:
         if self._connection.socket.fileno() < 0 or self._greeting.is_answered:
             return
         log.debug("client refused (%d): %s", reply, reason or "the host says so")
-        dialect = self._greeting.dialect if isinstance(self._greeting, Greeting) else self._greeting
+        dialect = self._greeting.dialect if isinstance(self._greeting, Detector) else self._greeting
         if busy and isinstance(dialect, HttpDialect):
             answer = dialect.busy(reason)
         else:

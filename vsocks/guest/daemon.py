@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio.listener import Listener
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
-from vsocks.guest.associations import Associations
+from vsocks.guest.associations import GuestAssociations
 from vsocks.guest.client import Client
+from vsocks.guest.context import ClientContext, Limits
 from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
-from vsocks.guest.gateway import Gateway, Limits
-from vsocks.guest.questions import Questions
+from vsocks.guest.questions import QuestionClient
 from vsocks.mux.incoming import OpenedStreams
 from vsocks.mux.link import Link
 from vsocks.mux.pool import Pool
@@ -73,11 +73,11 @@ class Guest:
         self._source = source
         pool = Pool(config.max_streams, config.offer.window)
         switchboard = Switchboard(self)
-        self._associations = Associations(switchboard, config.max_associations)
-        self._questions = Questions(switchboard)
+        self._associations = GuestAssociations(switchboard, config.max_associations)
+        self._questions = QuestionClient(switchboard)
         self._exposed = Exposed(config.exposed)
-        self._opened = OpenedStreams(switchboard, pool, config.limits.silence, _log_refusal)
-        self._gateway = Gateway(
+        self._opened = OpenedStreams(switchboard, pool, config.limits.idle_timeouts, _log_refusal)
+        self._context = ClientContext(
             config.limits, config.users, switchboard, pool, self._associations, self._questions
         )
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
@@ -114,7 +114,7 @@ class Guest:
         await self._link.goodbye()
 
     async def _serve(self, connection: socket.socket) -> None:
-        await Client(connection, self._gateway).serve()
+        await Client(connection, self._context).serve()
 
     async def _ask_dns(self, query: bytes) -> bytes:
         return await self._questions.ask_dns(query, _DNS_TIMEOUT)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
 
     from vsocks.guest.connection import ClientConnection
-    from vsocks.guest.gateway import Gateway
+    from vsocks.guest.context import ClientContext
 
 log = logging.getLogger(__name__)
 
@@ -28,38 +28,38 @@ log = logging.getLogger(__name__)
 class ClientDatagrams:
     """Use it as a context: entering asks the host, run() relays until it is over.
 
-    Entering raises BusyError and NotSupportedError, as Associations.begin() does, and OSError.
+    Entering raises BusyError and NotSupportedError, as GuestAssociations.begin() does, and OSError.
     """
 
-    def __init__(self, connection: ClientConnection, said: Target, gateway: Gateway) -> None:
+    def __init__(self, connection: ClientConnection, said: Target, context: ClientContext) -> None:
         """``connection`` is the client's, ``said`` where it says that it sends from."""
         self._connection = connection
-        self._gateway = gateway
+        self._context = context
         self._loop = asyncio.get_running_loop()
         self._lock = ClientLock(connection.socket.getpeername()[0], said)
-        self._slot = gateway.pool.take()
+        self._slot = context.pool.take()
         #: Datagrams of the client that were not sent, and of the host that it didn't take.
         self._dropped = 0
         self._passed = 0
 
     async def __aenter__(self) -> Self:
         try:
-            self._association = self._gateway.associations.begin(self._on_datagram)
+            self._association = self._context.associations.begin(self._on_datagram)
             try:
                 self._socket = self._bind()
             except OSError:
-                self._gateway.associations.end(self._association)
+                self._context.associations.end(self._association)
                 raise
         except BaseException:
-            await give_back(self._gateway.pool, self._slot)
+            await give_back(self._context.pool, self._slot)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._gateway.associations.end(self._association)
+        self._context.associations.end(self._association)
         self._socket.close()
         log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
-        await give_back(self._gateway.pool, self._slot, self._socket)
+        await give_back(self._context.pool, self._slot, self._socket)
 
     @property
     def answer(self) -> asyncio.Future[int]:
@@ -94,7 +94,7 @@ class ClientDatagrams:
             self._dropped += 1
             return
         target, data = parsed
-        self._count(passed=self._gateway.associations.send(self._association, target, data))
+        self._count(passed=self._context.associations.send(self._association, target, data))
 
     # -- towards the client ----------------------------------------------------------------
 
@@ -133,5 +133,5 @@ class ClientDatagrams:
         passed_before = -1
         while self._passed != passed_before:
             passed_before = self._passed
-            await asyncio.sleep(self._gateway.limits.udp_idle)
+            await asyncio.sleep(self._context.limits.udp_idle)
         log.debug("datagrams: silent for too long")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from vsocks.guest.connection import ClientConnection
-    from vsocks.guest.gateway import Gateway
+    from vsocks.guest.context import ClientContext
     from vsocks.http1.head import RequestHead
     from vsocks.proxy.requests import Request
 
@@ -59,9 +59,11 @@ _JOINED_SIZE: Final = 16 * 1024
 class Forwarder:
     """Passes on a client's requests."""
 
-    def __init__(self, connection: ClientConnection, gateway: Gateway, requests: Requests) -> None:
+    def __init__(
+        self, connection: ClientConnection, context: ClientContext, requests: Requests
+    ) -> None:
         self._connection = connection
-        self._gateway = gateway
+        self._context = context
         self._requests = requests
         #: What the client has sent, and nobody has looked at.
         self._kept = b""
@@ -87,17 +89,17 @@ class Forwarder:
 
     def _begin(self, request: Forward, *, reused: bool) -> Exchange:
         self._request, self._is_reused = request, reused
-        self._exchange = Exchange(request.head, self._gateway.limits.head)
+        self._exchange = Exchange(request.head, self._context.limits.max_head_size)
         return self._exchange
 
     async def _by_one_server(self, request: Forward) -> Request | None:
         """Pass on requests as long as they go to one server; returns the next, if there is one."""
-        gateway = self._gateway
+        context = self._context
         exchange = self._begin(request, reused=False)
         # The request after the last one, once it is known that there is one, or none.
         following: list[Request | None] = []
-        async with Conduit(gateway.switchboard, gateway.pool) as conduit:
-            answer = conduit.open(exchange.target, gateway.limits.answer)
+        async with Conduit(context.switchboard, context.pool) as conduit:
+            answer = conduit.open(exchange.target, context.limits.answer)
             await self._requests.wait(answer)
             self._kept += self._requests.take_leftover()
             reply, _ = answer.result()
@@ -198,8 +200,8 @@ class Forwarder:
 
     async def _received(self, conduit: Conduit) -> memoryview:
         """What the server sends next; a client that has ended doesn't wait for it as long."""
-        silence = self._gateway.limits.silence
-        seconds = silence.half_closed if self._client_ended else silence.idle
+        idle_timeouts = self._context.limits.idle_timeouts
+        seconds = idle_timeouts.half_closed if self._client_ended else idle_timeouts.idle
         try:
             async with asyncio.timeout(seconds) as self._patience:
                 return await conduit.receive()
@@ -212,7 +214,7 @@ class Forwarder:
         """The client sends no more: maybe it has left."""
         self._client_ended = True
         if self._patience is not None:
-            seconds = self._gateway.limits.silence.half_closed
+            seconds = self._context.limits.idle_timeouts.half_closed
             self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
 
     # -- an upgrade ------------------------------------------------------------------------

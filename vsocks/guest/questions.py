@@ -1,4 +1,4 @@
-"""Questions to the host, each answered by one message."""
+"""QuestionClient to the host, each answered by one message."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from vsocks.mux.switchboard import Switchboard
     from vsocks.protocol.parcels import Parcel
 
-#: Questions that may be open at once.
+#: QuestionClient that may be open at once.
 _LIMIT: Final = 64
 
 
-class Questions:
+class QuestionClient:
     """What the guest has asked and not been told."""
 
     def __init__(self, switchboard: Switchboard) -> None:

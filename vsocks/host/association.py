@@ -38,7 +38,7 @@ _NAME_SECONDS: Final = 30.0
 _LOOK_UPS: Final = 16
 
 
-class Association:
+class HostAssociation:
     """Sends and receives for one client in the guest; run() until it is over."""
 
     def __init__(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from vsocks.aio.tasks import Tasks
 from vsocks.errors import BusyError
-from vsocks.host.association import Association
-from vsocks.policy.rate import ConnectRate
+from vsocks.host.association import HostAssociation
+from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.reply import Reply
 
@@ -34,7 +34,7 @@ class DatagramLimits:
     idle: float = 300.0
 
 
-class Associations:
+class HostAssociations:
     """All of a guest's."""
 
     def __init__(
@@ -50,8 +50,8 @@ class Associations:
         self._dialer = dialer
         self._limits = limits
         self._refused = refused
-        self._rate = ConnectRate(limits.rate, burst=max(1, int(limits.rate)))
-        self._associations: dict[int, Association] = {}
+        self._rate = TokenBucket(limits.rate, burst=max(1, int(limits.rate)))
+        self._associations: dict[int, HostAssociation] = {}
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
@@ -92,16 +92,16 @@ class Associations:
         self._tasks.start(self._run(association))
         self._switchboard.post(Associated(number, Reply.SUCCEEDED))
 
-    def _make(self, number: int) -> Association:
+    def _make(self, number: int) -> HostAssociation:
         if len(self._associations) >= self._limits.associations:
             raise BusyError(f"all {self._limits.associations} associations are taken")
 
         def deliver(source: Target, data: memoryview) -> bool:
             return self._switchboard.post(Datagram(number, source, data))
 
-        return Association(number, deliver, self._pool, self._dialer, self._refused)
+        return HostAssociation(number, deliver, self._pool, self._dialer, self._refused)
 
-    async def _run(self, association: Association) -> None:
+    async def _run(self, association: HostAssociation) -> None:
         try:
             await association.run(self._limits.idle)
         finally:

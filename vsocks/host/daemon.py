@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 from vsocks.address import target_of
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
-from vsocks.host.associations import Associations, DatagramLimits
+from vsocks.host.associations import DatagramLimits, HostAssociations
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.forwards import Forwarding
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
-from vsocks.host.questions import Questions
+from vsocks.host.questions import QuestionServer
 from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
 from vsocks.mux.incoming import OpenedStreams
 from vsocks.mux.link import Link
 from vsocks.mux.pool import Pool
-from vsocks.mux.relay import Silence
+from vsocks.mux.relay import IdleTimeouts
 from vsocks.mux.switchboard import Switchboard
-from vsocks.policy.rate import ConnectRate
+from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.endpoint import EndpointConfig
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.parcels import Ask
@@ -58,7 +58,7 @@ class HostConfig:
     dial_timeout: float = 10.0
     #: Connects a second that the guest may ask for in the long run.
     connect_rate: float = 5000.0
-    silence: Silence = field(default_factory=Silence)
+    idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
     datagrams: DatagramLimits = field(default_factory=DatagramLimits)
     #: The address at which targets may connect to the guest's streams; None: they may not.
     bind_address: str | None = None
@@ -83,23 +83,24 @@ class Host:
         self._resolver = Resolver()
         self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
-        self._rate = ConnectRate(config.connect_rate, burst=max(1, int(config.connect_rate)))
+        self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
         self._opened = OpenedStreams(
-            switchboard, pool, config.silence, lambda e: refused(f"({e.reply:d}) {e.reason}")
+            switchboard, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
         )
-        self._associations = Associations(
+        self._associations = HostAssociations(
             switchboard, pool, self._dialer, config.datagrams, refused
         )
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
-        self._questions = Questions(
+        self._questions = QuestionServer(
             switchboard,
             LookUp(config.policy, self._resolver, config.dial_timeout),
             Nameserver(servers, config.policy, refused=refused),
             refused,
         )
         self._forwards = [
-            Forwarding(forward, switchboard, pool, config.silence) for forward in config.forwards
+            Forwarding(forward, switchboard, pool, config.idle_timeouts)
+            for forward in config.forwards
         ]
         self._link = Link(source, EndpointConfig(Role.HOST, config.offer, config.wire), switchboard)
         self._loop = asyncio.get_running_loop()

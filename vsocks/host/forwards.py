@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.mux.pool import Pool
-    from vsocks.mux.relay import Silence
+    from vsocks.mux.relay import IdleTimeouts
     from vsocks.mux.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
@@ -37,12 +37,12 @@ class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
     def __init__(
-        self, forward: Forward, switchboard: Switchboard, pool: Pool, silence: Silence
+        self, forward: Forward, switchboard: Switchboard, pool: Pool, idle_timeouts: IdleTimeouts
     ) -> None:
         self._target = forward.target
         self._switchboard = switchboard
         self._pool = pool
-        self._silence = silence
+        self._idle_timeouts = idle_timeouts
         self._listener = Listener(forward.listen, self._serve, pool.size)
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class Forwarding:
             reset_on_close(client)
 
     async def _relay(self, client: socket.socket) -> None:
-        async with Relay(self._switchboard, self._pool, self._silence) as relay:
+        async with Relay(self._switchboard, self._pool, self._idle_timeouts) as relay:
             reply, _ = await relay.open(self._target, _ANSWER_TIMEOUT)
             if reply:
                 log.info("forward to %s: the guest refused it (%d)", self._target, reply)

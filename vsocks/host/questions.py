@@ -1,4 +1,4 @@
-"""Questions of the guest, each answered by one message."""
+"""QuestionServer of the guest, each answered by one message."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from vsocks.host.nameserver import Nameserver
     from vsocks.mux.switchboard import Switchboard
 
-#: Questions that are being answered at once.
+#: QuestionServer that are being answered at once.
 _LIMIT: Final = 64
 
 
-class Questions:
+class QuestionServer:
     """Answers by look-ups and by the host's nameserver."""
 
     def __init__(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from vsocks.policy.rate import ConnectRate
+from vsocks.policy.token_bucket import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class Refusals:
     """Logs refusals, or counts them for the next line that is logged."""
 
     def __init__(self) -> None:
-        self._rate = ConnectRate(_LOGGED, burst=_AT_ONCE)
+        self._rate = TokenBucket(_LOGGED, burst=_AT_ONCE)
         self._left_out = 0
         self._loop = asyncio.get_running_loop()
 

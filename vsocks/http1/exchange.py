@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vsocks.http1.errors import HttpError
 from vsocks.http1.framing import request_body
-from vsocks.http1.hops import encode_request
-from vsocks.http1.reading import HEAD_LIMIT
+from vsocks.http1.hop_by_hop import encode_request
+from vsocks.http1.reading import MAX_HEAD_SIZE
 from vsocks.http1.response import Pieces, ResponseFlow, ResponseState
 from vsocks.http1.uri import parse_resource
 
@@ -67,13 +67,13 @@ class Exchange:
     After an HttpError of any method only ``is_answered`` and ``method`` are of use.
     """
 
-    def __init__(self, head: RequestHead, head_limit: int = HEAD_LIMIT) -> None:
+    def __init__(self, head: RequestHead, max_head_size: int = MAX_HEAD_SIZE) -> None:
         """Raises HttpError if this is nothing to pass on; a dialect's Forward always is."""
         resource = parse_resource(head.target)
         self._head = head
         self._body = request_body(head)
         self._has_body = not self._body.is_complete
-        self._response = ResponseFlow(head, head_limit)
+        self._response = ResponseFlow(head, max_head_size)
         #: Whether the client has a part of the response, so that it can't be told of a failure.
         self.is_answered = False
         self.method = head.method

@@ -1,7 +1,7 @@
 """Heads out of bytes that come in any pieces.
 
 Each line is judged as soon as it is whole, so however the bytes are cut, the result is the same,
-and what is held is bounded by the limit.
+and what is held is bounded by ``max_head_size``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vsocks.http1.head import (
 from vsocks.http1.lines import LineReader
 
 #: Bytes of a head, with all its line ends.
-HEAD_LIMIT: Final = 32 * 1024
+MAX_HEAD_SIZE: Final = 32 * 1024
 #: Headers of a head. Browsers send about 20; servers that set many cookies come to 100.
 HEADER_COUNT_LIMIT: Final = 256
 
@@ -36,9 +36,11 @@ class HeadReader(ABC, Generic[HeadT]):
     _what: str
     _bare_lf: bool
 
-    def __init__(self, limit: int = HEAD_LIMIT) -> None:
-        too_long = HttpError(431, f"the head of the {self._what} is longer than {limit} bytes")
-        self._lines = LineReader(limit, too_long, bare_lf=self._bare_lf)
+    def __init__(self, max_head_size: int = MAX_HEAD_SIZE) -> None:
+        too_long = HttpError(
+            431, f"the head of the {self._what} is longer than {max_head_size} bytes"
+        )
+        self._lines = LineReader(max_head_size, too_long, bare_lf=self._bare_lf)
         self._headers: list[tuple[str, str]] = []
         self._is_begun = False
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vsocks.http1.body import ClosingBody, LengthBody
 from vsocks.http1.errors import HttpError
 from vsocks.http1.framing import is_chunked, response_body
-from vsocks.http1.hops import client_stays, encode_response, server_stays, wants_upgrade
+from vsocks.http1.hop_by_hop import client_stays, encode_response, server_stays, wants_upgrade
 from vsocks.http1.reading import ResponseReader
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class ResponseState(Enum):
 class ResponseFlow:
     """Passes on the response to one request: all that the server sends until it is complete."""
 
-    def __init__(self, request: RequestHead, head_limit: int) -> None:
+    def __init__(self, request: RequestHead, max_head_size: int) -> None:
         self._request = request
-        self._head_limit = head_limit
-        self._reader = ResponseReader(head_limit)
+        self._max_head_size = max_head_size
+        self._reader = ResponseReader(max_head_size)
         self._body: Body = LengthBody(0)
         self._unchunked = False
         self.state = ResponseState.HEAD
@@ -94,7 +94,7 @@ class ResponseFlow:
             self.state = ResponseState.TUNNEL
             return [encode_response(head, self._request.method, close=False)]
         if head.status < 200:
-            self._reader = ResponseReader(self._head_limit)
+            self._reader = ResponseReader(self._max_head_size)
             # HTTP/1.0 has nothing of the kind (RFC 9110, section 15.2).
             is_known = self._request.version >= (1, 1)
             return [encode_response(head, self._request.method, close=False)] if is_known else []

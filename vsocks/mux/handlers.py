@@ -33,7 +33,7 @@ class StreamHandler(Protocol):
         """The session is over, and with it the stream."""
 
 
-class Service(Protocol):
+class PeerHandler(Protocol):
     """What a daemon does for its peer."""
 
     def on_open(self, stream: Stream, target: Target, *, listens: bool) -> StreamHandler | Reply:

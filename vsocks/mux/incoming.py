@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.mux.pool import Pool
-    from vsocks.mux.relay import Silence
+    from vsocks.mux.relay import IdleTimeouts
     from vsocks.mux.switchboard import Switchboard
     from vsocks.protocol.streams import Stream
 
@@ -32,19 +32,19 @@ class OpenedStreams:
         self,
         switchboard: Switchboard,
         pool: Pool,
-        silence: Silence,
+        idle_timeouts: IdleTimeouts,
         on_refused: Callable[[DialError], None],
     ) -> None:
         """``on_refused`` is told of each that could not be connected."""
         self._switchboard = switchboard
         self._pool = pool
-        self._silence = silence
+        self._idle_timeouts = idle_timeouts
         self._on_refused = on_refused
         self._tasks = Tasks()
 
     def serve(self, stream: Stream, target: Target, connect: Connect) -> Relay:
         """Connect ``stream`` and relay it; raises BusyError if the pool has no slot."""
-        relay = Relay(self._switchboard, self._pool, self._silence)
+        relay = Relay(self._switchboard, self._pool, self._idle_timeouts)
         relay.adopt(stream)
         self._tasks.start(self._serve(relay, target, connect))
         return relay

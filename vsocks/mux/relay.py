@@ -33,7 +33,7 @@ _MORE_FOLLOWS: Final = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class IdleTimeouts:
     """How long, in seconds, a connection may be silent before it is reset."""
 
     idle: float = 86400.0
@@ -44,9 +44,9 @@ class Silence:
 class Relay(Lease):
     """A Lease for a stream whose bytes are a socket's."""
 
-    def __init__(self, switchboard: Switchboard, pool: Pool, silence: Silence) -> None:
+    def __init__(self, switchboard: Switchboard, pool: Pool, idle_timeouts: IdleTimeouts) -> None:
         super().__init__(switchboard, pool)
-        self._silence = silence
+        self._idle_timeouts = idle_timeouts
         #: The connection that is relayed, and the same as soon as data may be written to it.
         self._connection: socket.socket | None = None
         self._socket: socket.socket | None = None
@@ -194,7 +194,7 @@ class Relay(Lease):
     def _watch(self) -> None:
         """Look from now on whether anything moves; with half of it closed, more often."""
         half_closed = self._we_ended or self._delivered.done()
-        seconds = self._silence.half_closed if half_closed else self._silence.idle
+        seconds = self._idle_timeouts.half_closed if half_closed else self._idle_timeouts.idle
         self._stop_timer()
         self._timer = self._loop.call_later(seconds, self._check_moved, self._moved)
 

@@ -16,11 +16,11 @@ from vsocks.protocol.events import (
     Closed,
     Data,
     Ended,
-    Event,
     ListeningAt,
     Notice,
     Opened,
     ParcelCame,
+    SessionEvent,
     SessionLost,
     SessionUp,
 )
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.mux.connection import Transmitter
-    from vsocks.mux.handlers import Service, StreamHandler
+    from vsocks.mux.handlers import PeerHandler, StreamHandler
     from vsocks.protocol.endpoint import Endpoint
     from vsocks.protocol.handshake import Feature
     from vsocks.protocol.original import OriginalSession
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 class Switchboard:
     """The streams and parcels of whatever session stands."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: PeerHandler) -> None:
         self._service = service
         self._endpoint: Endpoint | None = None
         self._transmitter: Transmitter | None = None
@@ -89,7 +89,7 @@ class Switchboard:
             if sender is not None and not sender.done():
                 sender.set_result(None)
 
-    def dispatch(self, events: Iterable[Event]) -> None:
+    def dispatch(self, events: Iterable[SessionEvent]) -> None:
         """Tell each event to whom it concerns."""
         for event in events:
             match event:

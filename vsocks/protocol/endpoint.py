@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import SessionLostError
-from vsocks.protocol.events import Event, Notice, SessionLost, SessionUp
+from vsocks.protocol.events import Notice, SessionEvent, SessionLost, SessionUp
 from vsocks.protocol.frames import CONTROL_ID, HEADER, MAX_LENGTH
 from vsocks.protocol.handshake import (
     IMPOSSIBLE_REQUEST,
@@ -85,7 +85,7 @@ class Endpoint:
         """The session that stands, if one does."""
         return self._session if self._is_up else None
 
-    def start(self) -> Iterator[Event]:
+    def start(self) -> Iterator[SessionEvent]:
         """What there is to say before any byte has come."""
         if self._session is not None:
             yield self._up("original wire")
@@ -96,7 +96,7 @@ class Endpoint:
         """Where to read the next bytes from the channel to; never empty unless stalled."""
         return self._inbox[self._held :]
 
-    def received(self, size: int, now: float) -> Iterator[Event]:
+    def received(self, size: int, now: float) -> Iterator[SessionEvent]:
         """Work through ``size`` more bytes in the buffer; go through all of the events."""
         self._held += size
         start = 0
@@ -120,7 +120,7 @@ class Endpoint:
 
     def _receive(
         self, session: Session | OriginalSession, data: memoryview, now: float
-    ) -> Generator[Event, None, int]:
+    ) -> Generator[SessionEvent, None, int]:
         try:
             yield from session.receive(data, now)
         except SessionLostError as error:
@@ -130,7 +130,7 @@ class Endpoint:
 
     # -- the handshake ---------------------------------------------------------------------
 
-    def _look(self, data: memoryview, now: float) -> Generator[Event, None, int]:
+    def _look(self, data: memoryview, now: float) -> Generator[SessionEvent, None, int]:
         """Search bytes that belong to no session for a hello; returns how many are done with."""
         hello, done = find_hello(data)
         if hello is not None:
@@ -150,7 +150,7 @@ class Endpoint:
         self._handshake.heard_noise()
         return done
 
-    def _meet(self, hello: Hello, now: float) -> Iterator[Event]:
+    def _meet(self, hello: Hello, now: float) -> Iterator[SessionEvent]:
         if hello.role is self._role:
             if not self._warned_of_echo:
                 self._warned_of_echo = True
@@ -193,7 +193,7 @@ class Endpoint:
         self._is_up = True
         return SessionUp(description)
 
-    def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[Event]:
+    def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[SessionEvent]:
         self._session = None
         self._is_up = False
         self._handshake = self._new_handshake(now, eager=eager or self._role is Role.GUEST)
@@ -227,7 +227,7 @@ class Endpoint:
         """When poll() and write_into() should be called, if nothing comes before."""
         return self._handshake.next_poll if self._session is None else self._session.next_poll
 
-    def poll(self, now: float) -> Iterator[Event]:
+    def poll(self, now: float) -> Iterator[SessionEvent]:
         """Let time pass; what is due is then in write_into()."""
         if self._session is None:
             return

@@ -94,7 +94,7 @@ class ParcelCame:
     parcel: Parcel
 
 
-Event = (
+SessionEvent = (
     SessionUp
     | SessionLost
     | Notice

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.errors import BusyError, NotSupportedError, ProtocolError
-from vsocks.protocol.events import Closed, Data, Event, Opened
+from vsocks.protocol.events import Closed, Data, Opened, SessionEvent
 from vsocks.protocol.frames import CONTROL_ID, HEADER
 from vsocks.protocol.handshake import Feature, Role
 from vsocks.protocol.messages import CloseCode
@@ -202,7 +202,7 @@ class OriginalSession:
 
     # -- bytes in --------------------------------------------------------------------------
 
-    def receive(self, data: memoryview, now: float) -> Iterator[Event]:
+    def receive(self, data: memoryview, now: float) -> Iterator[SessionEvent]:
         """Parse the whole frames in ``data``; ``taken`` says how far that got.
 
         It stops before data for a stream that has no room, which is closed after
@@ -239,7 +239,7 @@ class OriginalSession:
             self._stalled_since = now
         return now - self._stalled_since < STALL_TIMEOUT
 
-    def _receive_frame(self, stream: Stream, payload: memoryview) -> Iterator[Event]:
+    def _receive_frame(self, stream: Stream, payload: memoryview) -> Iterator[SessionEvent]:
         overflow = len(payload) > stream.receive_credit and stream.closing is None
         self._stalled_since = None
         if overflow:
@@ -252,7 +252,7 @@ class OriginalSession:
             stream.receive_credit -= len(payload)
             yield Data(stream, payload)
 
-    def _receive_request(self, stream_id: int, payload: memoryview) -> Iterator[Event]:
+    def _receive_request(self, stream_id: int, payload: memoryview) -> Iterator[SessionEvent]:
         target = parse_request(payload)
         if target is not None:
             yield Opened(self._take(stream_id), target)

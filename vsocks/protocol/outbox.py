@@ -3,7 +3,7 @@
 Control messages go first, then the streams in turn, one frame each, and a parcel after each
 of them. Nothing here can grow with traffic: data is held as one piece a stream, a control
 message is queued as its kind and its stream, once, and encoded when it leaves; parcels have a
-bounded mailbox. A slot isn't free before our CLOSE has left, so a peer that opens and closes
+bounded parcel_queue. A slot isn't free before our CLOSE has left, so a peer that opens and closes
 without reading has one round of messages waiting at most.
 
 A Flight bounds what is on its way, so that a message or a keystroke is never far behind.
@@ -16,7 +16,6 @@ from typing import Final
 
 from vsocks.protocol.flow import MIN_LIMIT, Flight
 from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, OVERHEAD
-from vsocks.protocol.mailbox import Mailbox
 from vsocks.protocol.messages import (
     Ack,
     Close,
@@ -34,6 +33,7 @@ from vsocks.protocol.messages import (
     Pong,
     encode_message,
 )
+from vsocks.protocol.parcel_queue import ParcelQueue
 from vsocks.protocol.streams import Stream
 
 #: Room that any control frame fits into: an OPEN with a name of 255 bytes, and some to grow.
@@ -54,7 +54,7 @@ class Outbox:
         self._urgent: deque[tuple[Kind, Stream | None]] = deque()
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
-        self.mailbox = Mailbox(self._max_payload)
+        self.parcel_queue = ParcelQueue(self._max_payload)
         #: Outlives write_into(): one parcel may be all that there is room for at a time.
         self._parcel_is_next = True
         self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * max_frame))
@@ -88,7 +88,7 @@ class Outbox:
 
         They count as sent. Data waits while a control message does.
         """
-        if not self._urgent and not self._turns and not self.mailbox.next_size(now):
+        if not self._urgent and not self._turns and not self.parcel_queue.next_size(now):
             return 0
         position = 0
         while self._urgent and len(out) - position >= MAX_CONTROL:
@@ -96,12 +96,12 @@ class Outbox:
             if message is not None:
                 position = self._frame(out, position, CONTROL_ID, encode_message(message))
         while room := self._payload_room(len(out) - position, position):
-            parcel_fits = 0 < self.mailbox.next_size(now) <= len(out) - position - OVERHEAD
+            parcel_fits = 0 < self.parcel_queue.next_size(now) <= len(out) - position - OVERHEAD
             if self._turns and not (parcel_fits and self._parcel_is_next):
                 position = self._give_turn(self._turns.popleft(), out, position, room)
                 self._parcel_is_next = True
             elif parcel_fits:
-                position = self._frame(out, position, CONTROL_ID, self.mailbox.take())
+                position = self._frame(out, position, CONTROL_ID, self.parcel_queue.take())
                 self._parcel_is_next = False
             else:
                 break

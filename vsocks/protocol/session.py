@@ -14,10 +14,10 @@ from vsocks.protocol.events import (
     Closed,
     Data,
     Ended,
-    Event,
     ListeningAt,
     Opened,
     ParcelCame,
+    SessionEvent,
 )
 from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of
 from vsocks.protocol.handshake import MAGIC, Feature, Offer, Role, decode_hello
@@ -40,7 +40,7 @@ from vsocks.protocol.messages import (
     decode_message,
 )
 from vsocks.protocol.outbox import Outbox
-from vsocks.protocol.slots import Slots
+from vsocks.protocol.stream_table import StreamTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 #: Bytes of frames taken before they are acknowledged.
 ACK_EVERY: Final = 16 * 1024
-#: Seconds of silence before a ping, and before the session is given up.
+#: Seconds of idle_timeouts before a ping, and before the session is given up.
 HEARTBEAT_INTERVAL: Final = 1.0
 HEARTBEAT_TIMEOUT: Final = 5.0
 _MAX_CREDIT: Final = 1 << 33
@@ -90,7 +90,7 @@ class Session:
         # The first frame shows the peer that its hello has arrived.
         self._outbox.queue(Kind.PING)
         count = min(offer.max_streams, peer_offer.max_streams)
-        self._slots = Slots(role, count, window=offer.window, peer_window=peer_offer.window)
+        self._table = StreamTable(role, count, window=offer.window, peer_window=peer_offer.window)
         #: What both sides can do.
         self.features = offer.features & peer_offer.features
         #: How many bytes of the last receive() have been used up.
@@ -103,7 +103,7 @@ class Session:
     @property
     def max_streams(self) -> int:
         """How many streams each side can have open at once."""
-        return self._slots.count
+        return self._table.count
 
     def open(self, target: Target) -> Stream:
         """Take a slot and ask the peer to connect it.
@@ -125,7 +125,7 @@ class Session:
             raise NotSupportedError("the other side is of a version that can't do this")
 
     def _begin(self, kind: Kind, target: Target) -> Stream:
-        stream = self._slots.take_own()
+        stream = self._table.take_own()
         stream.target = target
         stream.awaits_listening = kind is Kind.LISTEN
         self._outbox.queue(kind, stream)
@@ -200,12 +200,12 @@ class Session:
 
         The peer must have its feature.
         """
-        return self._outbox.mailbox.put(parcel, now)
+        return self._outbox.parcel_queue.put(parcel, now)
 
     @property
     def dropped(self) -> int:
         """How many datagrams were not sent: too many, too late or too long."""
-        return self._outbox.mailbox.dropped
+        return self._outbox.parcel_queue.dropped
 
     def goodbye(self, reason: str) -> None:
         """Tell the peer that the session ends now."""
@@ -236,7 +236,7 @@ class Session:
 
     # -- bytes in --------------------------------------------------------------------------
 
-    def receive(self, data: memoryview, now: float) -> Iterator[Event]:
+    def receive(self, data: memoryview, now: float) -> Iterator[SessionEvent]:
         """Parse the whole frames in ``data``; ``taken`` says how far that got.
 
         Raises SessionLostError (mostly ProtocolError) at the first frame that can't be of
@@ -288,8 +288,8 @@ class Session:
         if not self._sequence:
             self.hello_due = True
 
-    def _receive_data(self, stream_id: int, payload: memoryview) -> Iterator[Event]:
-        stream = self._slots.live(stream_id)
+    def _receive_data(self, stream_id: int, payload: memoryview) -> Iterator[SessionEvent]:
+        stream = self._table.live(stream_id)
         if stream.peer_is_done:
             raise ProtocolError(f"data on stream {stream_id} after its end")
         stream.receive_credit -= len(payload)
@@ -298,24 +298,24 @@ class Session:
         if stream.closing is None and len(payload):
             yield Data(stream, payload)
 
-    def _receive_message(self, message: Message | None, now: float) -> Iterator[Event]:
+    def _receive_message(self, message: Message | None, now: float) -> Iterator[SessionEvent]:
         match message:
             case Ack(size):
                 self._outbox.flight.acked(size, now)
             case Credit(stream_id, size):
-                self._receive_credit(self._slots.live(stream_id), size)
+                self._receive_credit(self._table.live(stream_id), size)
             case Open(stream_id, target):
                 yield self._receive_open(stream_id, target, listens=False)
             case Listen(stream_id, target):
                 yield self._receive_open(stream_id, target, listens=True)
             case Listening(stream_id, bound):
-                yield from self._receive_listening(self._slots.used(stream_id), bound)
+                yield from self._receive_listening(self._table.used(stream_id), bound)
             case OpenResult(stream_id, reply, bound):
                 yield from self._receive_result(stream_id, reply, bound)
             case End(stream_id):
-                yield from self._receive_end(self._slots.live(stream_id))
+                yield from self._receive_end(self._table.live(stream_id))
             case Close(stream_id, code):
-                yield from self._receive_close(self._slots.live(stream_id), code)
+                yield from self._receive_close(self._table.live(stream_id), code)
             case Ping(token):
                 if self._outbox.pong_token is None:
                     self._outbox.queue(Kind.PONG)
@@ -333,21 +333,23 @@ class Session:
             raise ProtocolError(f"too much credit on stream {stream.id}")
         self._outbox.take_turn(stream)
 
-    def _receive_open(self, stream_id: int, target: Target, *, listens: bool) -> Event:
-        stream = self._slots.take_peers(stream_id)
+    def _receive_open(self, stream_id: int, target: Target, *, listens: bool) -> SessionEvent:
+        stream = self._table.take_peers(stream_id)
         stream.result_due = True
         return Opened(stream, target, listens)
 
-    def _receive_listening(self, stream: Stream, bound: Target) -> Iterator[Event]:
+    def _receive_listening(self, stream: Stream, bound: Target) -> Iterator[SessionEvent]:
         if not stream.awaits_listening or stream.result_received:
             raise ProtocolError(f"stream {stream.id} listens, but nobody asked it to")
         stream.awaits_listening = False
         if stream.closing is None:
             yield ListeningAt(stream, bound)
 
-    def _receive_result(self, stream_id: int, reply: int, bound: Target | None) -> Iterator[Event]:
-        stream = self._slots.used(stream_id)
-        if not self._slots.is_ours(stream) or stream.result_received:
+    def _receive_result(
+        self, stream_id: int, reply: int, bound: Target | None
+    ) -> Iterator[SessionEvent]:
+        stream = self._table.used(stream_id)
+        if not self._table.is_ours(stream) or stream.result_received:
             raise ProtocolError(f"an answer for stream {stream_id} that nobody asked for")
         if stream.awaits_listening and reply == 0:
             raise ProtocolError(f"somebody came to stream {stream_id} before it listened")
@@ -356,14 +358,14 @@ class Session:
         if stream.closing is None:
             yield Answered(stream, reply, bound)
 
-    def _receive_end(self, stream: Stream) -> Iterator[Event]:
+    def _receive_end(self, stream: Stream) -> Iterator[SessionEvent]:
         if stream.peer_is_done:
             raise ProtocolError(f"stream {stream.id} ended twice")
         stream.end_received = True
         if stream.closing is None:
             yield Ended(stream)
 
-    def _receive_close(self, stream: Stream, code: int) -> Iterator[Event]:
+    def _receive_close(self, stream: Stream, code: int) -> Iterator[SessionEvent]:
         if stream.close_received:
             raise ProtocolError(f"stream {stream.id} closed twice")
         stream.close_received = True

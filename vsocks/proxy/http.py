@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from vsocks.http1.errors import HttpError, show_authority
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.framing import request_body
-from vsocks.http1.hops import max_forwards
-from vsocks.http1.reading import HEAD_LIMIT, RequestReader
+from vsocks.http1.hop_by_hop import max_forwards
+from vsocks.http1.reading import MAX_HEAD_SIZE, RequestReader
 from vsocks.http1.uri import is_absolute, parse_authority
 from vsocks.proxy.local import last_hop_answer
 from vsocks.proxy.pages import failure_page, status_for
@@ -28,7 +28,7 @@ from vsocks.reply import Reply
 if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.http1.head import RequestHead
-    from vsocks.proxy.requests import Event, Request
+    from vsocks.proxy.requests import DialectEvent, Request
 
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -36,19 +36,19 @@ _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 class HttpDialect:
     """One request of an HTTP client. Implements ``Dialect``.
 
-    Until the request's head is whole it holds no more than ``head_limit`` bytes. Afterwards it
+    Until the request's head is whole it holds no more than ``max_head_size`` bytes. Afterwards it
     keeps what it is given as ``leftover``: read no more from the client before the reply.
     """
 
-    def __init__(self, users: Users = NO_USERS, head_limit: int = HEAD_LIMIT) -> None:
+    def __init__(self, users: Users = NO_USERS, max_head_size: int = MAX_HEAD_SIZE) -> None:
         self._users = users
-        self._reader = RequestReader(head_limit)
+        self._reader = RequestReader(max_head_size)
         self._head: RequestHead | None = None
         self._is_refused = False
         self._is_answered = False
         self._leftover = bytearray()
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes) -> list[DialectEvent]:
         """What to do after the client sent ``data``. Never raises, whatever the bytes."""
         if self._is_refused:
             return []

@@ -30,7 +30,7 @@ function FindProxyForURL(url, host) {{
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ProxyStatus:
     """How the proxy is."""
 
     version: str
@@ -46,7 +46,7 @@ class Status:
     dropped: int
 
 
-def local_page(head: RequestHead, status: Status) -> bytes:
+def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
     """The answer to a request for a page of the proxy's own; 404 and 405 are among them."""
     if head.method not in ("GET", "HEAD"):
         return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
@@ -59,7 +59,7 @@ def local_page(head: RequestHead, status: Status) -> bytes:
             return failure_page(404, f"The page was {show(path)}.", method=head.method)
 
 
-def status_page(status: Status, *, method: str = "GET") -> bytes:
+def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
     """The response with the page that shows how the proxy is."""
     rows = [
         ("Session with the host", f"none: {status.down}" if status.down else "up"),

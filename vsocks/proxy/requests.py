@@ -47,7 +47,7 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
-class Associate:
+class UdpAssociate:
     """The client wants to exchange datagrams; ``source`` is where it says it sends them from."""
 
     source: Target
@@ -81,14 +81,14 @@ class ShowPage:
     head: RequestHead
 
 
-Request = Connect | Bind | Associate | Resolve | ResolveAddress | Forward | ShowPage
-Event = Send | Refuse | Request
+Request = Connect | Bind | UdpAssociate | Resolve | ResolveAddress | Forward | ShowPage
+DialectEvent = Send | Refuse | Request
 
 
 class Dialect(Protocol):
     """One protocol's server side, from the client's first byte to the last reply."""
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes) -> list[DialectEvent]:
         """What to do after the client sent ``data``; never raises, whatever the bytes.
 
         A Refuse or a Request is the last event. What is given after it is kept as leftover.

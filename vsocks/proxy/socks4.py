@@ -14,13 +14,13 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import AddressError, Target, parse_address
-from vsocks.proxy.conversation import Conversation
 from vsocks.proxy.requests import Bind, Connect
+from vsocks.proxy.socks_dialect import SocksDialect
 from vsocks.proxy.users import NO_USERS, Users, show_name
 from vsocks.reply import Reply
 
 if TYPE_CHECKING:
-    from vsocks.proxy.requests import Event
+    from vsocks.proxy.requests import DialectEvent
 
 _VERSION: Final = 4
 _GRANTED: Final = 90
@@ -42,7 +42,7 @@ class _Command(IntEnum):
     BIND = 2
 
 
-class Socks4(Conversation):
+class Socks4(SocksDialect):
     """One client's SOCKS4 or 4a. Implements ``Dialect``."""
 
     def __init__(self, users: Users = NO_USERS) -> None:
@@ -57,7 +57,7 @@ class Socks4(Conversation):
             return _encode(code)
         return _encode(code, bound.port, ip)
 
-    def _state_first(self) -> Event | None:
+    def _state_first(self) -> DialectEvent | None:
         """The request, which is all that a client says."""
         buffer = self._buffer
         if buffer and buffer[0] != _VERSION:
@@ -76,7 +76,7 @@ class Socks4(Conversation):
             end = name_end + 1
         return self._judge(self._take(end), user_end)
 
-    def _judge(self, request: bytes, user_end: int) -> Event:
+    def _judge(self, request: bytes, user_end: int) -> DialectEvent:
         """What a whole request asks for."""
         user = show_name(request[_HEAD_SIZE:user_end])
         if self._users.required:
@@ -100,7 +100,7 @@ class Socks4(Conversation):
         end = self._buffer.find(0, start, start + _MAX_STRING + 1)
         return None if end < 0 else end
 
-    def _missing_end(self, start: int, what: str) -> Event | None:
+    def _missing_end(self, start: int, what: str) -> DialectEvent | None:
         """Wait for a string's NUL, but not beyond where it must be."""
         if len(self._buffer) <= start + _MAX_STRING:
             return None

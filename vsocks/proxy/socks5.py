@@ -14,13 +14,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import AddressError, BadAddress, Target, encode_address, parse_address
-from vsocks.proxy.conversation import Conversation
-from vsocks.proxy.requests import Associate, Bind, Connect, Resolve, ResolveAddress, Send
+from vsocks.proxy.requests import Bind, Connect, Resolve, ResolveAddress, Send, UdpAssociate
+from vsocks.proxy.socks_dialect import SocksDialect
 from vsocks.proxy.users import NO_USERS, Users, show_name
 from vsocks.reply import Reply
 
 if TYPE_CHECKING:
-    from vsocks.proxy.requests import Event
+    from vsocks.proxy.requests import DialectEvent
 
 _VERSION: Final = 5
 _NO_AUTHENTICATION: Final = 0
@@ -46,7 +46,7 @@ class _Command(IntEnum):
     RESOLVE_PTR = 0xF1
 
 
-class Socks5(Conversation):
+class Socks5(SocksDialect):
     """One client's SOCKS5. Implements ``Dialect``."""
 
     def __init__(self, users: Users = NO_USERS) -> None:
@@ -56,7 +56,7 @@ class Socks5(Conversation):
     def _encode_reply(self, reply: int, bound: Target | None) -> bytes:
         return bytes((_VERSION, reply, 0)) + encode_address(bound or _NOWHERE)
 
-    def _state_first(self) -> Event | None:
+    def _state_first(self) -> DialectEvent | None:
         """Version, number of methods, methods."""
         if not self._buffer:
             return None
@@ -81,7 +81,7 @@ class Socks5(Conversation):
             return _NO_AUTHENTICATION
         return _CREDENTIALS if _CREDENTIALS in methods else _NO_ACCEPTABLE_METHOD
 
-    def _state_credentials(self) -> Event | None:
+    def _state_credentials(self) -> DialectEvent | None:
         """Version, name and password, each with its length before it."""
         buffer = self._buffer
         if buffer and buffer[0] != _CREDENTIALS_VERSION:
@@ -102,7 +102,7 @@ class Socks5(Conversation):
         self._state = self._state_request
         return Send(_WELCOME)
 
-    def _state_request(self) -> Event | None:
+    def _state_request(self) -> DialectEvent | None:
         """Version, command, reserved, address."""
         if self._buffer and self._buffer[0] != _VERSION:
             return self._refuse_request(
@@ -121,7 +121,7 @@ class Socks5(Conversation):
         # unread bytes resets it, and the client might never see the reply.
         return self._judge(self._take(end)[1], target)
 
-    def _judge(self, command: int, target: Target) -> Event:
+    def _judge(self, command: int, target: Target) -> DialectEvent:
         """What a whole request asks for. The port of a look-up means nothing."""
         match command:
             case _Command.CONNECT:
@@ -129,7 +129,7 @@ class Socks5(Conversation):
             case _Command.BIND:
                 return self._pass_on(Bind(target))
             case _Command.UDP_ASSOCIATE:
-                return self._pass_on(Associate(target))
+                return self._pass_on(UdpAssociate(target))
             case _Command.RESOLVE:
                 # An address too: to a resolver it is a name that stands for itself.
                 return self._pass_on(Resolve(target.host))
@@ -142,5 +142,5 @@ class Socks5(Conversation):
                 reason = f"command {command} is not supported"
                 return self._refuse_request(Reply.COMMAND_NOT_SUPPORTED, reason)
 
-    def _refuse_request(self, reply: Reply, reason: str) -> Event:
+    def _refuse_request(self, reply: Reply, reason: str) -> DialectEvent:
         return self._refuse(self._encode_reply(reply, None), reason)

@@ -12,7 +12,7 @@ _kernel32 = ctypes.WinDLL("kernel32")
 _kernel32.GlobalFree.argtypes = [ctypes.c_void_p]
 
 
-class Given:
+class WideString:
     """A text for Windows to read, for as long as this lives."""
 
     def __init__(self, text: str | None) -> None:
@@ -24,7 +24,7 @@ class Given:
         return None if self._memory is None else ctypes.addressof(self._memory)
 
 
-def taken(address: int | None) -> str | None:
+def take_string(address: int | None) -> str | None:
     """The text that Windows has put into global memory for us, which is freed."""
     if address is None:
         return None
@@ -33,7 +33,7 @@ def taken(address: int | None) -> str | None:
     return text
 
 
-def checked(done: int) -> None:
+def check(done: int) -> None:
     """Raise what Windows says, as OSError, unless the call is ``done``; for DLLs that keep it."""
     if not done:
         raise ctypes.WinError(ctypes.get_last_error())

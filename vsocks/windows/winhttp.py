@@ -15,7 +15,7 @@ from ctypes import wintypes
 from dataclasses import dataclass
 from typing import Final
 
-from vsocks.windows.texts import Given, checked, taken
+from vsocks.windows.texts import WideString, check, take_string
 
 WINHTTP_ACCESS_TYPE_NAMED_PROXY: Final = 3
 
@@ -59,12 +59,12 @@ class MachineSettings:
 def query() -> MachineSettings:
     """The settings as they are."""
     info = _ProxyInfo()
-    checked(_winhttp.WinHttpGetDefaultProxyConfiguration(ctypes.byref(info)))
-    return MachineSettings(info.access, taken(info.proxy), taken(info.bypass))
+    check(_winhttp.WinHttpGetDefaultProxyConfiguration(ctypes.byref(info)))
+    return MachineSettings(info.access, take_string(info.proxy), take_string(info.bypass))
 
 
 def change(settings: MachineSettings) -> None:
     """Have the settings so; raises PermissionError if we aren't administrator."""
-    proxy, bypass = Given(settings.proxy), Given(settings.bypass)
+    proxy, bypass = WideString(settings.proxy), WideString(settings.bypass)
     info = _ProxyInfo(settings.access, proxy.address, bypass.address)
-    checked(_winhttp.WinHttpSetDefaultProxyConfiguration(ctypes.byref(info)))
+    check(_winhttp.WinHttpSetDefaultProxyConfiguration(ctypes.byref(info)))

@@ -14,7 +14,7 @@ from ctypes import wintypes
 from dataclasses import dataclass, replace
 from typing import Final
 
-from vsocks.windows.texts import Given, checked, taken
+from vsocks.windows.texts import WideString, check, take_string
 
 _INTERNET_OPTION_REFRESH: Final = 37
 _INTERNET_OPTION_SETTINGS_CHANGED: Final = 39
@@ -112,18 +112,18 @@ def query() -> UserSettings:
     except OSError:
         # So says the documentation of INTERNET_PER_CONN_OPTION; Wine knows this one alone.
         (flags,) = _ask(_INTERNET_PER_CONN_FLAGS)
-    proxy, bypass, script = (taken(value.text) for value in _ask(*_TEXTS))
+    proxy, bypass, script = (take_string(value.text) for value in _ask(*_TEXTS))
     return UserSettings(flags.number, proxy, bypass, script)
 
 
 def change(settings: UserSettings) -> None:
     """Have the settings so, and tell the programs that run."""
-    texts = [Given(text) for text in (settings.proxy, settings.bypass, settings.script)]
+    texts = [WideString(text) for text in (settings.proxy, settings.bypass, settings.script)]
     asked = _list_of(_INTERNET_PER_CONN_FLAGS, *_TEXTS)
     asked.options[0].value.number = settings.flags
     for option, text in zip(asked.options[1 : asked.count], texts, strict=True):
         option.value.text = text.address
-    checked(
+    check(
         _wininet.InternetSetOptionW(
             None,
             _INTERNET_OPTION_PER_CONNECTION_OPTION,
@@ -139,7 +139,7 @@ def change(settings: UserSettings) -> None:
 def _ask(*numbers: int) -> list[_Value]:
     asked = _list_of(*numbers)
     size = wintypes.DWORD(ctypes.sizeof(asked))
-    checked(
+    check(
         _wininet.InternetQueryOptionW(
             None,
             _INTERNET_OPTION_PER_CONNECTION_OPTION,

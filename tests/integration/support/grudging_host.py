@@ -11,7 +11,7 @@ from typing import Self
 from tests.integration.support.waiting import DEADLINE
 from vsocks.address import Target
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
-from vsocks.protocol.events import Data, Event, Opened
+from vsocks.protocol.events import Data, Opened, SessionEvent
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.session import Session
 from vsocks.protocol.streams import Stream
@@ -76,7 +76,7 @@ class GrudgingHost:
         except OSError:
             return 0
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: SessionEvent) -> None:
         session = self._endpoint.session
         match event:
             case Opened(stream, _, listens):

@@ -21,7 +21,7 @@ from tests.unit.dialects import (
     users,
 )
 from vsocks.address import Target, encode_address
-from vsocks.proxy.greeting import Greeting
+from vsocks.proxy.detect import Detector
 from vsocks.proxy.http import HttpDialect
 from vsocks.proxy.requests import Bind, Connect, Dialect, Forward, Refuse, Send, ShowPage
 from vsocks.proxy.socks4 import Socks4
@@ -34,8 +34,8 @@ pytestmark = pytest.mark.unit
 MAX_HEAD = 4096
 
 
-def greeting(who: Users = NO_USERS) -> Greeting:
-    return Greeting(who, MAX_HEAD)
+def greeting(who: Users = NO_USERS) -> Detector:
+    return Detector(who, MAX_HEAD)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_users_are_asked_for_in_every_protocol() -> None:
 
 
 def test_the_bound_on_heads_is_that_of_http() -> None:
-    client = Greeting(NO_USERS, 100)
+    client = Detector(NO_USERS, 100)
     [refusal] = client.receive(b"GET http://example.com/" + b"a" * 100 + b" HTTP/1.1\r\n\r\n")
     assert isinstance(refusal, Refuse)
     assert refusal.data.startswith(b"HTTP/1.1 4")

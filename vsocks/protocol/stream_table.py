@@ -8,7 +8,7 @@ from vsocks.protocol.handshake import Role
 from vsocks.protocol.streams import Stream
 
 
-class Slots:
+class StreamTable:
     """Two rows of streams: the guest opens those from 0 up, the host those from 0x8000 up."""
 
     def __init__(self, role: Role, count: int, *, window: int, peer_window: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.protocol.frames import CONTROL_ID, FIRST_HOST_ID
 from vsocks.protocol.handshake import Role
-from vsocks.protocol.slots import Slots
+from vsocks.protocol.stream_table import StreamTable
 from vsocks.protocol.streams import Stream
 
 pytestmark = pytest.mark.unit
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.unit
 FIRST = {Role.GUEST: 0, Role.HOST: FIRST_HOST_ID}
 
 
-def slots(role: Role, count: int = 3) -> Slots:
-    return Slots(role, count, window=1000, peer_window=2000)
+def slots(role: Role, count: int = 3) -> StreamTable:
+    return StreamTable(role, count, window=1000, peer_window=2000)
 
 
 def other(role: Role) -> Role:

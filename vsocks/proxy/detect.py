@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.proxy.requests import Dialect, Event
+    from vsocks.proxy.requests import Dialect, DialectEvent
     from vsocks.proxy.users import Users
 
 #: From a client's first byte to the protocol's name, and to who speaks it. An HTTP request begins
@@ -26,22 +26,22 @@ _DIALECTS: Final[dict[int, tuple[str, Callable[[Users, int], Dialect]]]] = {
 }
 
 
-class Greeting:
+class Detector:
     """A ``Dialect`` that is none until the first byte, and then the client's.
 
     ``protocol`` is its name for the log ("SOCKS5", "SOCKS4", "HTTP"; "" while it isn't known),
     ``dialect`` the one who speaks it, for what only that one can do.
     """
 
-    def __init__(self, users: Users, max_head: int) -> None:
-        """``max_head`` bounds what an HTTP client says before the body of its request."""
+    def __init__(self, users: Users, max_head_size: int) -> None:
+        """``max_head_size`` bounds what an HTTP client says before the body of its request."""
         self._users = users
-        self._max_head = max_head
+        self._max_head_size = max_head_size
         self._is_refused = False
         self.protocol = ""
         self.dialect: Dialect | None = None
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes) -> list[DialectEvent]:
         """What to do after the client sent ``data``. Never raises, whatever the bytes."""
         if self._is_refused or not data:
             return []
@@ -49,7 +49,7 @@ class Greeting:
             if data[0] not in _DIALECTS:
                 return [self._refuse(data[0])]
             self.protocol, make = _DIALECTS[data[0]]
-            self.dialect = make(self._users, self._max_head)
+            self.dialect = make(self._users, self._max_head_size)
         return self.dialect.receive(data)
 
     def reply(self, reply: int, bound: Target | None = None, reason: str = "") -> bytes:

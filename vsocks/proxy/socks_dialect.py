@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.proxy.requests import Event, Request
+    from vsocks.proxy.requests import DialectEvent, Request
 
 _CODES: frozenset[int] = frozenset(Reply)
 
 
-class Conversation(ABC):
+class SocksDialect(ABC):
     """A ``Dialect`` by states; a subclass says which, and what its replies look like.
 
     Until the request is whole a state refuses rather than let its message grow without an end.
@@ -31,10 +31,10 @@ class Conversation(ABC):
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._state: Callable[[], Event | None] = self._state_first
+        self._state: Callable[[], DialectEvent | None] = self._state_first
         self._replies_due = 0
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes) -> list[DialectEvent]:
         """What to do after the client sent ``data``. Never raises, whatever the bytes."""
         self._buffer += data
         events = []
@@ -64,7 +64,7 @@ class Conversation(ABC):
         return bytes(self._buffer) if self._state == self._state_requested else b""
 
     @abstractmethod
-    def _state_first(self) -> Event | None:
+    def _state_first(self) -> DialectEvent | None:
         """The client's first message."""
 
     @abstractmethod

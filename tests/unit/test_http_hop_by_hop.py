@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.http_pieces import read_request, read_response
 from vsocks.http1.head import Headers, RequestHead, ResponseHead
-from vsocks.http1.hops import (
+from vsocks.http1.hop_by_hop import (
     client_stays,
     encode_request,
     encode_response,

@@ -27,7 +27,7 @@ MAX_AGE: Final = 1.0
 _ENTRY_COST: Final = 128
 
 
-class Mailbox:
+class ParcelQueue:
     """A queue of encoded parcels, first in first out."""
 
     def __init__(self, max_payload: int) -> None:

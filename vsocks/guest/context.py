@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vsocks import __version__
-from vsocks.mux.relay import Silence
-from vsocks.proxy.local import Status
+from vsocks.mux.relay import IdleTimeouts
+from vsocks.proxy.local import ProxyStatus
 
 if TYPE_CHECKING:
     from vsocks.address import Target
-    from vsocks.guest.associations import Associations
-    from vsocks.guest.questions import Questions
+    from vsocks.guest.associations import GuestAssociations
+    from vsocks.guest.questions import QuestionClient
     from vsocks.mux.pool import Pool
     from vsocks.mux.switchboard import Switchboard
     from vsocks.proxy.users import Users
@@ -32,26 +32,26 @@ class Limits:
     keep_alive: float = 60.0
     #: Without a datagram, until an association is over.
     udp_idle: float = 300.0
-    silence: Silence = field(default_factory=Silence)
+    idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
     #: Bytes of the head of an HTTP message.
-    head: int = 32 * 1024
+    max_head_size: int = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class ClientContext:
     """The way to the host, and the rules for those who take it."""
 
     limits: Limits
     users: Users
     switchboard: Switchboard
     pool: Pool
-    associations: Associations
-    questions: Questions
+    associations: GuestAssociations
+    questions: QuestionClient
 
-    def status(self, address: Target) -> Status:
+    def status(self, address: Target) -> ProxyStatus:
         """How it is, for one who has come to ``address``."""
         switchboard = self.switchboard
-        return Status(
+        return ProxyStatus(
             version=__version__,
             address=address,
             down="" if switchboard.has_session else "the host does not answer",

@@ -1,7 +1,7 @@
 """How often something may happen: a token bucket. Pure: the caller brings the time."""
 
 
-class ConnectRate:
+class TokenBucket:
     """Permits ``per_second`` connects in the long run, and up to ``burst`` of them at once."""
 
     def __init__(self, per_second: float, burst: int) -> None:
