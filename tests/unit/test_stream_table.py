@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from vsocks.address import Target
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.protocol.frames import CONTROL_ID, FIRST_HOST_ID
 from vsocks.protocol.handshake import Role
 from vsocks.protocol.stream_table import StreamTable
-from vsocks.protocol.streams import Stream
+from vsocks.protocol.streams import Receiving, Sending, Stream
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,7 @@ def other(role: Role) -> Role:
 
 
 def free(stream: Stream) -> None:
-    stream.close_sent = stream.close_received = True
+    stream.sending, stream.receiving = Sending.CLOSED, Receiving.CLOSED
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -67,7 +68,7 @@ def test_the_id_of_control_frames_is_no_streams_however_many_there_are(role: Rol
     row = slots(role, FIRST_HOST_ID)
     *others, last = row._own
     for stream in others:
-        stream.taken = True
+        assert row.take_own() is stream
     assert row.take_own() is last
     assert last.id == (0x7FFF if role is Role.GUEST else 0xFFFE)
     with pytest.raises(BusyError, match=f"all {len(others) + 1} streams"):
@@ -95,11 +96,15 @@ def test_a_slot_is_taken_as_new(role: Role) -> None:
     row = slots(role)
     stream = row.take_own()
     stream.send_credit = stream.receive_credit = 7
-    stream.result_received = stream.awaits_listening = True
+    stream.outbound, stream.target = memoryview(b"x"), Target("a", 1)
+    stream.reset_code = stream.refusal = stream.unreported = 7
     free(stream)
     assert row.take_own() is stream
     assert (stream.send_credit, stream.receive_credit) == (2000, 1000)
-    assert not any((stream.result_received, stream.awaits_listening, stream.close_sent))
+    assert (stream.sending, stream.receiving) == (Sending.OPEN, Receiving.AWAITED)
+    left = {name: getattr(stream, name) for name in ("outbound", "target", "listening_at")}
+    assert not any(left.values())
+    assert not any((stream.reset_code, stream.refusal, stream.unreported))
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -112,7 +117,7 @@ def test_only_the_one_who_opens_a_stream_waits_for_an_answer(role: Role) -> None
     assert row.used(ours.id) is ours
     with pytest.raises(ProtocolError, match=f"used stream {ours.id} before it answered"):
         row.live(ours.id)
-    ours.result_received = True
+    ours.receiving = Receiving.OPEN
     assert row.live(ours.id) is ours
 
 

@@ -26,7 +26,7 @@ from vsocks.protocol.events import Closed, Data, Opened, SessionEvent
 from vsocks.protocol.frames import CONTROL_ID, HEADER
 from vsocks.protocol.handshake import Feature, Role
 from vsocks.protocol.messages import CloseCode
-from vsocks.protocol.streams import Stream
+from vsocks.protocol.streams import Receiving, Sending, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ class OriginalSession:
     def send(self, stream: Stream, data: memoryview) -> None:
         """Queue one piece of data, as Session.send() does."""
         assert stream.outbound is None, "the piece before has not left yet"
-        if len(data) and stream.may_send:
+        if len(data) and stream.sending is Sending.OPEN:
             stream.outbound = data
             self._take_turn(stream)
 
@@ -130,9 +130,9 @@ class OriginalSession:
 
     def close(self, stream: Stream, code: int = CloseCode.DONE) -> None:
         """Give the stream back: DONE after the queued data, anything else at once."""
-        if not stream.in_use or stream.closing is not None:
+        if not stream.is_held:
             return
-        stream.closing = CloseCode.DONE
+        stream.sending = Sending.CLOSING
         if code != CloseCode.DONE:
             stream.outbound = None
         self._take_turn(stream)
@@ -169,7 +169,7 @@ class OriginalSession:
             if stream.outbound is None:
                 self._drained.append(stream)
             return _frame(out, at, stream.id, data[:size])
-        if stream.closing is not None:
+        if stream.sending is Sending.CLOSING:
             self._free(stream)
             self._let_go.add(stream.id)
             return _frame(out, at, stream.id, b"")
@@ -182,7 +182,9 @@ class OriginalSession:
 
     def _take_turn(self, stream: Stream) -> None:
         waits = (
-            stream.target is not None or stream.outbound is not None or stream.closing is not None
+            stream.target is not None
+            or stream.outbound is not None
+            or stream.sending is Sending.CLOSING
         )
         if waits and stream.in_use and not stream.in_turn:
             stream.in_turn = True
@@ -219,9 +221,14 @@ class OriginalSession:
             payload = data[start : start + length]
             stream = self._streams[stream_id] if stream_id < len(self._streams) else None
             if stream is not None and stream.in_use:
-                if self._must_wait(stream, length, now):
+                overflows = stream.is_held and length > stream.receive_credit
+                if overflows and not self._has_waited(now):
                     return
-                yield from self._receive_frame(stream, payload)
+                self._stalled_since = None
+                if overflows:
+                    yield Closed(stream, CloseCode.TIMEOUT)
+                else:
+                    yield from self._receive_frame(stream, payload)
             elif stream is not None and self._role is Role.HOST and length != _CLOSE:
                 yield from self._receive_request(stream_id, payload)
             self.taken = start + length
@@ -231,24 +238,19 @@ class OriginalSession:
         """Whether receive() waits for room in a stream."""
         return self._stalled_since is not None
 
-    def _must_wait(self, stream: Stream, length: int, now: float) -> bool:
-        if stream.closing is not None or length <= stream.receive_credit:
-            self._stalled_since = None
-            return False
+    def _has_waited(self, now: float) -> bool:
+        """Wait for room, from now on if that hasn't begun; True once it has taken too long."""
         if self._stalled_since is None:
             self._stalled_since = now
-        return now - self._stalled_since < STALL_TIMEOUT
+        return now - self._stalled_since >= STALL_TIMEOUT
 
     def _receive_frame(self, stream: Stream, payload: memoryview) -> Iterator[SessionEvent]:
-        overflow = len(payload) > stream.receive_credit and stream.closing is None
-        self._stalled_since = None
-        if overflow:
-            yield Closed(stream, CloseCode.TIMEOUT)
-        elif len(payload) == _CLOSE:
+        was_held = stream.is_held
+        if len(payload) == _CLOSE:
             self._free(stream)
-            if stream.closing is None:
+            if was_held:
                 yield Closed(stream, CloseCode.DONE)
-        elif stream.closing is None:
+        elif was_held:
             stream.receive_credit -= len(payload)
             yield Data(stream, payload)
 
@@ -263,14 +265,13 @@ class OriginalSession:
 
     def _take(self, stream_id: int) -> Stream:
         stream = self._streams[stream_id] = Stream(stream_id)
-        stream.reset(0, self._window)
-        stream.taken = True
+        stream.take(Sending.OPEN, Receiving.OPEN, receive_credit=self._window)
         self._let_go.discard(stream_id)
         return stream
 
     def _free(self, stream: Stream) -> None:
         """Either side's close frees the id; whoever has the stream may still finish with it."""
-        stream.close_sent = stream.close_received = True
+        stream.sending, stream.receiving = Sending.CLOSED, Receiving.CLOSED
         if stream.outbound is not None:
             stream.outbound = None
             self._drained.append(stream)

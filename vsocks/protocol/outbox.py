@@ -34,7 +34,7 @@ from vsocks.protocol.messages import (
     encode_message,
 )
 from vsocks.protocol.parcel_queue import ParcelQueue
-from vsocks.protocol.streams import Stream
+from vsocks.protocol.streams import Sending, Stream
 
 #: Room that any control frame fits into: an OPEN with a name of 255 bytes, and some to grow.
 MAX_CONTROL: Final = 512
@@ -55,8 +55,8 @@ class Outbox:
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
         self.parcel_queue = ParcelQueue(self._max_payload)
-        #: Outlives write_into(): one parcel may be all that there is room for at a time.
-        self._parcel_is_next = True
+        #: Streams and parcels take turns, over many calls: there may be room for one at a time.
+        self._stream_was_last = True
         self.flight = Flight(min_limit=min(MIN_LIMIT, 4 * max_frame))
         #: What the session-wide messages will say.
         self.unacked = 0
@@ -90,24 +90,32 @@ class Outbox:
         """
         if not self._urgent and not self._turns and not self.parcel_queue.next_size(now):
             return 0
-        position = 0
-        while self._urgent and len(out) - position >= MAX_CONTROL:
-            message = self._message(*self._urgent.popleft())
-            if message is not None:
-                position = self._frame(out, position, CONTROL_ID, encode_message(message))
+        position = self._write_urgent(out)
         while room := self._payload_room(len(out) - position, position):
-            parcel_fits = 0 < self.parcel_queue.next_size(now) <= len(out) - position - OVERHEAD
-            if self._turns and not (parcel_fits and self._parcel_is_next):
-                position = self._give_turn(self._turns.popleft(), out, position, room)
-                self._parcel_is_next = True
-            elif parcel_fits:
+            if self._parcel_is_next(len(out) - position, now):
                 position = self._frame(out, position, CONTROL_ID, self.parcel_queue.take())
-                self._parcel_is_next = False
+                self._stream_was_last = False
+            elif self._turns:
+                position = self._give_turn(self._turns.popleft(), out, position, room)
+                self._stream_was_last = True
             else:
                 break
         if position:
             self.flight.sent(position, now)
         return position
+
+    def _write_urgent(self, out: memoryview) -> int:
+        position = 0
+        while self._urgent and len(out) - position >= MAX_CONTROL:
+            message = self._message(*self._urgent.popleft())
+            if message is not None:
+                position = self._frame(out, position, CONTROL_ID, encode_message(message))
+        return position
+
+    def _parcel_is_next(self, space: int, now: float) -> bool:
+        """Whether a parcel waits that fits, and it is its turn or no stream wants one."""
+        fits = 0 < self.parcel_queue.next_size(now) <= space - OVERHEAD
+        return fits and (self._stream_was_last or not self._turns)
 
     def _payload_room(self, space: int, written: int) -> int:
         """The longest payload of a stream that may go now; 0 to wait.
@@ -176,23 +184,20 @@ def _stream_message(kind: Kind, stream: Stream) -> Message | None:
         case Kind.LISTEN:
             assert stream.target is not None
             return Listen(stream.id, stream.target)
-        case Kind.LISTENING if stream.closing is None:
+        case Kind.LISTENING if stream.is_held:
             assert stream.listening_at is not None
             return Listening(stream.id, stream.listening_at)
-        case Kind.OPEN_RESULT if stream.result_due:
-            assert stream.closing is not None
-            stream.result_due = False
-            stream.close_sent = True
-            return OpenResult(stream.id, stream.closing, None)
+        case Kind.OPEN_RESULT if stream.sending is Sending.REFUSING:
+            stream.sending = Sending.CLOSED
+            return OpenResult(stream.id, stream.refusal, None)
         case Kind.OPEN_RESULT:
             return OpenResult(stream.id, 0, stream.target)
         case Kind.CLOSE:
-            assert stream.closing is not None
-            stream.close_sent = True
-            return Close(stream.id, stream.closing)
+            stream.sending = Sending.CLOSED
+            return Close(stream.id, stream.reset_code)
         case Kind.CREDIT:
             stream.credit_queued = False
-            if stream.close_sent or stream.peer_is_done:
+            if stream.sending is Sending.CLOSED or stream.peer_is_done:
                 return None
             size, stream.unreported = stream.unreported, 0
             stream.receive_credit += size
@@ -203,9 +208,8 @@ def _stream_message(kind: Kind, stream: Stream) -> Message | None:
 
 def _last_word(stream: Stream) -> Message:
     """The END or CLOSE that was waiting behind the data."""
-    if stream.closing is None:
-        stream.ending = False
-        stream.end_sent = True
+    if stream.sending is Sending.ENDING:
+        stream.sending = Sending.ENDED
         return End(stream.id)
-    stream.close_sent = True
+    stream.sending = Sending.CLOSED
     return Close(stream.id, CloseCode.DONE)

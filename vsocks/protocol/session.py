@@ -41,6 +41,7 @@ from vsocks.protocol.messages import (
 )
 from vsocks.protocol.outbox import Outbox
 from vsocks.protocol.stream_table import StreamTable
+from vsocks.protocol.streams import Receiving, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,28 +113,27 @@ class Session:
         """
         if self._role is Role.HOST:
             self.require(Feature.HOST_STREAMS)
-        return self._begin(Kind.OPEN, target)
+        return self._begin(Kind.OPEN, target, Receiving.AWAITED)
 
     def listen(self, target: Target) -> Stream:
         """Take a slot and ask the peer to let ``target`` connect to it; raises as open() does."""
         self.require(Feature.LISTENING)
-        return self._begin(Kind.LISTEN, target)
+        return self._begin(Kind.LISTEN, target, Receiving.PLACE_AWAITED)
 
     def require(self, feature: Feature) -> None:
         """Raise NotSupportedError unless both sides have the feature."""
         if not self.features & feature:
             raise NotSupportedError("the other side is of a version that can't do this")
 
-    def _begin(self, kind: Kind, target: Target) -> Stream:
-        stream = self._table.take_own()
+    def _begin(self, kind: Kind, target: Target, first: Receiving) -> Stream:
+        stream = self._table.take_own(first)
         stream.target = target
-        stream.awaits_listening = kind is Kind.LISTEN
         self._outbox.queue(kind, stream)
         return stream
 
     def listening(self, stream: Stream, bound: Target) -> None:
         """Tell the peer where its target can connect to; once, before the answer."""
-        if stream.result_due and stream.closing is None:
+        if stream.sending is Sending.ASKED:
             stream.listening_at = bound
             self._outbox.queue(Kind.LISTENING, stream)
 
@@ -142,16 +142,16 @@ class Session:
 
         After listening() it is the address of who has come.
         """
-        if stream.result_due and stream.closing is None:
+        if stream.sending is Sending.ASKED:
+            stream.sending = Sending.OPEN
             stream.target = bound
-            stream.result_due = False
             self._outbox.queue(Kind.OPEN_RESULT, stream)
 
     def refuse(self, stream: Stream, reply: int) -> None:
         """Tell the peer why not; ``reply`` is RFC 1928's, not 0. This is our close()."""
-        if stream.result_due and stream.closing is None:
-            stream.closing = reply
-            stream.outbound = None
+        if stream.sending is Sending.ASKED:
+            stream.sending = Sending.REFUSING
+            stream.refusal = reply
             self._outbox.queue(Kind.OPEN_RESULT, stream)
 
     def send(self, stream: Stream, data: memoryview) -> None:
@@ -161,14 +161,14 @@ class Session:
         closed; one piece at a time.
         """
         assert stream.outbound is None, "the piece before has not left yet"
-        if len(data) and stream.may_send:
+        if len(data) and stream.sending is Sending.OPEN:
             stream.outbound = data
             self._outbox.take_turn(stream)
 
     def end(self, stream: Stream) -> None:
         """Send no more data after what is queued."""
-        if stream.may_send:
-            stream.ending = True
+        if stream.sending is Sending.OPEN:
+            stream.sending = Sending.ENDING
             self._outbox.take_turn(stream)
 
     def close(self, stream: Stream, code: int = CloseCode.DONE) -> None:
@@ -176,12 +176,12 @@ class Session:
 
         DONE before the peer has ended would lose what it still sends, so it becomes RESET.
         """
-        if stream.closing is not None or not stream.in_use:
+        if not stream.is_held:
             return
-        if stream.result_due:
+        if stream.sending is Sending.ASKED:
             self.refuse(stream, _GENERAL_FAILURE)
         elif code == CloseCode.DONE and stream.peer_is_done:
-            stream.closing = CloseCode.DONE
+            stream.sending = Sending.CLOSING
             self._outbox.take_turn(stream)
         else:
             self._reset(stream, code or CloseCode.RESET)
@@ -191,7 +191,7 @@ class Session:
         stream.unreported += size
         if stream.credit_queued or stream.unreported * 2 < self._window:
             return
-        if stream.closing is None and not stream.peer_is_done:
+        if stream.is_held and not stream.peer_is_done:
             stream.credit_queued = True
             self._outbox.queue(Kind.CREDIT, stream)
 
@@ -295,7 +295,7 @@ class Session:
         stream.receive_credit -= len(payload)
         if stream.receive_credit < 0:
             raise ProtocolError(f"the peer overstepped its credit on stream {stream_id}")
-        if stream.closing is None and len(payload):
+        if stream.is_held and len(payload):
             yield Data(stream, payload)
 
     def _receive_message(self, message: Message | None, now: float) -> Iterator[SessionEvent]:
@@ -334,48 +334,48 @@ class Session:
         self._outbox.take_turn(stream)
 
     def _receive_open(self, stream_id: int, target: Target, *, listens: bool) -> SessionEvent:
-        stream = self._table.take_peers(stream_id)
-        stream.result_due = True
-        return Opened(stream, target, listens)
+        return Opened(self._table.take_peers(stream_id), target, listens)
 
     def _receive_listening(self, stream: Stream, bound: Target) -> Iterator[SessionEvent]:
-        if not stream.awaits_listening or stream.result_received:
+        if stream.receiving is not Receiving.PLACE_AWAITED:
             raise ProtocolError(f"stream {stream.id} listens, but nobody asked it to")
-        stream.awaits_listening = False
-        if stream.closing is None:
+        stream.receiving = Receiving.AWAITED
+        if stream.is_held:
             yield ListeningAt(stream, bound)
 
     def _receive_result(
         self, stream_id: int, reply: int, bound: Target | None
     ) -> Iterator[SessionEvent]:
         stream = self._table.used(stream_id)
-        if not self._table.is_ours(stream) or stream.result_received:
+        if stream.is_answered:
             raise ProtocolError(f"an answer for stream {stream_id} that nobody asked for")
-        if stream.awaits_listening and reply == 0:
+        if stream.receiving is Receiving.PLACE_AWAITED and reply == 0:
             raise ProtocolError(f"somebody came to stream {stream_id} before it listened")
-        stream.result_received = True
-        stream.close_received = reply != 0
-        if stream.closing is None:
+        stream.receiving = Receiving.CLOSED if reply else Receiving.OPEN
+        if stream.is_held:
             yield Answered(stream, reply, bound)
 
     def _receive_end(self, stream: Stream) -> Iterator[SessionEvent]:
         if stream.peer_is_done:
             raise ProtocolError(f"stream {stream.id} ended twice")
-        stream.end_received = True
-        if stream.closing is None:
+        stream.receiving = Receiving.ENDED
+        if stream.is_held:
             yield Ended(stream)
 
     def _receive_close(self, stream: Stream, code: int) -> Iterator[SessionEvent]:
-        if stream.close_received:
+        if stream.receiving is Receiving.CLOSED:
             raise ProtocolError(f"stream {stream.id} closed twice")
-        stream.close_received = True
-        if stream.closing is None:
-            yield Closed(stream, code if stream.end_sent else code or CloseCode.RESET)
-        elif code != CloseCode.DONE and stream.closing == CloseCode.DONE and not stream.close_sent:
+        stream.receiving = Receiving.CLOSED
+        if code == CloseCode.DONE and stream.sending < Sending.ENDED:
+            code = CloseCode.RESET  # it doesn't take what we still have to say
+        if stream.is_held:
+            yield Closed(stream, code)
+        elif code != CloseCode.DONE and stream.sending is Sending.CLOSING:
             self._reset(stream, CloseCode.RESET)
 
     def _reset(self, stream: Stream, code: int) -> None:
-        stream.closing = code
+        stream.sending = Sending.RESETTING
+        stream.reset_code = code
         stream.outbound = None
         self._outbox.queue(Kind.CLOSE, stream)
 

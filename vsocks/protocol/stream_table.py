@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.protocol.frames import CONTROL_ID, FIRST_HOST_ID
 from vsocks.protocol.handshake import Role
-from vsocks.protocol.streams import Stream
+from vsocks.protocol.streams import Receiving, Sending, Stream
 
 
 class StreamTable:
@@ -22,12 +22,15 @@ class StreamTable:
         self._streams = {number: Stream(number) for number in (*guests, *hosts)}
         self._own = [self._streams[n] for n in (guests if role is Role.GUEST else hosts)]
 
-    def take_own(self) -> Stream:
-        """A free slot for a stream that we open; raises BusyError if all are taken."""
+    def take_own(self, first: Receiving = Receiving.AWAITED) -> Stream:
+        """A free slot for a stream that we open; raises BusyError if all are taken.
+
+        ``first`` is what the peer has to say first.
+        """
         stream = next((stream for stream in self._own if not stream.in_use), None)
         if stream is None:
             raise BusyError(f"all {len(self._own)} streams are taken")
-        return self._take(stream)
+        return self._take(stream, Sending.OPEN, first)
 
     def take_peers(self, stream_id: int) -> Stream:
         """The slot of a stream that the peer opens; raises ProtocolError if it may not."""
@@ -38,7 +41,7 @@ class StreamTable:
             raise ProtocolError(f"stream {stream_id} opened, but that is for us to do")
         if stream.in_use:
             raise ProtocolError(f"stream {stream_id} opened while it is in use")
-        return self._take(stream)
+        return self._take(stream, Sending.ASKED, Receiving.OPEN)
 
     def used(self, stream_id: int) -> Stream:
         """A stream that is in use; raises ProtocolError if it isn't."""
@@ -50,7 +53,7 @@ class StreamTable:
     def live(self, stream_id: int) -> Stream:
         """The stream that the peer may speak about now; raises ProtocolError if it may not."""
         stream = self.used(stream_id)
-        if self.is_ours(stream) and not stream.result_received:
+        if not stream.is_answered:
             raise ProtocolError(f"the peer used stream {stream_id} before it answered")
         return stream
 
@@ -58,7 +61,6 @@ class StreamTable:
         """Whether it is for us to open it."""
         return (stream.id >= FIRST_HOST_ID) is (self._role is Role.HOST)
 
-    def _take(self, stream: Stream) -> Stream:
-        stream.reset(self._peer_window, self._window)
-        stream.taken = True
+    def _take(self, stream: Stream, sending: Sending, receiving: Receiving) -> Stream:
+        stream.take(sending, receiving, send_credit=self._peer_window, receive_credit=self._window)
         return stream
