@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tests.unit.peer import queued, waiting_parcels
 from vsocks.address import Target
 from vsocks.errors import BusyError, NotSupportedError
+from vsocks.protocol.any_session import AnySession
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
 from vsocks.protocol.events import (
     Answered,
@@ -241,9 +242,7 @@ class Arena:
                 if chosen is not None:
                     self._act_on(session, chosen, action, size)
 
-    def _act_on(
-        self, session: Session | OriginalSession, chosen: Stream, action: int, size: int
-    ) -> None:
+    def _act_on(self, session: AnySession, chosen: Stream, action: int, size: int) -> None:
         account = self.accounts[chosen]
         match action:
             case 1 if account.owes_answer and not account.place_due:
@@ -266,7 +265,7 @@ class Arena:
                 session.listening(chosen, TARGET)
                 account.place_due = False
 
-    def _open(self, session: Session | OriginalSession, *, listen: bool = False) -> None:
+    def _open(self, session: AnySession, *, listen: bool = False) -> None:
         may = Feature.LISTENING if listen else Feature.HOST_STREAMS
         needs_feature = listen or self.role is Role.HOST
         try:

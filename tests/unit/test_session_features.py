@@ -14,12 +14,12 @@ from tests.unit.original_peer import OriginalPeer
 from tests.unit.peer import STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.address import Target
 from vsocks.errors import NotSupportedError
+from vsocks.protocol.any_session import AnySession
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig
 from vsocks.protocol.events import SessionEvent
 from vsocks.protocol.frames import HEADER
 from vsocks.protocol.handshake import ALL_FEATURES, Feature, Hello, Offer, Role
 from vsocks.protocol.messages import Open, OpenResult
-from vsocks.protocol.original import OriginalSession
 from vsocks.protocol.parcels import Datagram
 from vsocks.protocol.session import Session
 
@@ -30,7 +30,6 @@ NONE = Feature(0)
 #: Where the features are in the frame of a hello.
 FEATURES_AT = HEADER.size + 42
 
-AnySession = Session | OriginalSession
 #: What needs a feature, and which; in the role that may ask for it.
 NEEDS: dict[str, tuple[Role, Feature, Callable[[AnySession], object]]] = {
     "open() by the host": (Role.HOST, Feature.HOST_STREAMS, lambda session: session.open(TARGET)),

@@ -32,14 +32,11 @@ if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.mux.connection import Transmitter
     from vsocks.mux.handlers import PeerHandler, StreamHandler
+    from vsocks.protocol.any_session import AnySession
     from vsocks.protocol.endpoint import Endpoint
     from vsocks.protocol.handshake import Feature
-    from vsocks.protocol.original import OriginalSession
     from vsocks.protocol.parcels import Parcel
-    from vsocks.protocol.session import Session
     from vsocks.protocol.streams import Stream
-
-    AnySession = Session | OriginalSession
 
 log = logging.getLogger(__name__)
 

@@ -35,6 +35,8 @@ from vsocks.protocol.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from vsocks.protocol.any_session import AnySession
+
 #: Room for the longest frame, and as much again so that one read brings many.
 INBOX_SIZE: Final = 256 * 1024
 
@@ -71,7 +73,7 @@ class Endpoint:
         self._entropy = entropy
         self._inbox = memoryview(bytearray(INBOX_SIZE))
         self._held = 0
-        self._session: Session | OriginalSession | None = None
+        self._session: AnySession | None = None
         self._is_up = False
         #: Nothing has come yet that rules out a peer which speaks the original wire only.
         self._maybe_original = config.wire is Wire.AUTO
@@ -81,7 +83,7 @@ class Endpoint:
             self._session = self._original_session(frozenset())
 
     @property
-    def session(self) -> Session | OriginalSession | None:
+    def session(self) -> AnySession | None:
         """The session that stands, if one does."""
         return self._session if self._is_up else None
 
@@ -116,10 +118,10 @@ class Endpoint:
     @property
     def is_stalled(self) -> bool:
         """Whether reading must wait for a slow stream (original wire only)."""
-        return isinstance(self._session, OriginalSession) and self._session.is_stalled
+        return self._session is not None and self._session.is_stalled
 
     def _receive(
-        self, session: Session | OriginalSession, data: memoryview, now: float
+        self, session: AnySession, data: memoryview, now: float
     ) -> Generator[SessionEvent, None, int]:
         try:
             yield from session.receive(data, now)
@@ -213,11 +215,11 @@ class Endpoint:
             return len(hello)
         return len(hello) + session.write_into(out[len(hello) :], now)
 
-    def _hello(self, session: Session | OriginalSession | None, now: float) -> bytes:
+    def _hello(self, session: AnySession | None, now: float) -> bytes:
         """The handshake's part of the output."""
         if session is None:
             return self._handshake.output(now)
-        if isinstance(session, Session) and session.hello_due:
+        if session.hello_due:
             session.hello_due = False
             self._handshake.answer()
         return self._handshake.answer_due()

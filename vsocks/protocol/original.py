@@ -77,6 +77,8 @@ class OriginalSession:
         self._drained: list[Stream] = []
         self._stalled_since: float | None = None
         self.taken = 0
+        #: There are no hellos here.
+        self.hello_due = False
 
     @property
     def max_streams(self) -> int:

@@ -66,6 +66,8 @@ class Session:
     confirms_open: Final = True
     #: One direction of a stream can end by itself.
     half_closes: Final = True
+    #: Nothing stops the reader of the channel: streams have credit.
+    is_stalled: Final = False
 
     def __init__(
         self,
