@@ -72,6 +72,8 @@ class Tally:
     """What a side has done with one connection."""
 
     stream: Stream | None
+    #: What the stream was called.
+    label: str
     #: The peer has asked for it, and whether it may send yet: the one who opens may at once.
     asked: bool = False
     may_send: bool = True
@@ -185,7 +187,7 @@ class Side:
             case Opened(stream, target, listens):
                 connection = int(target.host[1:])
                 assert connection not in self.connections, "the same open twice"
-                tally = Tally(stream, asked=True, may_send=False, listens=listens)
+                tally = Tally(stream, stream.label, asked=True, may_send=False, listens=listens)
                 self.connections[connection] = tally
                 self.by_stream[stream] = connection
             case ListeningAt(stream, bound):
@@ -258,7 +260,7 @@ class Side:
             stream = session.listen(target) if listen else session.open(target)
         except BusyError:
             return False
-        self.connections[connection] = Tally(stream, listens=listen)
+        self.connections[connection] = Tally(stream, stream.label, listens=listen)
         self.by_stream[stream] = connection
         return True
 

@@ -45,6 +45,36 @@ def test_transfers_leave_every_slot_free() -> None:
         assert ids == [first, first + 1, first + 2, first + 3]
 
 
+def test_both_ends_call_a_stream_the_same() -> None:
+    """Also if it was given up before its OPEN had left."""
+    world = World(Offer(max_streams=2, window=4096))
+    world.pump()
+    for number in range(1, 20):
+        for opener, letter in ((world.guest, "c"), (world.host, "h")):
+            peer = world.side(Role(1 - opener.role))
+            connection = world.new_connection()
+            assert opener.open(connection, opener is world.guest and number % 2 == 0)
+            if number % 3 == 0:
+                opener.give_up(connection)
+            world.pump()
+            labels = (opener.connections[connection].label, peer.connections[connection].label)
+            assert labels == (f"{letter}{number}", f"{letter}{number}")
+            opener.give_up(connection)
+            peer.give_up(connection)
+            world.pump()
+
+
+def test_an_endpoint_says_what_it_is() -> None:
+    world = World()
+    world.pump()
+    opened(world)
+    for side in (world.guest, world.host):
+        text = repr(side.endpoint)
+        assert text.startswith(f"<Endpoint {side.role.name.lower()} inbox=0 <Session ")
+        assert "1 of 8 in use" in text
+        assert "urgent=0" in text
+
+
 def target(host: str, port: int) -> Any:
     from vsocks.address import Target
 
@@ -239,6 +269,7 @@ def test_whatever_the_channel_does_no_wrong_byte_is_delivered(
             opened(world, role)
     for operation in operations:
         perform(world, *operation)
+        assert world.labels_agree()
     # Bytes that were lost from a session that stands may only be noticed by the heartbeat.
     world.run(9.0)
     assert world.agree(), (world.guest.lost, world.host.lost)

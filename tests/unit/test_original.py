@@ -184,3 +184,18 @@ def test_streams_take_turns(host: OriginalPeer) -> None:
         host.session.send(host.session.open(Target("a", 1)), memoryview(bytes(9000)))
     host.session.send(host.session.open(Target("a", 1)), memoryview(b"x"))
     assert [number for number, _ in host.hear()] == [0, 1, 2, 0, 1, 2, 0, 1, 0, 1]
+
+
+def test_requests_are_counted_at_both_ends(host: OriginalPeer, guest: OriginalPeer) -> None:
+    for number in range(1, 3 * STREAMS):
+        stream = host.session.open(Target("example.com", 80))
+        [opened] = guest.say(*(packet(*said) for said in host.hear()))
+        assert isinstance(opened, Opened)
+        assert (stream.label, opened.stream.label) == (f"c{number}", f"c{number}")
+        host.session.close(stream)
+        guest.say(*(packet(*said) for said in host.hear()))
+
+
+def test_a_session_says_what_it_is(guest: OriginalPeer) -> None:
+    guest.opened(0)
+    assert repr(guest.session) == "<OriginalSession host 1 of 4 in use, turns=0 stalled=False>"

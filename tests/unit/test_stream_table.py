@@ -24,8 +24,9 @@ def other(role: Role) -> Role:
     return Role(1 - role)
 
 
-def free(stream: Stream) -> None:
-    stream.sending, stream.receiving = Sending.CLOSED, Receiving.CLOSED
+def free(row: StreamTable, stream: Stream) -> None:
+    row.last_word_received(stream)
+    row.last_word_sent(stream)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -66,7 +67,7 @@ def test_the_peer_opens_none_of_ours(role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_the_id_of_control_frames_is_no_streams_however_many_there_are(role: Role) -> None:
     row = slots(role, FIRST_HOST_ID)
-    *others, last = row._own
+    *others, last = (stream for stream in row._streams.values() if row.is_ours(stream))
     for stream in others:
         assert row.take_own() is stream
     assert row.take_own() is last
@@ -85,9 +86,9 @@ def test_a_slot_in_use_is_not_taken_again_and_a_free_one_is(role: Role) -> None:
     stream, ours = row.take_peers(theirs), [row.take_own() for _ in range(3)]
     with pytest.raises(ProtocolError, match=f"stream {theirs} opened while it is in use"):
         row.take_peers(theirs)
-    free(stream)
+    free(row, stream)
     assert row.take_peers(theirs) is stream
-    free(ours[1])
+    free(row, ours[1])
     assert row.take_own() is ours[1]
 
 
@@ -98,7 +99,7 @@ def test_a_slot_is_taken_as_new(role: Role) -> None:
     stream.send_credit = stream.receive_credit = 7
     stream.outbound, stream.target = memoryview(b"x"), Target("a", 1)
     stream.reset_code = stream.refusal = stream.unreported = 7
-    free(stream)
+    free(row, stream)
     assert row.take_own() is stream
     assert (stream.send_credit, stream.receive_credit) == (2000, 1000)
     assert (stream.sending, stream.receiving) == (Sending.OPEN, Receiving.AWAITED)
@@ -128,3 +129,58 @@ def test_nothing_is_said_about_a_slot_that_is_free(role: Role, number: int) -> N
     for use in (row.used, row.live):
         with pytest.raises(ProtocolError, match=f"stream {number}, which isn't open"):
             use(number)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_slot_is_free_when_both_sides_are_through_and_not_before(role: Role) -> None:
+    row = slots(role, 1)
+    for first, last in ((row.last_word_sent, row.last_word_received),) * 2:
+        stream = row.take_own()
+        first(stream)
+        with pytest.raises(BusyError):
+            row.take_own()
+        last(stream)
+    stream = row.take_own()
+    row.last_word_received(stream)
+    row.last_word_sent(stream)
+    assert row.take_own() is stream
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_lowest_free_slot_is_taken(role: Role) -> None:
+    row = slots(role, 5)
+    streams = [row.take_own() for _ in range(5)]
+    for number in (3, 1, 4):
+        free(row, streams[number])
+    assert [row.take_own() for _ in range(3)] == [streams[1], streams[3], streams[4]]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_row_counts_what_was_opened_in_it(role: Role) -> None:
+    row = slots(role)
+    theirs = FIRST[other(role)]
+    labels = []
+    for _ in range(3):
+        ours = row.take_own()
+        free(row, ours)
+        labels.append(ours.label)
+    labels += [row.take_peers(theirs + number).label for number in range(2)]
+    letters = "ch" if role is Role.GUEST else "hc"
+    assert labels == [f"{letters[0]}{n}" for n in (1, 2, 3)] + [f"{letters[1]}{n}" for n in (1, 2)]
+
+
+def test_the_owner_of_a_stream_is_forgotten_when_the_slot_is_taken_anew() -> None:
+    row = slots(Role.GUEST)
+    stream = row.take_own()
+    assert stream.owner is None
+    stream.owner = "somebody"
+    free(row, stream)
+    assert stream.owner == "somebody"
+    assert row.take_own() is stream
+    assert stream.owner is None
+
+
+def test_a_stream_says_what_it_is() -> None:
+    row = slots(Role.GUEST)
+    stream = row.take_own()
+    assert repr(stream) == "<Stream c1 id=0x0000 OPEN/AWAITED credit=2000/1000 waiting=0>"

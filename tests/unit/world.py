@@ -121,6 +121,11 @@ class World:
             return False
         return guest._nonces == host._nonces[::-1]
 
+    def labels_agree(self) -> bool:
+        """Whether both sides call each stream the same."""
+        guest, host = self.guest.connections, self.host.connections
+        return all(guest[shared].label == host[shared].label for shared in guest.keys() & host)
+
     def give_up_all(self) -> None:
         """Reset every stream, so that all slots are free."""
         for side in (self.guest, self.host):

@@ -82,6 +82,9 @@ class Endpoint:
         if config.wire is Wire.ORIGINAL:
             self._session = self._original_session(frozenset())
 
+    def __repr__(self) -> str:
+        return f"<Endpoint {self._role.name.lower()} inbox={self._held} {self._session!r}>"
+
     @property
     def session(self) -> AnySession | None:
         """The session that stands, if one does."""

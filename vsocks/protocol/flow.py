@@ -36,6 +36,9 @@ class Flight:
         self._shortest = math.inf
         self.limit = max(min_limit, min(max_limit, 4 * min_limit))
 
+    def __repr__(self) -> str:
+        return f"<Flight {self.unacked} of {self.limit} bytes>"
+
     @property
     def unacked(self) -> int:
         """Bytes sent and not yet acknowledged."""

@@ -76,9 +76,17 @@ class OriginalSession:
         self._turns: deque[Stream] = deque()
         self._drained: list[Stream] = []
         self._stalled_since: float | None = None
+        self._opened = 0
         self.taken = 0
         #: There are no hellos here.
         self.hello_due = False
+
+    def __repr__(self) -> str:
+        used = sum(stream.in_use for stream in self._streams)
+        return (
+            f"<OriginalSession {self._role.name.lower()} {used} of {len(self._streams)} in use, "
+            f"turns={len(self._turns)} stalled={self.is_stalled}>"
+        )
 
     @property
     def max_streams(self) -> int:
@@ -267,7 +275,8 @@ class OriginalSession:
 
     def _take(self, stream_id: int) -> Stream:
         stream = self._streams[stream_id] = Stream(stream_id)
-        stream.take(Sending.OPEN, Receiving.OPEN, receive_credit=self._window)
+        self._opened += 1
+        stream.take(Sending.OPEN, Receiving.OPEN, number=self._opened, receive_credit=self._window)
         self._let_go.discard(stream_id)
         return stream
 

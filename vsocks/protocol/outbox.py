@@ -34,6 +34,7 @@ from vsocks.protocol.messages import (
     encode_message,
 )
 from vsocks.protocol.parcel_queue import ParcelQueue
+from vsocks.protocol.stream_table import StreamTable
 from vsocks.protocol.streams import Sending, Stream
 
 #: Room that any control frame fits into: an OPEN with a name of 255 bytes, and some to grow.
@@ -47,8 +48,9 @@ _MAX_ACK: Final = 0xFFFFFFFF
 class Outbox:
     """The sending half of a session."""
 
-    def __init__(self, epoch: int, max_frame: int) -> None:
+    def __init__(self, epoch: int, max_frame: int, table: StreamTable) -> None:
         self._epoch = epoch
+        self._table = table
         self._sequence = 0
         self._max_payload = max_frame - CHECK.size
         self._urgent: deque[tuple[Kind, Stream | None]] = deque()
@@ -63,6 +65,12 @@ class Outbox:
         self.ping_token = 0
         self.pong_token: int | None = None
         self.goodbye_reason = ""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Outbox sequence={self._sequence} urgent={len(self._urgent)} "
+            f"turns={len(self._turns)} {self.parcel_queue!r} {self.flight!r}>"
+        )
 
     def queue(self, kind: Kind, stream: Stream | None = None) -> None:
         """Send a control message before any data."""
@@ -134,7 +142,8 @@ class Outbox:
             return position
         data = stream.outbound
         if data is None:
-            position = self._frame(out, position, CONTROL_ID, encode_message(_last_word(stream)))
+            message = self._end_or_close(stream)
+            position = self._frame(out, position, CONTROL_ID, encode_message(message))
         else:
             size = min(len(data), stream.send_credit, room)
             position = self._frame(out, position, stream.id, data[:size])
@@ -158,7 +167,7 @@ class Outbox:
     def _message(self, kind: Kind, stream: Stream | None) -> Message | None:
         """What a queue entry has become by now; None if it is needless."""
         if stream is not None:
-            return _stream_message(kind, stream)
+            return self._stream_message(kind, stream)
         match kind:
             case Kind.ACK:
                 size = min(self.unacked, _MAX_ACK)
@@ -175,41 +184,39 @@ class Outbox:
             case _:
                 return None
 
-
-def _stream_message(kind: Kind, stream: Stream) -> Message | None:
-    match kind:
-        case Kind.OPEN:
-            assert stream.target is not None
-            return Open(stream.id, stream.target)
-        case Kind.LISTEN:
-            assert stream.target is not None
-            return Listen(stream.id, stream.target)
-        case Kind.LISTENING if stream.is_held:
-            assert stream.listening_at is not None
-            return Listening(stream.id, stream.listening_at)
-        case Kind.OPEN_RESULT if stream.sending is Sending.REFUSING:
-            stream.sending = Sending.CLOSED
-            return OpenResult(stream.id, stream.refusal, None)
-        case Kind.OPEN_RESULT:
-            return OpenResult(stream.id, 0, stream.target)
-        case Kind.CLOSE:
-            stream.sending = Sending.CLOSED
-            return Close(stream.id, stream.reset_code)
-        case Kind.CREDIT:
-            stream.credit_queued = False
-            if stream.sending is Sending.CLOSED or stream.peer_is_done:
+    def _stream_message(self, kind: Kind, stream: Stream) -> Message | None:
+        match kind:
+            case Kind.OPEN:
+                assert stream.target is not None
+                return Open(stream.id, stream.target)
+            case Kind.LISTEN:
+                assert stream.target is not None
+                return Listen(stream.id, stream.target)
+            case Kind.LISTENING if stream.is_held:
+                assert stream.listening_at is not None
+                return Listening(stream.id, stream.listening_at)
+            case Kind.OPEN_RESULT if stream.sending is Sending.REFUSING:
+                self._table.last_word_sent(stream)
+                return OpenResult(stream.id, stream.refusal, None)
+            case Kind.OPEN_RESULT:
+                return OpenResult(stream.id, 0, stream.target)
+            case Kind.CLOSE:
+                self._table.last_word_sent(stream)
+                return Close(stream.id, stream.reset_code)
+            case Kind.CREDIT:
+                stream.credit_queued = False
+                if stream.sending is Sending.CLOSED or stream.peer_is_done:
+                    return None
+                size, stream.unreported = stream.unreported, 0
+                stream.receive_credit += size
+                return Credit(stream.id, size)
+            case _:
                 return None
-            size, stream.unreported = stream.unreported, 0
-            stream.receive_credit += size
-            return Credit(stream.id, size)
-        case _:
-            return None
 
-
-def _last_word(stream: Stream) -> Message:
-    """The END or CLOSE that was waiting behind the data."""
-    if stream.sending is Sending.ENDING:
-        stream.sending = Sending.ENDED
-        return End(stream.id)
-    stream.sending = Sending.CLOSED
-    return Close(stream.id, CloseCode.DONE)
+    def _end_or_close(self, stream: Stream) -> Message:
+        """The END or CLOSE that was waiting behind the data."""
+        if stream.sending is Sending.ENDING:
+            stream.sending = Sending.ENDED
+            return End(stream.id)
+        self._table.last_word_sent(stream)
+        return Close(stream.id, CloseCode.DONE)

@@ -38,6 +38,9 @@ class ParcelQueue:
         #: Datagrams that were given up: too many, too late or too long.
         self.dropped = 0
 
+    def __repr__(self) -> str:
+        return f"<ParcelQueue {len(self._waiting)} in {self._size} bytes, {self.dropped} dropped>"
+
     def put(self, parcel: Parcel, now: float) -> bool:
         """Queue a parcel; False if it was dropped."""
         self._drop_late(now)

@@ -89,17 +89,23 @@ class Session:
         self._heartbeat = Heartbeat(now, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT)
         # Not longer than our own offer either: a new daemon on our side pads by what it takes.
         max_frame = min(offer.max_frame, peer_offer.max_frame)
-        self._outbox = Outbox(epoch_of(*nonces), max_frame)
-        # The first frame shows the peer that its hello has arrived.
-        self._outbox.queue(Kind.PING)
         count = min(offer.max_streams, peer_offer.max_streams)
         self._table = StreamTable(role, count, window=offer.window, peer_window=peer_offer.window)
+        self._outbox = Outbox(epoch_of(*nonces), max_frame, self._table)
+        # The first frame shows the peer that its hello has arrived.
+        self._outbox.queue(Kind.PING)
         #: What both sides can do.
         self.features = offer.features & peer_offer.features
         #: How many bytes of the last receive() have been used up.
         self.taken = 0
         #: The peer has repeated its hello because it has not had ours.
         self.hello_due = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Session {self._role.name.lower()} epoch={self._epoch:#010x} "
+            f"sequence={self._sequence} {self._table!r} {self._outbox!r}>"
+        )
 
     # -- what a daemon asks for ------------------------------------------------------------
 
@@ -353,7 +359,10 @@ class Session:
             raise ProtocolError(f"an answer for stream {stream_id} that nobody asked for")
         if stream.receiving is Receiving.PLACE_AWAITED and reply == 0:
             raise ProtocolError(f"somebody came to stream {stream_id} before it listened")
-        stream.receiving = Receiving.CLOSED if reply else Receiving.OPEN
+        if reply:
+            self._table.last_word_received(stream)
+        else:
+            stream.receiving = Receiving.OPEN
         if stream.is_held:
             yield Answered(stream, reply, bound)
 
@@ -367,7 +376,7 @@ class Session:
     def _receive_close(self, stream: Stream, code: int) -> Iterator[SessionEvent]:
         if stream.receiving is Receiving.CLOSED:
             raise ProtocolError(f"stream {stream.id} closed twice")
-        stream.receiving = Receiving.CLOSED
+        self._table.last_word_received(stream)
         if code == CloseCode.DONE and stream.sending < Sending.ENDED:
             code = CloseCode.RESET  # it doesn't take what we still have to say
         if stream.is_held:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.protocol.frames import CONTROL_ID, FIRST_HOST_ID
 from vsocks.protocol.handshake import Role
@@ -20,17 +22,27 @@ class StreamTable:
         guests = range(count)
         hosts = range(FIRST_HOST_ID, min(CONTROL_ID, FIRST_HOST_ID + count))
         self._streams = {number: Stream(number) for number in (*guests, *hosts)}
-        self._own = [self._streams[n] for n in (guests if role is Role.GUEST else hosts)]
+        #: Ids of free slots for streams that we open, as a heap: the lowest is taken first.
+        self._free = list(guests if role is Role.GUEST else hosts)
+        self._count_own = len(self._free)
+        #: How many streams we have opened so far, and the peer.
+        self._opened = 0
+        self._opened_by_peer = 0
+
+    def __repr__(self) -> str:
+        used = sum(stream.in_use for stream in self._streams.values())
+        return f"<StreamTable {used} of {len(self._streams)} in use>"
 
     def take_own(self, first: Receiving = Receiving.AWAITED) -> Stream:
         """A free slot for a stream that we open; raises BusyError if all are taken.
 
         ``first`` is what the peer has to say first.
         """
-        stream = next((stream for stream in self._own if not stream.in_use), None)
-        if stream is None:
-            raise BusyError(f"all {len(self._own)} streams are taken")
-        return self._take(stream, Sending.OPEN, first)
+        if not self._free:
+            raise BusyError(f"all {self._count_own} streams are taken")
+        stream = self._streams[heappop(self._free)]
+        self._opened += 1
+        return self._take(stream, Sending.OPEN, first, self._opened)
 
     def take_peers(self, stream_id: int) -> Stream:
         """The slot of a stream that the peer opens; raises ProtocolError if it may not."""
@@ -41,7 +53,8 @@ class StreamTable:
             raise ProtocolError(f"stream {stream_id} opened, but that is for us to do")
         if stream.in_use:
             raise ProtocolError(f"stream {stream_id} opened while it is in use")
-        return self._take(stream, Sending.ASKED, Receiving.OPEN)
+        self._opened_by_peer += 1
+        return self._take(stream, Sending.ASKED, Receiving.OPEN, self._opened_by_peer)
 
     def used(self, stream_id: int) -> Stream:
         """A stream that is in use; raises ProtocolError if it isn't."""
@@ -61,6 +74,26 @@ class StreamTable:
         """Whether it is for us to open it."""
         return (stream.id >= FIRST_HOST_ID) is (self._role is Role.HOST)
 
-    def _take(self, stream: Stream, sending: Sending, receiving: Receiving) -> Stream:
-        stream.take(sending, receiving, send_credit=self._peer_window, receive_credit=self._window)
+    def last_word_sent(self, stream: Stream) -> None:
+        """Our CLOSE, or our refusal, has left."""
+        stream.sending = Sending.CLOSED
+        self._free_if_through(stream)
+
+    def last_word_received(self, stream: Stream) -> None:
+        """The peer's CLOSE, or its refusal, has come."""
+        stream.receiving = Receiving.CLOSED
+        self._free_if_through(stream)
+
+    def _free_if_through(self, stream: Stream) -> None:
+        if self.is_ours(stream) and not stream.in_use:
+            heappush(self._free, stream.id)
+
+    def _take(self, stream: Stream, sending: Sending, receiving: Receiving, number: int) -> Stream:
+        stream.take(
+            sending,
+            receiving,
+            number=number,
+            send_credit=self._peer_window,
+            receive_credit=self._window,
+        )
         return stream

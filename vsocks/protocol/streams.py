@@ -24,7 +24,9 @@ can the slot be taken again, so a late call can't touch the stream of somebody e
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from vsocks.protocol.frames import FIRST_HOST_ID
 
 if TYPE_CHECKING:
     from vsocks.address import Target
@@ -66,14 +68,19 @@ class Receiving(IntEnum):
 
 
 class Stream:
-    """One slot of a session. Daemons pass it back to the session's methods and read ``id``."""
+    """One slot of a session. Daemons pass it back to the session's methods and read ``id``.
+
+    ``owner`` is for the daemon, to say who deals with the stream; the session never looks at it.
+    """
 
     __slots__ = (
         "credit_queued",
         "id",
         "in_turn",
         "listening_at",
+        "number",
         "outbound",
+        "owner",
         "receive_credit",
         "receiving",
         "refusal",
@@ -88,17 +95,21 @@ class Stream:
         self.id = stream_id
         #: Whether the stream stands in the queue for its turn; outlives a use of the slot.
         self.in_turn = False
-        self.take(Sending.CLOSED, Receiving.CLOSED)
+        self.take(Sending.CLOSED, Receiving.CLOSED, number=0)
 
     def take(
         self,
         sending: Sending,
         receiving: Receiving,
         *,
+        number: int,
         send_credit: int = 0,
         receive_credit: int = 0,
     ) -> None:
         """Make the slot as new, but for its place in the queue."""
+        self.owner: Any = None
+        #: Which of the streams that its side has opened in the session, from 1; 0 before any.
+        self.number = number
         self.sending = sending
         self.receiving = receiving
         #: Bytes that the peer has promised to take, and that we have.
@@ -116,6 +127,22 @@ class Stream:
         self.target: Target | None = None
         #: Where we wait for the target of a LISTEN that we answer.
         self.listening_at: Target | None = None
+
+    def __repr__(self) -> str:
+        waiting = 0 if self.outbound is None else len(self.outbound)
+        return (
+            f"<Stream {self.label} id={self.id:#06x} {self.sending.name}/{self.receiving.name} "
+            f"credit={self.send_credit}/{self.receive_credit} waiting={waiting}>"
+        )
+
+    @property
+    def label(self) -> str:
+        """A name for people, the same at both ends.
+
+        c17 is the 17th stream that the guest has opened in this session, h3 the third of the host.
+        On the original wire an open that met the close of its id's last use counts at one end only.
+        """
+        return f"{'h' if self.id >= FIRST_HOST_ID else 'c'}{self.number}"
 
     @property
     def in_use(self) -> bool:
