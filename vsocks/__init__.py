@@ -1,3 +1,3 @@
-"""A SOCKS5 door to the network for virtual machines without a network card."""
+"""A door to the network for virtual machines without a network card."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

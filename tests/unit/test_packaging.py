@@ -1,0 +1,59 @@
+"""What is installed: every folder of the package, its types, and one version everywhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vsocks
+from tests.windows_only import PACKAGE, windows_only
+
+pytestmark = pytest.mark.unit
+
+REPOSITORY = Path(__file__).parents[2]
+SETUPTOOLS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+
+
+def test_every_folder_is_a_package_that_is_installed() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    names = [".".join(path.relative_to(REPOSITORY).parts) for path in folders]
+    assert SETUPTOOLS["packages"] == sorted(names)
+    assert all((folder / "__init__.py").is_file() for folder in folders)
+
+
+def test_files_that_are_no_modules_are_installed_by_name() -> None:
+    others = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    ]
+    assert SETUPTOOLS["package-data"] == {"vsocks": sorted(others)}
+    assert "py.typed" in others
+
+
+def test_the_version_is_three_numbers() -> None:
+    """The Windows program's resource is made of them."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", vsocks.__version__)
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## (\d\S*)", changelog, re.MULTILINE)
+    assert versions[0] == vsocks.__version__
+    assert len(set(versions)) == len(versions)
+
+
+def test_modules_for_windows_only_are_those_that_assert_it(tmp_path: Path) -> None:
+    """Coverage leaves them out on Linux."""
+    for name, text in {
+        "windows": 'import sys\nassert sys.platform == "win32"',
+        "linux": 'import sys\nassert sys.platform != "win32"',
+        "both": 'import sys\ndef windows():\n    assert sys.platform == "win32"',
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert windows_only(tmp_path) == [tmp_path / "windows.py"]
+    rooms = {path.parent.name for path in windows_only()}
+    assert rooms == {"windows", "channel", "cli"}
