@@ -31,9 +31,12 @@ endef
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) \
-	    | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' \
+	    '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	     /^[a-z][a-z0-9-]*:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "Each installs what it needs, Python packages in $(VENV) only."
 
+##@ Begin
 .PHONY: setup
 setup: $(VENV)/ready apt-test apt-vm apt-bench ## Install everything that any command needs (apt, pip)
 
@@ -56,23 +59,49 @@ $(VENV)/ready: pyproject.toml | apt-base
 demo: $(VENV)/ready apt-vm ## Boot a VM with no network and fetch a file from it through vsocks
 	$(BIN)/python -m harness.demo
 
-.PHONY: check
+##@ Before a commit
+.PHONY: check format coverage
 check: $(VENV)/ready ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 vsocks tests/windows
+format: $(VENV)/ready ## Mend what the linter can, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-.PHONY: unit integration e2e test
+# A tier that is still to come: both daemons' middles in one process.
+ONE_PROCESS := $(wildcard tests/one_process)
+# Percent of the lines that this system can run, of unit and one-process tests together.
+LEAST_COVERAGE := $(if $(ONE_PROCESS),90,0)
+coverage: $(VENV)/ready ## Lines of vsocks/ that the unit and one-process tests run, as a table
+	$(BIN)/coverage run --omit="$$($(BIN)/python -m tests.windows_only)" \
+	    -m pytest tests/unit $(ONE_PROCESS)
+	$(BIN)/coverage report --fail-under=$(LEAST_COVERAGE)
+
+##@ Tests; ARGS are pytest's: ARGS='-k name', ARGS=tests/integration/test_bind.py
+# Run the tests of the folder $(1), or those that ARGS names in its place.
+pytest = $(BIN)/pytest $(if $(filter tests/%,$(ARGS)),,$(1)) $(ARGS)
+# What the second event loop is tried with: all kinds of traffic, and all ways to end.
+LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending shutdown \
+    forwards http_proxy datagrams bind)
+
+# The tiers one after the other, whatever -j says: they would slow each other down.
+.NOTPARALLEL:
+.PHONY: unit one-process integration integration-asyncio e2e test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
-	$(BIN)/pytest tests/unit
+	$(call pytest,tests/unit)
+one-process: $(VENV)/ready ## Tests of both daemons' middles in one event loop, in seconds
+	$(if $(ONE_PROCESS),$(call pytest,tests/one_process),@echo "no tests/one_process yet")
 integration: $(VENV)/ready apt-test ## Tests of the two daemons as processes
-	$(BIN)/pytest tests/integration
+	$(call pytest,tests/integration)
+integration-asyncio: $(VENV)/ready apt-test ## A part of them on asyncio's own event loop, not uvloop's
+	VSOCKS_LOOP=asyncio $(call pytest,$(LOOP_TESTS))
 e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
-	$(BIN)/pytest tests/e2e
-test: check $(VENV)/ready apt-test ## Everything that needs no VM: check, unit, integration
-	$(BIN)/pytest tests/unit tests/integration
+	$(call pytest,tests/e2e)
+test: check unit one-process integration integration-asyncio ## All that needs no VM: check, and these but e2e
 
+##@ Windows
 .PHONY: apt-windows windows-image windows-check
 apt-windows:
 	$(call apt-install,$(APT_WINDOWS))
@@ -89,6 +118,7 @@ apt-exe:
 guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows
 	$(BIN)/python -m harness.exe
 
+##@ And besides
 .PHONY: bench fuzz clean
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted and the raw pipe
 	$(BIN)/python -m tests.bench
