@@ -126,4 +126,4 @@ fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz
 clean: ## Remove what was built or downloaded (the VM image too)
-	rm -rf $(VENV) .cache dist build tests/artifacts *.egg-info
+	rm -rf $(VENV) .cache .coverage dist build tests/artifacts *.egg-info
