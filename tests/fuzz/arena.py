@@ -96,8 +96,7 @@ class Arena:
             size = min(len(room), len(data))
             room[:size] = data[:size]
             data = data[size:]
-            self._handle(self.endpoint.received(size, self.now))
-            self.check()
+            self._work_through(size)
 
     def write(self, space: int) -> None:
         """The channel takes what there is to be sent."""
@@ -111,8 +110,15 @@ class Arena:
         """Time passes; what was waited for is over."""
         self.now += seconds
         self._handle(self.endpoint.poll(self.now))
-        self._handle(self.endpoint.received(0, self.now))
+        self._work_through(0)
+
+    def _work_through(self, size: int) -> None:
+        """Take all turns that so many more bytes need."""
+        self._handle(self.endpoint.received(size, self.now))
         self.check()
+        while self.endpoint.has_more:
+            self._handle(self.endpoint.received(0, self.now))
+            self.check()
 
     def check(self) -> None:
         """The bounds that hold at any time."""

@@ -147,6 +147,8 @@ class Side:
             room[:size] = data[:size]
             data = data[size:]
             self.handle(self.endpoint.received(size, now))
+            while self.endpoint.has_more:
+                self.handle(self.endpoint.received(0, now))
 
     @logged
     def output(self, now: float, space: int = 2 * MAX_OUTPUT) -> bytes:

@@ -126,8 +126,8 @@ class Link:
                 continue  # the peer has begun a handshake with whoever comes after us
             switchboard.dispatch(endpoint.received(size, self._loop.time()))
             switchboard.flush()
-            while endpoint.is_stalled:
-                await self._wait_for_room()
+            while endpoint.is_stalled or endpoint.has_more:
+                await (self._wait_for_room() if endpoint.is_stalled else asyncio.sleep(0))
                 switchboard.dispatch(endpoint.received(0, self._loop.time()))
                 switchboard.flush()
         raise ConnectionResetError(errno.ECONNRESET, "the other end of the channel has gone")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from vsocks.protocol.messages import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from vsocks.address import Target
     from vsocks.protocol.events import SessionEvent
@@ -94,8 +94,13 @@ class AnySession(Protocol):
     def is_stalled(self) -> bool:
         """Whether receive() waits for room in a stream (original wire only)."""
 
-    def receive(self, data: memoryview, now: float) -> Iterator[SessionEvent]:
-        """Parse the whole frames in ``data``; raises SessionLostError when that ends it."""
+    def receive(
+        self, data: memoryview, now: float, most: int
+    ) -> Generator[SessionEvent, None, int]:
+        """Parse whole frames in ``data``, ``most`` of them at most; returns how many.
+
+        Raises SessionLostError when that ends the session.
+        """
 
     def write_into(self, out: memoryview, now: float) -> int:
         """Put whole frames into ``out``; returns how many bytes. They count as sent."""

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 #: Room for the longest frame, and as much again so that one read brings many.
 INBOX_SIZE: Final = 256 * 1024
+#: Frames, and what looks like a hello, that one call of received() handles at most: whoever sends
+#: nothing but the shortest ones takes no more than a few milliseconds at a time.
+MAX_FRAMES: Final = 256
 
 
 class Wire(StrEnum):
@@ -71,8 +74,14 @@ class Endpoint:
         self._config = config
         self._role = config.role
         self._entropy = entropy
-        self._inbox = memoryview(bytearray(INBOX_SIZE))
+        self._memory = bytearray(INBOX_SIZE)
+        self._inbox = memoryview(self._memory)
+        #: How many bytes the inbox holds, and how many of them received() is done with.
         self._held = 0
+        self._done = 0
+        #: Whether the inbox may hold more than received() has handled, which stopped for others:
+        #: call received(0, now) again, in a later turn, before more is read.
+        self.has_more = False
         self._session: AnySession | None = None
         self._is_up = False
         #: Nothing has come yet that rules out a peer which speaks the original wire only.
@@ -98,25 +107,32 @@ class Endpoint:
     # -- bytes in --------------------------------------------------------------------------
 
     def buffer(self) -> memoryview:
-        """Where to read the next bytes from the channel to; never empty unless stalled."""
+        """Where to read the next bytes from the channel to.
+
+        Never empty unless stalled, or ``has_more``.
+        """
         return self._inbox[self._held :]
 
     def received(self, size: int, now: float) -> Iterator[SessionEvent]:
-        """Work through ``size`` more bytes in the buffer; go through all of the events."""
+        """Work through ``size`` more bytes in the buffer; go through all of the events.
+
+        At most MAX_FRAMES frames and hellos, and one session's end, then ``has_more`` is true.
+        """
         self._held += size
-        start = 0
-        while start < self._held:
-            data = self._inbox[start : self._held]
-            before = self._session
+        self._done = 0
+        left = MAX_FRAMES
+        while left and self._done < self._held:
             if self._session is None:
-                taken = yield from self._look(data, now)
+                handled = yield from self._look(now)
             else:
-                taken = yield from self._receive(self._session, data, now)
-            start += taken
-            if self._session is before and not (taken and self._session is None):
+                handled = yield from self._receive(self._session, now, left)
+            if not handled:
                 break
-        self._inbox[: self._held - start] = self._inbox[start : self._held]
-        self._held -= start
+            left -= handled
+        rest = self._held - self._done
+        self.has_more = rest > 0 and not left
+        self._inbox[:rest] = self._inbox[self._done : self._held]
+        self._held = rest
 
     @property
     def is_stalled(self) -> bool:
@@ -124,25 +140,31 @@ class Endpoint:
         return self._session is not None and self._session.is_stalled
 
     def _receive(
-        self, session: AnySession, data: memoryview, now: float
+        self, session: AnySession, now: float, most: int
     ) -> Generator[SessionEvent, None, int]:
+        """Let the session have the bytes; returns how many frames it has handled."""
         try:
-            yield from session.receive(data, now)
+            handled = yield from session.receive(self._inbox[self._done : self._held], now, most)
         except SessionLostError as error:
             self._maybe_original = False
             yield from self._lose(str(error), now, eager=True)
-        return session.taken
+            handled = most
+        self._done += session.taken
+        return handled
 
     # -- the handshake ---------------------------------------------------------------------
 
-    def _look(self, data: memoryview, now: float) -> Generator[SessionEvent, None, int]:
-        """Search bytes that belong to no session for a hello; returns how many are done with."""
-        hello, done = find_hello(data)
+    def _look(self, now: float) -> Generator[SessionEvent, None, int]:
+        """Search bytes that belong to no session for a hello; returns 0 if more must come first."""
+        before = self._done
+        hello, done = find_hello(self._memory, before, self._held)
         if hello is not None:
             self._maybe_original = False
+            self._done = done
             yield from self._meet(hello, now)
-            return done
+            return 1
         if self._maybe_original and self._handshake.peer is None:
+            data = self._inbox[before : self._held]
             verdict = _looks_original(self._role, data, self._config.offer.max_streams)
             if verdict is None:
                 return 0
@@ -150,10 +172,11 @@ class Endpoint:
                 kept = frozenset({PROBE_ID}) if self._role is Role.GUEST else frozenset[int]()
                 self._session = self._original_session(kept)
                 yield self._up("original wire, which the peer speaks")
-                return 0
+                return 1
             self._maybe_original = False
         self._handshake.heard_noise()
-        return done
+        self._done = done
+        return int(done > before)
 
     def _meet(self, hello: Hello, now: float) -> Iterator[SessionEvent]:
         if hello.role is self._role:

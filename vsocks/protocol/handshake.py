@@ -138,26 +138,25 @@ MIN_WINDOW: Final = 1024
 MIN_MAX_FRAME: Final = 512
 
 
-def find_hello(data: memoryview) -> tuple[Hello | None, int]:
-    """The first hello in a run of bytes of which anything else is to be skipped.
+def find_hello(data: bytes | bytearray, start: int, end: int) -> tuple[Hello | None, int]:
+    """Search a run of bytes, of which anything but hellos is to be skipped, for the next one.
 
-    Returns it with the offset of its end; or None with how many bytes can be thrown away, so
-    that a hello which has begun to arrive is kept.
+    Returns it with the offset of its end; or None with the offset of what is still to be looked
+    at, so that a hello which has begun to arrive is kept. One call looks at one thing that seems to
+    be a hello at most: go on until the offset stays where it is.
     """
-    raw = bytes(data)
-    start = 0
-    while (at := raw.find(MAGIC, start)) >= 0:
-        frame = at - HEADER.size
-        if frame >= 0:
-            channel_id, length = HEADER.unpack_from(raw, frame)
-            if channel_id == CONTROL_ID and _HELLO_LENGTH <= length <= 4 * _HELLO_LENGTH:
-                if at + length > len(raw):
-                    return None, frame
-                hello = decode_hello(data[at : at + length])
-                if hello is not None:
-                    return hello, at + length
-        start = at + 1
-    return None, max(0, len(raw) - (HEADER.size + len(MAGIC) - 1))
+    at = data.find(MAGIC, start + HEADER.size, end)
+    if at < 0:
+        return None, max(start, end - (HEADER.size + len(MAGIC) - 1))
+    frame = at - HEADER.size
+    channel_id, length = HEADER.unpack_from(data, frame)
+    if channel_id == CONTROL_ID and _HELLO_LENGTH <= length <= 4 * _HELLO_LENGTH:
+        if at + length > end:
+            return None, frame
+        hello = decode_hello(memoryview(data)[at : at + length])
+        if hello is not None:
+            return hello, at + length
+    return None, frame + 1
 
 
 class Handshake:

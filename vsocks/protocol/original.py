@@ -17,6 +17,7 @@ a malformed request; it is ignored. The guest reuses an id as late as possible.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ from vsocks.protocol.messages import CloseCode
 from vsocks.protocol.streams import Receiving, Sending, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from vsocks.protocol.parcels import Parcel
 
@@ -214,26 +215,28 @@ class OriginalSession:
 
     # -- bytes in --------------------------------------------------------------------------
 
-    def receive(self, data: memoryview, now: float) -> Iterator[SessionEvent]:
-        """Parse the whole frames in ``data``; ``taken`` says how far that got.
+    def receive(
+        self, data: memoryview, now: float, most: int = sys.maxsize
+    ) -> Generator[SessionEvent, None, int]:
+        """Parse whole frames in ``data``, ``most`` of them at most; returns how many.
 
-        It stops before data for a stream that has no room, which is closed after
+        ``taken`` says how far that got. It stops before data for a stream that has no room, which is closed after
         STALL_TIMEOUT seconds. Raises PeerSpeaksVsocksError at a control frame.
         """
-        self.taken = 0
-        while len(data) - self.taken >= HEADER.size:
+        self.taken = handled = 0
+        while handled < most and len(data) - self.taken >= HEADER.size:
             start = self.taken + HEADER.size
             stream_id, length = HEADER.unpack_from(data, self.taken)
             if stream_id == CONTROL_ID and length != _CLOSE and not self._skips_control:
                 raise PeerSpeaksVsocksError("the peer speaks vsocks's own protocol")
             if start + length > len(data):
-                return
+                break
             payload = data[start : start + length]
             stream = self._streams[stream_id] if stream_id < len(self._streams) else None
             if stream is not None and stream.in_use:
                 overflows = stream.is_held and length > stream.receive_credit
                 if overflows and not self._has_waited(now):
-                    return
+                    break
                 self._stalled_since = None
                 if overflows:
                     yield Closed(stream, CloseCode.TIMEOUT)
@@ -242,6 +245,8 @@ class OriginalSession:
             elif stream is not None and self._role is Role.HOST and length != _CLOSE:
                 yield from self._receive_request(stream_id, payload)
             self.taken = start + length
+            handled += 1
+        return handled
 
     @property
     def is_stalled(self) -> bool:

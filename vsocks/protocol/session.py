@@ -6,6 +6,7 @@ an argument. A session that raises SessionLostError is over.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import NotSupportedError, ProtocolError, SessionLostError
@@ -44,7 +45,7 @@ from vsocks.protocol.stream_table import StreamTable
 from vsocks.protocol.streams import Receiving, Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from vsocks.address import Target
     from vsocks.protocol.parcels import Parcel
@@ -244,20 +245,22 @@ class Session:
 
     # -- bytes in --------------------------------------------------------------------------
 
-    def receive(self, data: memoryview, now: float) -> Iterator[SessionEvent]:
-        """Parse the whole frames in ``data``; ``taken`` says how far that got.
+    def receive(
+        self, data: memoryview, now: float, most: int = sys.maxsize
+    ) -> Generator[SessionEvent, None, int]:
+        """Parse whole frames in ``data``, ``most`` of them at most; returns how many.
 
-        Raises SessionLostError (mostly ProtocolError) at the first frame that can't be of
+        ``taken`` says how far that got. Raises SessionLostError (mostly ProtocolError) at the first frame that can't be of
         this session; nothing of that frame has been passed on.
         """
-        self.taken = 0
-        while len(data) - self.taken >= HEADER.size:
+        self.taken = handled = 0
+        while handled < most and len(data) - self.taken >= HEADER.size:
             start = self.taken + HEADER.size
             frame_id, length = HEADER.unpack_from(data, self.taken)
             if length > self._max_frame:
                 raise ProtocolError(f"a frame of {length} bytes; {self._max_frame} are allowed")
             if start + length > len(data):
-                return
+                break
             body = data[start : start + length]
             if frame_id == CONTROL_ID and body[: len(MAGIC)] == MAGIC:
                 self._receive_hello(body)
@@ -268,6 +271,8 @@ class Session:
                 else:
                     yield from self._receive_data(frame_id, payload)
             self.taken = start + length
+            handled += 1
+        return handled
 
     def _checked(self, body: memoryview, now: float) -> memoryview:
         """The payload of a frame that is whole and of this session."""
