@@ -11,6 +11,8 @@ from .peer import Peer, R, Targets, Through, Way
 
 Command = Sequence[str]
 VSOCKS = (sys.executable, "-m", "vsocks")
+#: A guest has the standard library alone, and so asyncio's own event loop.
+ON_ASYNCIO = ("env", "VSOCKS_LOOP=asyncio")
 NO_LIMIT = "999999"
 
 
@@ -31,7 +33,7 @@ def _vsocks(
 
 
 def vsocks(through: Through[R]) -> Peer[R]:
-    return partial(_vsocks, through, guest=VSOCKS, host=VSOCKS)
+    return partial(_vsocks, through, guest=(*ON_ASYNCIO, *VSOCKS), host=VSOCKS)
 
 
 def profiled(through: Through[R], guest_profile: Path, host_profile: Path) -> Peer[R]:

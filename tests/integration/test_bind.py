@@ -22,13 +22,16 @@ from tests.integration.support.socks_answers import ask, read_answer, request
 from tests.integration.support.transfer import receive_all, receive_exactly
 from tests.integration.support.waiting import DEADLINE, eventually
 from vsocks.address import Target
+from vsocks.channel import open_source, parse_spec
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
-from vsocks.mux.pool import Pool
+from vsocks.mux.buffers import Pool
+from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts, Relay
-from vsocks.mux.switchboard import Switchboard
 from vsocks.policy.policy import Policy, Rule
+from vsocks.protocol.endpoint import EndpointConfig
+from vsocks.protocol.handshake import Role
 from vsocks.reply import DialError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -158,7 +161,9 @@ def test_nobody_is_waited_for_without_end() -> None:
         resolver = Resolver()
         policy = Policy([Rule.parse("allow", "127.0.0.0/8")])
         binder = Binder("127.0.0.1", Dialer(policy, resolver), timeout=0.05)
-        relay = Relay(Switchboard(NoService()), Pool(1, 1024), IdleTimeouts())
+        source = open_source(parse_spec("unix:/nobody/listens"))
+        link = Link(source, EndpointConfig(Role.HOST), NoService())
+        relay = Relay(link, Pool(1, 1024), IdleTimeouts(), lambda _why: None)
         try:
             await binder.wait_for(Target("127.0.0.2", 21), relay)
         except DialError as error:

@@ -46,7 +46,7 @@ def test_verbose_says_more_and_quiet_says_a_line_each(
         pair.guest.stop()
         counts.append((len(pair.guest.lines), len(pair.host.lines)))
         assert sum("session up" in line for line in pair.host.lines) == 1, name
-        assert sum("session lost: " in line for line in pair.guest.lines) == 1, name
+        assert sum("INFO    session lost: " in line for line in pair.guest.lines) == 1, name
     (quiet_guest, quiet_host), (verbose_guest, verbose_host) = counts
     assert quiet_guest < verbose_guest
     assert quiet_host < verbose_host

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from vsocks.channel.auto import AutoSource
-from vsocks.channel.base import Channel, ChannelSource
+from vsocks.channel.base import Channel, ChannelSource, ChannelUser
 
 pytestmark = pytest.mark.unit
 
@@ -15,14 +15,20 @@ pytestmark = pytest.mark.unit
 class NoChannel(Channel):
     """Opened, and of no further use here."""
 
-    async def read_into(self, buffer: memoryview) -> int:
-        return 0
+    def start(self, user: ChannelUser) -> None:
+        pass
+
+    def read_now(self, buffer: memoryview) -> int | None:
+        return None
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
     def write_now(self, data: memoryview) -> int:
         return 0
-
-    async def write(self, data: memoryview) -> None:
-        pass
 
     async def close(self) -> None:
         pass

@@ -40,7 +40,7 @@ def said(side: Handshake, seconds: float) -> list[tuple[float, bytes]]:
 
 
 def hello_in(output: bytes) -> Hello:
-    hello, _ = find_hello(memoryview(output))
+    hello, _ = find_hello(output)
     assert hello is not None
     return hello
 

@@ -101,7 +101,7 @@ def test_a_hello_that_says_less_is_none() -> None:
 
 def test_a_later_version_may_say_more() -> None:
     body = struct.pack("<BBHQQIHH", 2, 1, 8, 5, 6, 2048, 600, 0xFFF1) + b"more that we don't know"
-    hello, end = find_hello(crafted(body) + b"rest", 0, len(crafted(body) + b"rest"))
+    hello, end = find_hello(crafted(body) + b"rest")
     assert hello == Hello(Role.HOST, 5, 6, Offer(8, 2048, 600, Feature.DATAGRAMS), version=2)
     assert end == len(crafted(body))
 
@@ -132,7 +132,7 @@ def searched(data: bytes, chunks: list[int]) -> tuple[Hello | None, bytes]:
         hello, start, done = None, -1, 0
         while hello is None and done > start:
             start = done
-            hello, done = find_hello(held, start, len(held))
+            hello, done = find_hello(held, start)
         held = held[done:]
         if hello is not None:
             return hello, held + data

@@ -132,7 +132,7 @@ def test_what_is_no_request_is_no_original_guest(data: bytes) -> None:
     host = Side(Role.HOST)
     assert not host.take(data)
     assert not host.is_original
-    assert find_hello(memoryview(host.wait(0.0)))[0] is not None
+    assert find_hello(host.wait(0.0))[0] is not None
     assert not host.take(FIRST)
 
 
@@ -143,7 +143,7 @@ def test_a_hello_in_two_pieces_is_no_original_guest(cut: int) -> None:
     assert not host.take(hello[:cut])
     assert not host.take(hello[cut:])
     assert not host.is_original
-    assert find_hello(memoryview(host.say()))[0] is not None
+    assert find_hello(host.say())[0] is not None
 
 
 # -- our guest, an original host -----------------------------------------------------------

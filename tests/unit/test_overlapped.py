@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.vioserial import ERROR_ACCESS_DENIED, FakeDriver, FakeHandle, WindowsError
-from vsocks.channel.base import Channel
+from tests.windows.awaited_channel import AwaitedChannel
 from vsocks.channel.overlapped import ERROR_TIMEOUT, MAX_WRITE, OverlappedSource, off_loop
 
 pytestmark = pytest.mark.unit
@@ -36,14 +36,14 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-async def opened(driver: FakeDriver) -> tuple[OverlappedSource, Channel]:
+async def opened(driver: FakeDriver) -> tuple[OverlappedSource, AwaitedChannel]:
     driver.connect()
     source = OverlappedSource(driver.open)
     await source.start()
-    return source, await source.open()
+    return source, AwaitedChannel(await source.open())
 
 
-async def read_exactly(channel: Channel, size: int, step: int = 70_000) -> bytes:
+async def read_exactly(channel: AwaitedChannel, size: int, step: int = 70_000) -> bytes:
     got = bytearray()
     buffer = memoryview(bytearray(step))
     while len(got) < size:
@@ -112,7 +112,7 @@ def test_no_host_yet(caplog: pytest.LogCaptureFixture) -> None:
         await asyncio.sleep(0.05)
         assert not opening.done()
         driver.connect()
-        channel = await opening
+        channel = AwaitedChannel(await opening)
         driver.send(b"hello")
         assert await read_exactly(channel, 5) == b"hello"
         assert driver.opened == 1
@@ -174,7 +174,7 @@ def test_a_host_that_goes_ends_the_channel_when_a_write_is_refused() -> None:
         with pytest.raises(ConnectionResetError, match="the host has disconnected"):
             await reading
         await channel.close()
-        channel = await source.open()
+        channel = AwaitedChannel(await source.open())
         driver.connect()
         driver.send(b"y")
         assert await read_exactly(channel, 1) == b"y"
@@ -200,7 +200,7 @@ def test_a_host_that_goes_ends_the_channel_when_a_read_is_refused() -> None:
         assert not opening.done()
         driver.connect()
         driver.send(b"y")
-        assert await read_exactly(await opening, 1) == b"y"
+        assert await read_exactly(AwaitedChannel(await opening), 1) == b"y"
         assert driver.opened == 1
 
     run(host_goes())
@@ -216,7 +216,7 @@ def test_a_cancelled_read_loses_nothing() -> None:
         await asyncio.gather(reading, return_exceptions=True)
         await channel.close()
         driver.send(b"for the next")
-        assert await read_exactly(await source.open(), 12) == b"for the next"
+        assert await read_exactly(AwaitedChannel(await source.open()), 12) == b"for the next"
 
     run(cancelled())
 
@@ -239,7 +239,7 @@ def test_a_removed_device_ends_the_channel_and_is_opened_anew_when_it_is_back() 
         with pytest.raises(OSError, match="error 2"):
             await source.open()
         driver.come_back()
-        channel = await source.open()
+        channel = AwaitedChannel(await source.open())
         driver.send(b"y")
         assert await read_exactly(channel, 1) == b"y"
         assert driver.opened == 2

@@ -169,17 +169,6 @@ def test_each_row_counts_what_was_opened_in_it(role: Role) -> None:
     assert labels == [f"{letters[0]}{n}" for n in (1, 2, 3)] + [f"{letters[1]}{n}" for n in (1, 2)]
 
 
-def test_the_owner_of_a_stream_is_forgotten_when_the_slot_is_taken_anew() -> None:
-    row = slots(Role.GUEST)
-    stream = row.take_own()
-    assert stream.owner is None
-    stream.owner = "somebody"
-    free(row, stream)
-    assert stream.owner == "somebody"
-    assert row.take_own() is stream
-    assert stream.owner is None
-
-
 def test_a_stream_says_what_it_is() -> None:
     row = slots(Role.GUEST)
     stream = row.take_own()

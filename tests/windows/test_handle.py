@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.windows.awaited_channel import AwaitedChannel
 from tests.windows.support import run
 
 assert sys.platform == "win32"
@@ -21,7 +22,6 @@ import _winapi
 
 from vsocks.aio import pending_io
 from vsocks.channel import open_source, parse_spec, windows
-from vsocks.channel.base import Channel
 from vsocks.channel.windows import Handle
 
 numbers = itertools.count()
@@ -66,8 +66,8 @@ def pipe_server() -> Iterator[PipeServer]:
         server.close()
 
 
-async def open_pipe(server: PipeServer) -> Channel:
-    return await open_source(parse_spec(f"pipe:{server.name}")).open()
+async def open_pipe(server: PipeServer) -> AwaitedChannel:
+    return AwaitedChannel(await open_source(parse_spec(f"pipe:{server.name}")).open())
 
 
 def test_bytes_both_ways() -> None:
@@ -106,7 +106,7 @@ def test_the_other_end_hangs_up() -> None:
     async def hang_up() -> None:
         with pipe_server() as server:
             source = open_source(parse_spec(f"pipe:{server.name}"))
-            channel = await source.open()
+            channel = AwaitedChannel(await source.open())
             reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
             await asyncio.sleep(0)
             server.close()
@@ -124,15 +124,16 @@ def test_closing_ends_the_pending_read() -> None:
     async def closing() -> None:
         with pipe_server() as server:
             source = open_source(parse_spec(f"pipe:{server.name}"))
-            channel = await source.open()
+            channel = AwaitedChannel(await source.open())
             reading = asyncio.ensure_future(channel.read_into(memoryview(bytearray(10))))
             await asyncio.sleep(0)
             await channel.close()
             assert not await pending_io.have_ended(within=0)
             await source.close()
-            with pytest.raises(OSError, match="the channel was closed"):
-                await reading
             assert await pending_io.have_ended(within=5)
+            with pytest.raises(OSError, match="the channel was closed"):
+                channel.channel.read_now(memoryview(bytearray(10)))
+            reading.cancel()
 
     run(closing())
 
@@ -196,7 +197,7 @@ def test_tcp_channels_work_as_elsewhere() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server:
-            channel = await open_source(parse_spec(f"tcp:127.0.0.1:{port}")).open()
+            channel = AwaitedChannel(await open_source(parse_spec(f"tcp:127.0.0.1:{port}")).open())
             await channel.write(memoryview(b"ping"))
             buffer = memoryview(bytearray(10))
             assert bytes(buffer[: await channel.read_into(buffer)]) == b"PING"
@@ -210,7 +211,9 @@ def test_a_path_that_is_no_serial_line(tmp_path: Path) -> None:
     (tmp_path / "device").write_bytes(b"content")
 
     async def read_file() -> None:
-        channel = await open_source(parse_spec(f"path:{tmp_path / 'device'}")).open()
+        channel = AwaitedChannel(
+            await open_source(parse_spec(f"path:{tmp_path / 'device'}")).open()
+        )
         buffer = memoryview(bytearray(7))
         assert bytes(buffer[: await channel.read_into(buffer)]) == b"content"
         await channel.close()

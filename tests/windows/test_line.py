@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.windows.awaited_channel import AwaitedChannel
 from tests.windows.support import run
 
 assert sys.platform == "win32"
@@ -25,7 +26,7 @@ needs_echo = pytest.mark.skipif(
 
 async def echoed(spec: str) -> bytes:
     source = open_source(parse_spec(spec))
-    channel = await source.open()
+    channel = AwaitedChannel(await source.open())
     writing = asyncio.ensure_future(channel.write(memoryview(DATA)))
     got, buffer = b"", memoryview(bytearray(4096))
     while len(got) < len(DATA):

@@ -9,11 +9,12 @@ system is through with it, which can be later than the close (pending_io.py).
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.aio import pending_io
-from vsocks.aio.reactor import Reactor, StreamSocket
+from vsocks.aio.reactor import DATAGRAMS, Reactor, StreamSocket
 from vsocks.aio.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds that the system may take to end what was cancelled.
 _LAST_OPERATIONS: Final = 5.0
-#: Seconds to wait when the system can't accept or receive just now.
+#: Windows' ways to say that a client left before it was accepted (python/cpython#93821):
+#: ERROR_UNEXP_NET_ERR, ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_CONNECTION_ABORTED,
+#: WSAECONNRESET, WSAENOTCONN.
+_CLIENT_GONE: Final = frozenset({59, 64, 121, 1236, 10054, 10057})
+#: Seconds to wait when the system can't receive just now.
 _PAUSE: Final = 0.1
-#: Datagrams in a row after which others have a turn.
-_DATAGRAMS: Final = 16
 
 
 class Completion(Reactor):
@@ -38,7 +41,7 @@ class Completion(Reactor):
     name = "completion"
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        super().__init__(loop)
         #: What ends by itself soon, and nobody waits for.
         self.tasks = Tasks()
         self._at_end: list[Callable[[], None]] = []
@@ -56,6 +59,7 @@ class Completion(Reactor):
 
     def close(self) -> None:
         """Wait no more for the end of operations."""
+        self.deadlines.close()
         self.tasks.give_up()
 
     def stream(self, sock: socket.socket, owner: SocketOwner) -> StreamSocket:
@@ -69,6 +73,7 @@ class Completion(Reactor):
         on_failed: Callable[[OSError], None],
     ) -> Watch:
         """One after the other."""
+        self.loop.set_exception_handler(_on_stray_error)
 
         async def accept_each() -> None:
             while True:
@@ -76,9 +81,8 @@ class Completion(Reactor):
                     client, _ = await self.loop.sock_accept(listener)
                 except OSError as error:
                     on_failed(error)
-                    await asyncio.sleep(_PAUSE)
-                    continue
-                on_client(client)
+                else:
+                    on_client(client)
                 # While more clients wait, accepting doesn't: the others want a turn, too.
                 await asyncio.sleep(0)
 
@@ -102,7 +106,13 @@ class Completion(Reactor):
 
         return _Doing(self, connect())
 
-    def receive(self, sock: socket.socket, buffer: memoryview, take: TakeDatagram) -> Watch:
+    def receive(
+        self,
+        sock: socket.socket,
+        buffer: memoryview,
+        take: TakeDatagram,
+        in_a_row: int = DATAGRAMS,
+    ) -> Watch:
         """One after the other."""
 
         async def receive_each() -> None:
@@ -120,10 +130,23 @@ class Completion(Reactor):
                 if source is not None:
                     take(buffer[:size], source)
                 taken += 1
-                if taken % _DATAGRAMS == 0 or source is None:
+                if taken % in_a_row == 0 or source is None:
                     await asyncio.sleep(0)
 
         return _Doing(self, receive_each())
+
+
+def is_client_gone(error: BaseException | None) -> bool:
+    """Whether accepting failed because a client left before it was accepted."""
+    return isinstance(error, OSError) and (
+        error.errno == errno.ECONNABORTED or getattr(error, "winerror", None) in _CLIENT_GONE
+    )
+
+
+def _on_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what asyncio says of a failed accept a second time, by a task of its own."""
+    if not is_client_gone(context.get("exception")):
+        loop.default_exception_handler(context)
 
 
 class _Doing:

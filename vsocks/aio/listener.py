@@ -1,45 +1,52 @@
-"""A listening socket, and a task for each client that comes."""
+"""A listening socket, and those who come."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from vsocks.aio.tasks import Tasks
-from vsocks.errors import UsageError
+from vsocks.aio.completion import is_client_gone
+from vsocks.aio.current import reactor
+from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from vsocks.aio.reactor import Watch
 
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 128
 #: Seconds to wait when the system has no more sockets to give.
 _ACCEPT_PAUSE: Final = 0.1
-#: Windows' ways to say that a client left before it was accepted (python/cpython#93821):
-#: ERROR_UNEXP_NET_ERR, ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_CONNECTION_ABORTED,
-#: WSAECONNRESET, WSAENOTCONN.
-_CLIENT_GONE: Final = frozenset({59, 64, 121, 1236, 10054, 10057})
+
+
+class Served(Protocol):
+    """Somebody who has come."""
+
+    def close(self) -> None:
+        """Have done with it; ``gone`` is called soon, if it wasn't."""
+
+
+if TYPE_CHECKING:
+    #: Serves a connection, which doesn't block; it calls its second argument when that is gone.
+    Serve = Callable[[socket.socket, Callable[[], None]], Served]
 
 
 class Listener:
     """Serves clients at a TCP address: start(), then run() until cancelled."""
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        serve: Callable[[socket.socket], Awaitable[None]],
-        max_clients: int,
-    ) -> None:
-        """``serve`` gets each connection, ``max_clients`` at a time; it may raise OSError."""
+    def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
+        """``serve`` gets each connection, ``max_clients`` at a time; one more is closed."""
         self._address = address
         self._serve = serve
         self._max_clients = max_clients
         self._socket: socket.socket | None = None
-        self._clients = Tasks()
+        self._accepting: Watch | None = None
+        self._clients: set[Served] = set()
+        self._gone = asyncio.Event()
 
     def start(self) -> str:
         """Listen; returns where, as ADDR:PORT. Raises UsageError if the address can't be had."""
@@ -48,77 +55,108 @@ class Listener:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except (OSError, OverflowError) as error:
-            raise UsageError(f"can't listen on {show(host, port)}: {why(error)}") from None
+            raise UsageError(f"can't listen on {show(host, port)}: {describe(error)}") from None
         self._socket.setblocking(False)
         return show(*self._socket.getsockname()[:2])
 
-    async def run(self) -> None:
-        """Serve until cancelled; clients are cancelled then."""
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, with the true port; after start()."""
         assert self._socket is not None, "start() comes first"
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_on_stray_error)
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    async def run(self) -> None:
+        """Serve until cancelled; clients are closed then."""
+        self._accept()
         try:
-            while True:
-                client = await self._accept(loop, self._socket)
-                # While more clients wait, accepting doesn't: the others want a turn, too.
-                await asyncio.sleep(0)
-                if client is None:
-                    continue
-                if len(self._clients) >= self._max_clients:
-                    client.close()
-                    continue
-                self._clients.start(self._take(client))
+            await asyncio.get_running_loop().create_future()
         finally:
             self.close()
-            await self._clients.cancel()
+            for client in list(self._clients):
+                client.close()
+            while self._clients:
+                self._gone.clear()
+                await self._gone.wait()
 
     def close(self) -> None:
-        """Listen no more; for a listener that isn't run."""
+        """Listen no more."""
+        if self._accepting is not None:
+            self._accepting.close()
+            self._accepting = None
         if self._socket is not None:
             self._socket.close()
+            self._socket = None
 
-    async def _accept(
-        self, loop: asyncio.AbstractEventLoop, listener: socket.socket
-    ) -> socket.socket | None:
-        try:
-            client, _ = await loop.sock_accept(listener)
-        except OSError as error:
-            if not _is_client_gone(error):
-                log.warning("accepting a client failed: %s", why(error))
-                await asyncio.sleep(_ACCEPT_PAUSE)
-            return None
-        return client
+    def _accept(self) -> None:
+        if self._socket is not None and self._accepting is None:
+            self._accepting = reactor().accept(self._socket, self._take, self._on_failed)
 
-    async def _take(self, client: socket.socket) -> None:
+    def _take(self, connection: socket.socket) -> None:
         """One client, from its coming to its going."""
-        with client:
+        if len(self._clients) >= self._max_clients:
+            connection.close()
+            return
+        client: Served | None = None
+        is_gone = False
+
+        def gone() -> None:
+            nonlocal is_gone
+            is_gone = True
+            if client is not None:
+                self._clients.discard(client)
+                self._gone.set()
+
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except OSError as error:
+            connection.close()
+            log.debug("client gone: %s", describe(error))
+            return
+        client = self._serve(connection, gone)
+        if not is_gone:
+            self._clients.add(client)
+
+    def _on_failed(self, error: OSError) -> None:
+        """Accepting one has failed."""
+        if is_client_gone(error):
+            return
+        log.warning("accepting a client failed: %s", describe(error))
+        if self._accepting is not None:
+            self._accepting.close()
+            self._accepting = None
+            asyncio.get_running_loop().call_later(_ACCEPT_PAUSE, self._accept)
+
+
+class ServedByTask:
+    """A client that a coroutine serves."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        serve: Callable[[socket.socket], Awaitable[None]],
+        gone: Callable[[], None],
+    ) -> None:
+        """``serve`` may raise OSError; the connection is closed when it has ended."""
+        self._task = asyncio.get_running_loop().create_task(self._run(connection, serve))
+        self._task.add_done_callback(lambda _: gone())
+
+    async def _run(
+        self, connection: socket.socket, serve: Callable[[socket.socket], Awaitable[None]]
+    ) -> None:
+        with connection:
             try:
-                client.setblocking(False)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await self._serve(client)
+                await serve(connection)
             except OSError as error:
-                log.debug("client gone: %s", why(error))
+                log.debug("client gone: %s", describe(error))
 
-
-def _is_client_gone(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and (
-        error.errno == errno.ECONNABORTED or getattr(error, "winerror", None) in _CLIENT_GONE
-    )
-
-
-def _on_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Leave out what asyncio says of a failed accept a second time, by a task of its own."""
-    if not _is_client_gone(context.get("exception")):
-        loop.default_exception_handler(context)
+    def close(self) -> None:
+        """Cancel it."""
+        self._task.cancel()
 
 
 def show(host: str, port: int) -> str:
     """ADDR:PORT, with brackets where they are needed."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def why(error: BaseException) -> str:
-    """An error in words for a log."""
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return "the port is in use"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

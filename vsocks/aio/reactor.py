@@ -16,7 +16,8 @@ import struct
 import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import WeakKeyDictionary
+
+from vsocks.aio.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     #: Takes a datagram, valid during the call only, and its source.
     TakeDatagram = Callable[[memoryview, Any], None]
 
+#: Datagrams that are received in a row.
+DATAGRAMS: Final = 32
 #: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
 _RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -72,6 +75,11 @@ class StreamSocket(ABC):
         with contextlib.suppress(BlockingIOError, InterruptedError):
             return self._sock.recv_into(buffer)
         return 0
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something was pushed back and not read again."""
+        return bool(self._unread)
 
     def push_back(self, data: bytes | memoryview) -> None:
         """Have the next read bring ``data`` first."""
@@ -134,11 +142,25 @@ class Watch(Protocol):
         """Wait no more; nothing is told after it. May be called again."""
 
 
+class _Nothing:
+    """What needs no waiting."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+NOTHING: Final = _Nothing()
+
+
 class Reactor(ABC):
     """What waits, for one event loop."""
 
     #: For the log.
     name: str
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.deadlines = Deadlines(loop)
 
     @abstractmethod
     def stream(self, sock: socket.socket, owner: SocketOwner) -> StreamSocket:
@@ -169,8 +191,17 @@ class Reactor(ABC):
         """
 
     @abstractmethod
-    def receive(self, sock: socket.socket, buffer: memoryview, take: TakeDatagram) -> Watch:
-        """Give each datagram that comes to ``take``, in ``buffer``; others have turns between."""
+    def receive(
+        self,
+        sock: socket.socket,
+        buffer: memoryview,
+        take: TakeDatagram,
+        in_a_row: int = DATAGRAMS,
+    ) -> Watch:
+        """Give each datagram that comes to ``take``, in ``buffer``.
+
+        Longer ones are cut, or lost on Windows. After ``in_a_row`` of them others have a turn.
+        """
 
     @abstractmethod
     def at_end_of_turn(self, callback: Callable[[], None]) -> None:
@@ -185,30 +216,3 @@ def reset_on_close(sock: socket.socket) -> None:
     """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-
-
-_reactors: WeakKeyDictionary[asyncio.AbstractEventLoop, Reactor] = WeakKeyDictionary()
-
-
-def reactor() -> Reactor:
-    """That of the running event loop, made when it is first asked for."""
-    loop = asyncio.get_running_loop()
-    found = _reactors.get(loop)
-    if found is None:
-        found = _reactors[loop] = _new_reactor(loop)
-    return found
-
-
-def use(made: Reactor) -> None:
-    """Have the running event loop use that one: before reactor() is first called."""
-    _reactors[asyncio.get_running_loop()] = made
-
-
-def _new_reactor(loop: asyncio.AbstractEventLoop) -> Reactor:
-    if hasattr(loop, "_proactor") or sys.platform == "win32":
-        from vsocks.aio.completion import Completion
-
-        return Completion(loop)
-    from vsocks.aio.readiness import Readiness
-
-    return Readiness(loop)

@@ -17,7 +17,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.aio.reactor import Reactor, StreamSocket
+from vsocks.aio.reactor import DATAGRAMS, NOTHING, Reactor, StreamSocket
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 IN: Final = select.EPOLLIN
 OUT: Final = select.EPOLLOUT
 
-#: Sockets that have a turn in one go, clients accepted and datagrams received in one turn.
+#: Sockets that have a turn in one go and clients accepted in one turn.
 _SOCKETS: Final = 256
 _ACCEPTED: Final = 16
-_DATAGRAMS: Final = 32
 
 
 class Readiness(Reactor):
@@ -41,7 +40,7 @@ class Readiness(Reactor):
     name = "readiness"
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._at_end: list[Callable[[], None]] = []
@@ -81,14 +80,14 @@ class Readiness(Reactor):
         try:
             call(*arguments)
         except Exception as error:
-            self._loop.call_exception_handler(
+            self.loop.call_exception_handler(
                 {"message": f"a fault in {call!r}", "exception": error}
             )
 
     def at_end_of_turn(self, callback: Callable[[], None]) -> None:
         """Within a turn of the set at its end, else in the loop's next."""
         if not self._in_turn and not self._at_end:
-            self._loop.call_soon(self._end_turn)
+            self.loop.call_soon(self._end_turn)
         self._at_end.append(callback)
 
     def _end_turn(self) -> None:
@@ -98,15 +97,16 @@ class Readiness(Reactor):
 
     def close(self) -> None:
         """Close the set."""
+        self.deadlines.close()
         if not self._epoll.closed:
-            self._loop.remove_reader(self._epoll.fileno())
+            self.loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
 
     # -- what can be waited for ------------------------------------------------------------
 
     def stream(self, sock: socket.socket, owner: SocketOwner) -> StreamSocket:
         """Take over a connected socket."""
-        return ReadySocket(self, self._loop, sock, owner)
+        return ReadySocket(self, sock, owner)
 
     def accept(
         self,
@@ -144,7 +144,7 @@ class Readiness(Reactor):
             code = sock.connect_ex(address)
         if code not in {errno.EALREADY, errno.EINPROGRESS}:
             on_done(_error(code))
-            return _NOTHING
+            return NOTHING
 
         def on_ready(_events: int) -> None:
             watched.close()
@@ -153,11 +153,17 @@ class Readiness(Reactor):
         watched = _Watched(self, sock.fileno(), OUT, on_ready)
         return watched
 
-    def receive(self, sock: socket.socket, buffer: memoryview, take: TakeDatagram) -> Watch:
+    def receive(
+        self,
+        sock: socket.socket,
+        buffer: memoryview,
+        take: TakeDatagram,
+        in_a_row: int = DATAGRAMS,
+    ) -> Watch:
         """Receive some a turn."""
 
         def receive_some(_events: int) -> None:
-            for _ in range(_DATAGRAMS):
+            for _ in range(in_a_row):
                 try:
                     size, source = sock.recvfrom_into(buffer)
                 except (BlockingIOError, InterruptedError):
@@ -196,29 +202,18 @@ class _Watched:
             self._fd = -1
 
 
-class _Nothing:
-    """What needs no waiting."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-
-_NOTHING: Final = _Nothing()
-
-
 class ReadySocket(StreamSocket):
     """A stream socket in the set."""
 
     def __init__(
         self,
         reactor: Readiness,
-        loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         owner: SocketOwner,
     ) -> None:
         super().__init__(sock, owner)
         self._reactor = reactor
-        self._loop = loop
+        self._loop = reactor.loop
         self._fd = sock.fileno()
         self._events = 0
         #: Where the next read goes, and what waits for room to be written.

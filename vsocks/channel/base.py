@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 import abc
+from typing import Protocol
+
+
+class ChannelUser(Protocol):
+    """Who uses an open channel, and hears of it."""
+
+    def on_readable(self) -> None:
+        """There may be bytes: read_now() tells. Said again while there are more."""
+
+    def on_writable(self) -> None:
+        """write_now() may take more; said after it has not taken all."""
+
+    def on_failed(self, error: OSError) -> None:
+        """The channel is of no more use. Never said from within a call of the user's."""
 
 
 class Channel(abc.ABC):
-    """An open channel. One task reads and one writes; close() ends both."""
+    """An open channel."""
 
     @abc.abstractmethod
-    async def read_into(self, buffer: memoryview) -> int:
-        """Wait for bytes and put them into ``buffer``; 0 when the other end has gone.
+    def start(self, user: ChannelUser) -> None:
+        """Begin to tell ``user``; once."""
 
-        Raises OSError when the channel fails.
+    @abc.abstractmethod
+    def read_now(self, buffer: memoryview) -> int | None:
+        """Put bytes that are there into ``buffer``; returns how many, None if there are none now.
+
+        on_readable() follows when there are. Raises OSError when the channel fails or the other
+        end has gone.
         """
+
+    @abc.abstractmethod
+    def pause_reading(self) -> None:
+        """Have on_readable() not called until resume_reading()."""
+
+    @abc.abstractmethod
+    def resume_reading(self) -> None:
+        """Have it called again, soon if there may be bytes by now."""
 
     @abc.abstractmethod
     def write_now(self, data: memoryview) -> int:
-        """Write what fits without waiting; returns how many bytes that was, maybe none.
+        """Take what fits without waiting; returns how many bytes, which may change afterwards.
 
-        Raises OSError when the channel fails. Not to be called while write() waits.
-        """
-
-    @abc.abstractmethod
-    async def write(self, data: memoryview) -> None:
-        """Write all of ``data``, which must stay as it is until then.
-
-        Raises OSError when the channel fails.
+        If that isn't all, on_writable() follows. Raises OSError when the channel fails.
         """
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Let go of the channel; reads and writes that wait end with an error."""
+        """Let go of the channel; nothing is told any more."""
 
 
 class ChannelSource(abc.ABC):

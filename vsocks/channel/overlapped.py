@@ -23,6 +23,8 @@ from vsocks.channel.base import Channel, ChannelSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vsocks.channel.base import ChannelUser
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -84,7 +86,11 @@ class Port:
         self._reading: asyncio.Future[int] | None = None
         self._unread = self._inbox[:0]
         self._writing: asyncio.Task[None] | None = None
-        self._reader: asyncio.Future[None] | None = None
+        #: Who uses the channel that views it.
+        self.user: ChannelUser | None = None
+        self.is_paused = False
+        self._is_blocked = False
+        self._tells = False
         #: Set when the host is seen to have gone, until it is there again.
         self._host_left = False
 
@@ -111,19 +117,38 @@ class Port:
             await asyncio.sleep(delay)
             delay = min(_LAST_RETRY, delay * 2)
 
-    async def read_into(self, buffer: memoryview) -> int:
-        """Some bytes; raises ConnectionResetError when the host goes, OSError on failure."""
-        while not self._host_left:
+    def read_now(self, buffer: memoryview) -> int | None:
+        """Some bytes, None if there are none now.
+
+        Raises ConnectionResetError when the host has gone, OSError on failure.
+        """
+        if not self._host_left:
             try:
-                if size := self._take(buffer):
-                    return self._take_more(buffer, size)
+                size = self._take(buffer)
+                if size:
+                    size = self._take_more(buffer, size)
             except OSError as error:
                 if not self._means_no_host(error):
                     raise self._failed(error) from None
                 self._host_left = True
             else:
-                await self._completion()
+                self._read_on()
+                return size or None
         raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
+
+    def _read_on(self) -> None:
+        """See to it that the user hears of what comes next."""
+        if self._unread:
+            self.tell_soon()
+        elif self._reading is None:  # it has timed out, or its bytes were taken
+            self._loop.call_later(_FIRST_RETRY if self.device.times_out else 0, self._start_again)
+
+    def _start_again(self) -> None:
+        if self.failure is None and not self._host_left:
+            try:
+                self._start_reading()
+            except OSError:
+                self._tell()  # who reads meets it
 
     def _take(self, buffer: memoryview) -> int:
         """What has been read, as far as it fits.
@@ -166,25 +191,21 @@ class Port:
             raise self.failure
         if self._reading is None and not self._unread:
             self._reading = self.device.read(self._inbox)
-            self._reading.add_done_callback(self._wake_reader)
+            self._reading.add_done_callback(self._tell)
 
     def _means_no_host(self, error: OSError) -> bool:
         return self.device.outlives_host and getattr(error, "winerror", None) in _TRY_AGAIN
 
-    async def _completion(self) -> None:
-        """Wait for the read's end, or for the device's. Cancelling this cancels neither."""
-        if self._reading is None:  # it has timed out
-            await asyncio.sleep(_FIRST_RETRY)
-            return
-        self._reader = self._loop.create_future()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
+    def tell_soon(self) -> None:
+        """Have the user read on in a later turn."""
+        if not self._tells:
+            self._tells = True
+            self._loop.call_soon(self._tell)
 
-    def _wake_reader(self, _reading: asyncio.Future[int] | None = None) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+    def _tell(self, _reading: asyncio.Future[int] | None = None) -> None:
+        self._tells = False
+        if self.user is not None and not self.is_paused:
+            self.user.on_readable()
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -193,8 +214,10 @@ class Port:
         if self.failure is not None:
             raise self.failure
         if self._writing is not None:
+            self._is_blocked = True
             return 0
         size = min(len(data), MAX_WRITE)
+        self._is_blocked = size < len(data)
         self._outbox[:size] = data[:size]
         self._writing = self._loop.create_task(self._write(self._outbox[:size]))
         return size
@@ -217,12 +240,15 @@ class Port:
                     rest = rest[written:]
         finally:
             self._writing = None
+            if self._is_blocked and self.user is not None and self.failure is None:
+                self._is_blocked = False
+                self.user.on_writable()
 
     def _look_for_host(self) -> None:
         """After a refused write: a host that has gone is news for the reader, whose read pends."""
         if self.device.host_connected() is False:
             self._host_left = True
-            self._wake_reader()
+            self.tell_soon()
 
     async def written(self) -> None:
         """Wait until no write is under way. Cancelling this doesn't cancel the write."""
@@ -234,7 +260,7 @@ class Port:
     def _failed(self, error: OSError) -> OSError:
         """Remember it: the device is of no more use."""
         self.failure = self.failure or error
-        self._wake_reader()
+        self.tell_soon()
         return self.failure
 
     async def close(self) -> None:
@@ -255,18 +281,29 @@ class OverlappedChannel(Channel):
 
     def __init__(self, port: Port) -> None:
         self._port = port
+        self._user: ChannelUser | None = None
 
-    async def read_into(self, buffer: memoryview) -> int:
-        return await self._port.read_into(buffer)
+    def start(self, user: ChannelUser) -> None:
+        self._user = self._port.user = user
+        self._port.tell_soon()
+
+    def read_now(self, buffer: memoryview) -> int | None:
+        return self._port.read_now(buffer)
+
+    def pause_reading(self) -> None:
+        self._port.is_paused = True
+
+    def resume_reading(self) -> None:
+        self._port.is_paused = False
+        self._port.tell_soon()
 
     def write_now(self, data: memoryview) -> int:
         return self._port.write_now(data)
 
-    async def write(self, data: memoryview) -> None:
-        while data := data[self._port.write_now(data) :]:
-            await self._port.written()
-
     async def close(self) -> None:
+        if self._port.user is self._user:
+            self._port.user = None
+        self._port.is_paused = False
         if self._port.failure is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WRITE):

@@ -5,17 +5,31 @@ pyserial-asyncio opens it and sets it to pass bytes as they are.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"
+
 import asyncio
+import contextlib
 import errno
-from typing import Final, cast
+import termios
+from typing import TYPE_CHECKING, Final, cast
 
 import serial
 import serial_asyncio
 
 from vsocks.channel.base import Channel, ChannelSource
+from vsocks.channel.overlapped import off_loop
+
+if TYPE_CHECKING:
+    from vsocks.channel.base import ChannelUser
 
 #: A serial line may be slow: a long frame would keep everything else waiting.
 _MAX_FRAME: Final = 4096
+#: Seconds that the last bytes get when the channel is closed.
+_LAST_WRITE: Final = 0.5
+#: What the system says of a device that isn't there any more.
+_GONE: Final = (serial.SerialException, termios.error)
 
 
 class SerialSource(ChannelSource):
@@ -33,84 +47,123 @@ class SerialSource(ChannelSource):
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
         try:
-            transport, protocol = await serial_asyncio.create_serial_connection(
-                loop, _Line, self._device, baudrate=self._baudrate, exclusive=True
+            _, channel = await serial_asyncio.create_serial_connection(
+                loop, SerialChannel, self._device, baudrate=self._baudrate, exclusive=True
             )
         except serial.SerialException as error:
             raise OSError(error.errno or errno.EIO, str(error)) from None
-        return SerialChannel(cast("asyncio.Transport", transport), cast("_Line", protocol))
+        opened = cast("SerialChannel", channel)
+        await opened.connected.wait()
+        return opened
 
     async def close(self) -> None:
         pass
 
 
-class _Line(asyncio.Protocol):
-    """Holds what was read, one read at a time, and knows when the line takes bytes again."""
+class SerialChannel(Channel, asyncio.Protocol):
+    """An open serial line: one piece that was read is held, and one that is to be written."""
 
     def __init__(self) -> None:
-        self.pending = b""
-        self.lost = False
-        self.readable = asyncio.Event()
-        self.writable = asyncio.Event()
-        self.writable.set()
         self._transport: asyncio.Transport | None = None
+        #: Set when the transport has introduced itself, a turn after it was made.
+        self.connected = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._unread = b""
+        self._failure: OSError | None = None
+        self._is_full = self._is_blocked = self._is_paused = False
+        self._tells = False
+        self._user: ChannelUser | None = None
+
+    # -- what the user calls ---------------------------------------------------------------
+
+    def start(self, user: ChannelUser) -> None:
+        self._user = user
+        self._tell_soon()
+
+    def read_now(self, buffer: memoryview) -> int | None:
+        if not self._unread:
+            if self._failure is not None:
+                raise self._failure
+            return None
+        size = min(len(buffer), len(self._unread))
+        buffer[:size] = self._unread[:size]
+        self._unread = self._unread[size:]
+        if self._unread:
+            self._tell_soon()
+        elif self._transport is not None and self._failure is None:
+            self._transport.resume_reading()
+        return size
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        self._is_paused = False
+        self._tell_soon()
+
+    def write_now(self, data: memoryview) -> int:
+        if self._failure is not None:
+            raise self._failure
+        written = 0
+        while written < len(data) and not self._is_full and self._transport is not None:
+            piece = data[written : written + _MAX_FRAME]
+            self._transport.write(bytes(piece))
+            written += len(piece)
+        self._is_blocked = written < len(data)
+        return written
+
+    async def close(self) -> None:
+        """Within a moment, in which what is on its way may go.
+
+        Closing drains the line (tcdrain), which blocks for as long as the other end doesn't
+        read: so that is done before, in a thread, and what is left then is thrown away.
+        """
+        self._user = None
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        line = cast("serial.SerialBase", transport.get_extra_info("serial"))
+        try:
+            async with asyncio.timeout(_LAST_WRITE):
+                await off_loop(line.flush)
+        except (OSError, TimeoutError, *_GONE):
+            with contextlib.suppress(OSError, *_GONE):
+                line.reset_output_buffer()
+        transport.abort()
+
+    # -- what the transport calls ----------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_MAX_FRAME, low=0)
+        self.connected.set()
 
     def data_received(self, data: bytes) -> None:
-        self.pending += data
-        self.readable.set()
+        self._unread += data
         if self._transport is not None:
             self._transport.pause_reading()
-
-    def take(self, size: int) -> bytes:
-        taken, self.pending = self.pending[:size], self.pending[size:]
-        if not self.pending and not self.lost and self._transport is not None:
-            self.readable.clear()
-            self._transport.resume_reading()
-        return taken
+        self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-        self.readable.set()
-        self.writable.set()
+        self._failure = ConnectionResetError(errno.ECONNRESET, "the serial line has gone")
+        if self._user is not None and not self._unread:
+            self._user.on_failed(self._failure)
 
     def pause_writing(self) -> None:
-        self.writable.clear()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        self.writable.set()
+        self._is_full = False
+        if self._is_blocked and self._user is not None:
+            self._is_blocked = False
+            self._user.on_writable()
 
+    def _tell_soon(self) -> None:
+        if not self._tells:
+            self._tells = True
+            self._loop.call_soon(self._tell)
 
-class SerialChannel(Channel):
-    """An open serial line."""
-
-    def __init__(self, transport: asyncio.Transport, line: _Line) -> None:
-        self._transport = transport
-        self._line = line
-
-    async def read_into(self, buffer: memoryview) -> int:
-        await self._line.readable.wait()
-        data = self._line.take(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def write_now(self, data: memoryview) -> int:
-        if not self._line.writable.is_set():
-            return 0
-        if self._line.lost:
-            raise ConnectionResetError(errno.ECONNRESET, "the serial line has gone")
-        size = min(len(data), _MAX_FRAME)
-        self._transport.write(bytes(data[:size]))
-        return size
-
-    async def write(self, data: memoryview) -> None:
-        written = 0
-        while written < len(data):
-            await self._line.writable.wait()
-            written += self.write_now(data[written:])
-
-    async def close(self) -> None:
-        self._transport.abort()
+    def _tell(self) -> None:
+        self._tells = False
+        if self._user is not None and not self._is_paused and (self._unread or self._failure):
+            self._user.on_readable()

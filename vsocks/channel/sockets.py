@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import select
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vsocks.aio.current import reactor
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.errors import ChannelError
 
 if TYPE_CHECKING:
+    from vsocks.channel.base import ChannelUser
     from vsocks.channel.spec import ChannelSpec
 
 #: Windows' Python has none.
@@ -25,36 +29,181 @@ _CONNECT_TIMEOUT: Final = 10.0
 _SEND_BUFFER: Final = 512 * 1024
 #: Peers that came and went while one was served wait here too.
 _BACKLOG: Final = 16
+#: Bytes read and written at once where the system does it by itself.
+_BOX_SIZE: Final = 256 * 1024
+_GONE: Final = "the other end of the channel has gone"
 
 
-class SocketChannel(Channel):
-    """A connected stream socket."""
+def socket_channel(connection: socket.socket) -> Channel:
+    """The channel over a connected stream socket, which is the channel's from now on."""
+    connection.setblocking(False)
+    if connection.family == _AF_UNIX:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    else:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform != "win32":
+        waits = reactor()
+        if isinstance(waits, Readiness):
+            return ReadyChannel(connection, waits)
+    return OverlappedSocketChannel(connection)
+
+
+if sys.platform != "win32":
+    from vsocks.aio.readiness import Readiness
+
+    class ReadyChannel(Channel):
+        """A socket that is read straight into the user's buffer."""
+
+        def __init__(self, connection: socket.socket, waits: Readiness) -> None:
+            self._socket = connection
+            self._fd = connection.fileno()
+            self._waits = waits
+            self._user: ChannelUser | None = None
+            self._events = 0
+            self._is_blocked = False
+
+        def start(self, user: ChannelUser) -> None:
+            self._user = user
+            self._watch(select.EPOLLIN)
+
+        def read_now(self, buffer: memoryview) -> int | None:
+            try:
+                size = self._socket.recv_into(buffer)
+            except (BlockingIOError, InterruptedError):
+                return None
+            if not size and len(buffer):
+                raise ConnectionResetError(errno.ECONNRESET, _GONE)
+            return size
+
+        def pause_reading(self) -> None:
+            self._watch(self._events & ~select.EPOLLIN)
+
+        def resume_reading(self) -> None:
+            self._watch(self._events | select.EPOLLIN)
+
+        def write_now(self, data: memoryview) -> int:
+            try:
+                size = self._socket.send(data)
+            except (BlockingIOError, InterruptedError):
+                size = 0
+            if size < len(data):
+                self._watch(self._events | select.EPOLLOUT)
+            return size
+
+        async def close(self) -> None:
+            if self._fd < 0:
+                return
+            self._watch(0)
+            self._fd, self._user = -1, None
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+        def _on_events(self, events: int) -> None:
+            user = self._user
+            if user is not None and events & ~select.EPOLLOUT and self._events & select.EPOLLIN:
+                user.on_readable()
+            if events & ~select.EPOLLIN and self._events & select.EPOLLOUT:
+                self._watch(self._events & ~select.EPOLLOUT)
+                if user is not None:
+                    user.on_writable()
+
+        def _watch(self, events: int) -> None:
+            before, self._events = self._events, events
+            if events == before or self._fd < 0:
+                return
+            if not before:
+                self._waits.watch(self._fd, events, self._on_events)
+            elif not events:
+                self._waits.forget(self._fd)
+            else:
+                self._waits.change(self._fd, events)
+
+
+class OverlappedSocketChannel(Channel):
+    """A socket with a read and a write under way in buffers of its own; a SocketOwner."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        if connection.family == _AF_UNIX:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        else:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = connection
+        self._socket = reactor().stream(connection, self)
         self._loop = asyncio.get_running_loop()
+        self._inbox = memoryview(bytearray(_BOX_SIZE))
+        self._unread = self._inbox[:0]
+        self._outbox = memoryview(bytearray(_BOX_SIZE))
+        self._is_writing = self._is_blocked = False
+        self._is_reading = True
+        self._failure: OSError | None = None
+        self._user: ChannelUser | None = None
 
-    async def read_into(self, buffer: memoryview) -> int:
-        return await self._loop.sock_recv_into(self._socket, buffer)
+    def start(self, user: ChannelUser) -> None:
+        self._user = user
+        self._socket.read(self._inbox)
+
+    def read_now(self, buffer: memoryview) -> int | None:
+        if not self._unread:
+            if self._failure is not None:
+                raise self._failure
+            return None
+        size = min(len(buffer), len(self._unread))
+        buffer[:size] = self._unread[:size]
+        self._unread = self._unread[size:]
+        if self._unread:
+            self._tell_soon()
+        else:
+            self._socket.read(self._inbox)
+        return size
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
+        self._tell_soon()
 
     def write_now(self, data: memoryview) -> int:
-        try:
-            return self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
+        if self._failure is not None:
+            raise self._failure
+        if self._is_writing:
+            self._is_blocked = True
             return 0
-
-    async def write(self, data: memoryview) -> None:
-        await self._loop.sock_sendall(self._socket, data)
+        written = self._socket.write(data)
+        rest = data[written:][: len(self._outbox)]
+        if rest:
+            self._outbox[: len(rest)] = rest
+            self._is_writing = True
+            self._socket.write_rest(self._outbox[: len(rest)])
+        self._is_blocked = written + len(rest) < len(data)
+        return written + len(rest)
 
     async def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self._user = None
         self._socket.close()
+
+    def on_read(self, size: int) -> None:
+        """Bytes have come."""
+        self._unread = self._inbox[:size]
+        if not size:
+            self._failure = ConnectionResetError(errno.ECONNRESET, _GONE)
+        self._tell()
+
+    def on_written(self) -> None:
+        """The outbox is free."""
+        self._is_writing = False
+        if self._is_blocked and self._user is not None:
+            self._is_blocked = False
+            self._user.on_writable()
+
+    def on_failed(self, error: OSError) -> None:
+        """It is of no more use."""
+        self._failure = error
+        if self._user is not None:
+            self._user.on_failed(error)
+
+    def _tell_soon(self) -> None:
+        self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._user is not None and self._is_reading and (self._unread or self._failure):
+            self._user.on_readable()
 
 
 def source(spec: ChannelSpec) -> ChannelSource:
@@ -87,7 +236,7 @@ class ConnectSource(ChannelSource):
             targets = [
                 (socket.socket(family, kind), address) for family, kind, _, _, address in infos
             ]
-        return SocketChannel(await _first_connected(loop, targets))
+        return socket_channel(await _first_connected(loop, targets))
 
     async def close(self) -> None:
         pass
@@ -157,7 +306,7 @@ class ListenSource(ChannelSource):
     async def open(self) -> Channel:
         assert self._listener is not None
         connection, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-        return SocketChannel(connection)
+        return socket_channel(connection)
 
     async def close(self) -> None:
         if self._listener is None:

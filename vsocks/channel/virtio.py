@@ -15,15 +15,19 @@ import os
 import select
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vsocks.channel.base import Channel, ChannelSource
+
+if TYPE_CHECKING:
+    from vsocks.channel.base import ChannelUser
 
 assert sys.platform != "win32"
 
 _FOLDER: Final = Path("/dev/virtio-ports")
 #: A write takes up to 32 KiB a call (virtio_console.c, port_fops_write).
 _MAX_WRITE: Final = 32 * 1024
+_DISCONNECTED: Final = "the host has disconnected"
 
 
 class VirtioSource(ChannelSource):
@@ -63,71 +67,95 @@ class VirtioChannel(Channel):
         self._edges = select.epoll()
         self._edges.register(fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
         self._loop.add_reader(self._edges.fileno(), self._on_edge)
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._edge = asyncio.Event()
+        self._user: ChannelUser | None = None
+        #: Whether the last read left nothing, and the last write some; edges come once.
+        self._is_drained = False
+        self._is_blocked = False
+        self._is_paused = False
+        self._tells = False
 
     async def host_connected(self) -> None:
-        """Wait for a host at the other end."""
+        """Wait for a host at the other end; before start()."""
         while self._hung_up():
-            await self._edge()
+            self._edge.clear()
+            await self._edge.wait()
 
-    async def read_into(self, buffer: memoryview) -> int:
-        while True:
-            try:
-                return self._read_all(buffer)
-            except BlockingIOError:
-                await self._edge()
+    def start(self, user: ChannelUser) -> None:
+        self._user = user
+        self._tell_soon()
 
-    def _read_all(self, buffer: memoryview) -> int:
-        """Read what there is: a read gives one of QEMU's buffers, 4 KiB, however much waits.
-
-        Raises BlockingIOError if there is nothing; 0 means that the host has disconnected.
-        """
-        size = os.readv(self._fd, [buffer])
-        with contextlib.suppress(BlockingIOError):
-            while 0 < size < len(buffer) and (more := os.readv(self._fd, [buffer[size:]])):
+    def read_now(self, buffer: memoryview) -> int | None:
+        """Read what there is: a read gives one of QEMU's buffers, 4 KiB, however much waits."""
+        size = 0
+        try:
+            while size < len(buffer):
+                more = os.readv(self._fd, [buffer[size:]])
+                if not more:
+                    if size:
+                        break  # it is met again by the next read
+                    raise ConnectionResetError(errno.ECONNRESET, _DISCONNECTED)
                 size += more
+        except BlockingIOError:
+            self._is_drained = True
+            return size or None
+        self._is_drained = False
+        self._tell_soon()
         return size
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        self._is_paused = False
+        self._tell_soon()
 
     def write_now(self, data: memoryview) -> int:
         written = 0
         with contextlib.suppress(BlockingIOError):
             while written < len(data):
                 written += os.write(self._fd, data[written : written + _MAX_WRITE])
+        self._is_blocked = written < len(data)
+        if self._is_blocked:
+            # The host may have gone before, and with it the last edge.
+            self._loop.call_soon(self._look_for_host)
         return written
 
-    async def write(self, data: memoryview) -> None:
-        written = 0
-        while (written := written + self.write_now(data[written:])) < len(data):
-            if self._hung_up():
-                raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
-            await self._edge()
-
     async def close(self) -> None:
+        self._user = None
         if self._fd < 0:
             return
         self._loop.remove_reader(self._edges.fileno())
         self._edges.close()
         fd, self._fd = self._fd, -1
         os.close(fd)
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_exception(ConnectionAbortedError("the channel was closed"))
+
+    def _look_for_host(self) -> None:
+        """A write that waits for a host which has gone would wait for ever."""
+        if self._is_blocked and self._user is not None and self._hung_up():
+            self._user.on_failed(ConnectionResetError(errno.ECONNRESET, _DISCONNECTED))
 
     def _hung_up(self) -> bool:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN | select.POLLOUT)
         return any(events & select.POLLHUP for _, events in poll.poll(0))
 
-    async def _edge(self) -> None:
-        waiter = self._loop.create_future()
-        self._waiting.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiting.discard(waiter)
-
     def _on_edge(self) -> None:
         self._edges.poll(0)
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._edge.set()
+        self._is_drained = False
+        self._tell()
+        if self._is_blocked and self._user is not None:
+            self._is_blocked = False
+            self._user.on_writable()
+
+    def _tell_soon(self) -> None:
+        """Have the user read on in a later turn: there is no edge for what is there already."""
+        if not self._tells:
+            self._tells = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._tells = False
+        if self._user is not None and not self._is_paused and not self._is_drained:
+            self._user.on_readable()

@@ -12,7 +12,10 @@ import sys
 import tracemalloc
 from typing import TYPE_CHECKING, Final, Protocol
 
+from vsocks import __version__
 from vsocks.aio import pending_io
+from vsocks.aio.current import reactor
+from vsocks.aio.loops import loop_factory, loop_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +52,8 @@ def run_until_signal(make: Callable[[], Daemon]) -> None:
         if not await pending_io.have_ended(within=_LAST_OPERATIONS):
             _end_process()
 
-    asyncio.run(serve_until_signal())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve_until_signal())
 
 
 async def serve(
@@ -58,6 +62,7 @@ async def serve(
     on_started: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a daemon until it fails or ``stopping`` is set; raises VsocksError if it can't start."""
+    log.debug("vsocks %s, event loop: %s", __version__, loop_name())
     daemon = make()
     await daemon.start()
     on_started()
@@ -68,8 +73,11 @@ async def serve(
     if not serving.done():
         await daemon.goodbye()
         serving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+    finally:
+        reactor().close()
 
 
 def _end_process() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.switchboard import Switchboard
+    from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
 
@@ -35,8 +35,8 @@ class GuestAssociation:
 class GuestAssociations:
     """All of a guest's, at most ``limit`` at once."""
 
-    def __init__(self, switchboard: Switchboard, limit: int) -> None:
-        self._switchboard = switchboard
+    def __init__(self, link: Link, limit: int) -> None:
+        self._link = link
         self.limit = limit
         self._last_number = 0
         self._associations: dict[int, GuestAssociation] = {}
@@ -52,25 +52,25 @@ class GuestAssociations:
         """
         if len(self._associations) >= self.limit:
             raise BusyError(f"all {self.limit} associations are taken")
-        self._switchboard.require(Feature.DATAGRAMS)
+        self._link.require(Feature.DATAGRAMS)
         self._last_number += 1
         loop = asyncio.get_running_loop()
         association = GuestAssociation(
             self._last_number, loop.create_future(), loop.create_future(), on_datagram
         )
-        if not self._switchboard.post(Associate(association.number)):
+        if not self._link.post(Associate(association.number)):
             raise BusyError("the channel is too slow for one more association")
         self._associations[association.number] = association
         return association
 
     def send(self, association: GuestAssociation, target: Target, data: memoryview) -> bool:
         """Send a datagram, soon or never; False if it was dropped."""
-        return self._switchboard.post(Datagram(association.number, target, data))
+        return self._link.post(Datagram(association.number, target, data))
 
     def end(self, association: GuestAssociation) -> None:
         """Give it back."""
         if self._associations.pop(association.number, None) is not None:
-            self._switchboard.post(Dissociate(association.number))
+            self._link.post(Dissociate(association.number))
 
     def on_parcel(self, parcel: Parcel) -> None:
         """Something came from the host."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
-from vsocks.errors import BusyError, NotSupportedError, SessionLostError
-from vsocks.guest.connection import ClientConnection
+from vsocks.aio.current import reactor
+from vsocks.errors import BusyError, NotSupportedError, StreamAbortedError, describe
+from vsocks.guest.client_socket import LeavingClient, WaitingClient
 from vsocks.guest.datagrams import ClientDatagrams
 from vsocks.guest.forwarder import Forwarder
 from vsocks.mux.relay import Relay
@@ -31,177 +30,231 @@ from vsocks.proxy.requests import (
 from vsocks.reply import Reply, words_for
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
+    from collections.abc import Callable, Coroutine
 
     from vsocks.address import IPAddress
     from vsocks.guest.context import ClientContext
-    from vsocks.mux.relay import IdleTimeouts
     from vsocks.proxy.requests import Dialect, Request
 
 log = logging.getLogger(__name__)
 
+#: Bytes read at once while it is found out what the client wants.
+_READ_SIZE: Final = 16 * 1024
+
 
 class Client:
-    """Finds out what a client wants, and does it."""
+    """Finds out what a client wants, and has it done; a SocketOwner while it reads requests.
 
-    def __init__(self, client: socket.socket, context: ClientContext) -> None:
-        self._connection = ClientConnection(client)
+    The client's socket passes from one owner to the next: from here to who waits with the
+    client for the host's answer, then to a relay or the forwarder, and last to who says goodbye.
+    """
+
+    def __init__(
+        self, connection: socket.socket, context: ClientContext, gone: Callable[[], None]
+    ) -> None:
+        """``gone`` is called when the client is, maybe within this call."""
         self._context = context
-        self._greeting: Dialect = Detector(context.users, context.limits.max_head_size)
-        self._forwarder = Forwarder(self._connection, context, self)
-        #: How much of the leftover was taken, and whether the next HTTP request is on its way.
-        self._taken = 0
-        self._awaits_next = False
-
-    async def serve(self) -> None:
-        """All of it. Raises OSError when the client fails."""
+        self._gone = gone
+        self._socket = reactor().stream(connection, self)
+        self._deadlines = reactor().deadlines
+        self._buffer = memoryview(bytearray(_READ_SIZE))
+        self._dialect: Dialect = Detector(context.users, context.limits.max_head_size)
+        self._forwarder: Forwarder | None = None
+        self._relay: Relay | None = None
+        self._waiting: WaitingClient | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_gone = False
+        self._deadlines.set(self, context.limits.handshake, self._close)
+        self._socket.read(self._buffer)
         try:
-            async with asyncio.timeout(self._context.limits.handshake):
-                request = await self._read_request()
-            while request is not None:
-                request = await self._carry_out(request)
-        finally:
-            await self._connection.close()
+            # The first bytes are often there already.
+            size = self._socket.read_more(self._buffer)
+        except OSError as error:
+            self.on_failed(error)
+        else:
+            if size:
+                self._socket.stop_reading()
+                self.on_read(size)
 
-    async def _carry_out(self, request: Request) -> Request | None:
-        """Do what the client wants; returns what it wants next, if it can."""
+    def __repr__(self) -> str:
+        return f"<Client {self._dialect!r} {self._relay or self._forwarder or self._socket!r}>"
+
+    # -- requests --------------------------------------------------------------------------
+
+    def on_read(self, size: int) -> None:
+        """Go on with what the client says."""
+        if not size:
+            self._close()
+            return
+        for event in self._dialect.receive(bytes(self._buffer[:size])):
+            match event:
+                case Send(answer):
+                    if not self._write(answer):
+                        return
+                case Refuse(answer, reason):
+                    log.info("client refused: %s", reason)
+                    self._say_last(answer)
+                    return
+                case _:
+                    self._deadlines.clear(self)
+                    self._socket.push_back(self._dialect.leftover)
+                    self._carry_out(event)
+                    return
+        self._socket.read(self._buffer)
+
+    def on_written(self) -> None:
+        """Answers before the last are short: whatever waited has gone."""
+
+    def on_failed(self, error: OSError) -> None:
+        """The client has left."""
+        log.debug("client gone: %s", describe(error))
+        self._close()
+
+    def _write(self, answer: bytes) -> bool:
+        """Write a short answer; False if the client has left, or doesn't read even that."""
+        try:
+            written = self._socket.write(answer)
+        except OSError as error:
+            self.on_failed(error)
+            return False
+        if written < len(answer):
+            self._close()
+            return False
+        return True
+
+    def _carry_out(self, request: Request) -> None:
+        """Do what the client wants."""
         try:
             match request:
                 case Forward(head):
-                    following = await self._forwarder.serve(head)
-                    if following is None:
-                        await self._connection.send_last(b"")
-                    return following
+                    if self._forwarder is None:
+                        self._forwarder = Forwarder(self._socket, self._buffer, self._context, self)
+                    self._forwarder.serve(head)
                 case ShowPage(head):
-                    here = target_of(self._connection.socket.getsockname())
-                    page = local_page(head, self._context.status(here))
-                    await self._connection.send_last(page)
+                    here = target_of(self._socket.address)
+                    self._say_last(local_page(head, self._context.status(here)))
                 case Connect(target):
-                    await self._connect(target)
+                    self._open(target)
                 case Bind(target):
-                    await self._bind(target)
+                    self._open(target, listen=True)
                 case UdpAssociate(source):
-                    await self._associate(source)
+                    self._run(self._associate(source))
                 case Resolve(name):
-                    await self._resolve(name)
+                    self._run(self._resolve(name))
                 case ResolveAddress(ip):
-                    await self._resolve_address(ip)
+                    self._run(self._resolve_address(ip))
         except BusyError as error:
-            await self._refuse(Reply.GENERAL_FAILURE, str(error), busy=True)
+            self._refuse(Reply.GENERAL_FAILURE, str(error), busy=True)
         except NotSupportedError as error:
-            await self._refuse(Reply.COMMAND_NOT_SUPPORTED, str(error))
-        except SessionLostError as error:
-            log.debug("client lost: %s", error)
-        return None
-
-    async def _read_request(self, kept: bytes = b"") -> Request | None:
-        """What the client wants, of which ``kept`` has come; None if it was refused or has left."""
-        data = kept or await self._connection.read()
-        while data:
-            for event in self._greeting.receive(data):
-                match event:
-                    case Send(answer):
-                        await self._connection.send(answer)
-                    case Refuse(answer, reason):
-                        log.info("client refused: %s", reason)
-                        await self._connection.send_last(answer)
-                        return None
-                    case _:
-                        return event
-            data = await self._connection.read()
-        return None
+            self._refuse(Reply.COMMAND_NOT_SUPPORTED, str(error))
+        except OSError as error:
+            self.on_failed(error)
 
     # -- HTTP requests in a row ------------------------------------------------------------
 
-    def take_leftover(self) -> bytes:
-        """What has come behind the head of the request, and was not taken before."""
-        leftover = self._greeting.leftover[self._taken :]
-        self._taken += len(leftover)
-        return leftover
+    def on_forwarded(self, *, client_stays: bool) -> None:
+        """The forwarder is through with a request, and has given the socket back."""
+        if not client_stays:
+            self._say_last(b"")
+            return
+        self._dialect = HttpDialect(self._context.users, self._context.limits.max_head_size)
+        self._socket.owner = self
+        self._deadlines.set(self, self._context.limits.keep_alive, self._say_nothing_more)
+        self._socket.read(self._buffer)
 
-    async def next(self, kept: bytes) -> Request | None:
-        """The client's next HTTP request, of which ``kept`` is the beginning."""
-        if not self._awaits_next:
-            self._greeting = HttpDialect(self._context.users, self._context.limits.max_head_size)
-            self._taken = 0
-            self._awaits_next = True
-        request = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._context.limits.keep_alive):
-                request = await self._read_request(kept)
-        self._awaits_next = False
-        return request
+    def on_forward_failed(self, page: bytes) -> None:
+        """The forwarder can't go on, and has given the socket back; no page means a reset."""
+        if page:
+            self._say_last(page)
+        else:
+            self._close(reset=True)
+
+    def _say_nothing_more(self) -> None:
+        self._say_last(b"")
 
     # -- streams ---------------------------------------------------------------------------
 
-    async def _connect(self, target: Target) -> None:
-        async with Relay(
-            self._context.switchboard, self._context.pool, self._idle_timeouts
-        ) as relay:
-            answer = relay.open(target, self._context.limits.answer)
-            await self.wait(answer)
-            await self._relay(relay, target, *answer.result())
-            return
-        await self._refuse(Reply.GENERAL_FAILURE, relay.aborted, busy=True)
-
-    async def _bind(self, target: Target) -> None:
-        limits = self._context.limits
-        async with Relay(
-            self._context.switchboard, self._context.pool, self._idle_timeouts
-        ) as relay:
-            answer = relay.open(target, limits.answer, listen=True)
-            await self.wait(relay.listening, answer)
-            if relay.listening.done():
-                if not answer.done():
-                    relay.answer_within(limits.arrival)
-                await self._reply(Reply.SUCCEEDED, relay.listening.result())
-                await self.wait(answer)
-            await self._relay(relay, target, *answer.result())
-            return
-        await self._refuse(Reply.GENERAL_FAILURE, relay.aborted, busy=True)
-
-    async def _relay(self, relay: Relay, target: Target, reply: int, bound: Target | None) -> None:
-        if reply != Reply.SUCCEEDED:
-            await self._refuse(reply, f"{target}: {words_for(reply)}")
-            return
-        log.debug("%s: connected", target)
-        greeting = self._greeting.reply(Reply.SUCCEEDED, bound)
-        connection = self._connection
-        await relay.run(
-            connection.socket, greeting, self._greeting.leftover, connection.unfinished_read()
+    def _open(self, target: Target, *, listen: bool = False) -> None:
+        """Have the host connect to ``target``, or it to the host."""
+        context = self._context
+        self._relay = relay = Relay(
+            context.link, context.pool, context.limits.idle_timeouts, self._on_relay_over
         )
+        self._wait()
 
-    @property
-    def _idle_timeouts(self) -> IdleTimeouts:
-        return self._context.limits.idle_timeouts
+        def on_listening(bound: Target) -> None:
+            relay.answer_within(context.limits.arrival)
+            self._write(self._dialect.reply(Reply.SUCCEEDED, bound))
+
+        def on_answer(reply: int, bound: Target | None) -> None:
+            self._on_answer(target, reply, bound)
+
+        relay.open(target, context.limits.answer, on_answer, on_listening if listen else None)
+
+    def _on_answer(self, target: Target, reply: int, bound: Target | None) -> None:
+        relay = self._relay
+        if self._is_gone or relay is None:
+            return
+        self._stop_waiting()
+        if reply != Reply.SUCCEEDED:
+            self._relay = None
+            self._refuse(reply, f"{target}: {words_for(reply)}")
+            return
+        log.debug("%s %s: connected", relay.label, target)
+        relay.run(self._socket, self._dialect.reply(Reply.SUCCEEDED, bound))
+
+    def _on_relay_over(self, why: str) -> None:
+        """The relay has ended: with the socket, or before it had it."""
+        relay, self._relay = self._relay, None
+        if relay is None:
+            return
+        log.debug("%s: closed%s", relay.label, f" ({why})" if why else "")
+        if self._waiting is not None:
+            self._refuse(Reply.GENERAL_FAILURE, why, busy=True)
+        else:
+            self._leave()
 
     # -- datagrams and questions -----------------------------------------------------------
 
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have a task do what waits long."""
+        self._wait()
+        self._task = self._context.tasks.start(self._guard(work))
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BusyError as error:
+            self._refuse(Reply.GENERAL_FAILURE, str(error), busy=True)
+        except NotSupportedError as error:
+            self._refuse(Reply.COMMAND_NOT_SUPPORTED, str(error))
+        except (StreamAbortedError, OSError) as error:
+            log.debug("client lost: %s", describe(error))
+            self._close()
+
     async def _associate(self, source: Target) -> None:
-        async with ClientDatagrams(self._connection, source, self._context) as datagrams:
-            try:
-                async with asyncio.timeout(self._context.limits.answer):
-                    await self.wait(datagrams.answer)
-                reply = datagrams.answer.result()
-            except TimeoutError:
-                reply = Reply.TTL_EXPIRED
+        async with ClientDatagrams(self._socket, source, self._context) as datagrams:
+            reply = await datagrams.answered()
             if reply:
-                await self._refuse(reply)
+                self._refuse(reply)
                 return
-            await self._reply(Reply.SUCCEEDED, datagrams.address)
-            await datagrams.run()
+            self._stop_waiting()
+            if self._write(self._dialect.reply(Reply.SUCCEEDED, datagrams.address)):
+                await datagrams.run(self._buffer)
+        self._close()
 
     async def _resolve(self, name: str) -> None:
         if (ip := parse_ip(name)) is not None:
-            await self._tell(Reply.SUCCEEDED, Target(str(ip), 0))
+            self._tell(Reply.SUCCEEDED, Target(str(ip), 0))
             return
         reply, told = await self._ask(Topic.ADDRESS_OF, name.encode("ascii"))
-        parsed = _told_address(told) if not reply else None
-        await self._tell(reply, parsed)
+        self._tell(reply, _told_address(told) if not reply else None)
 
     async def _resolve_address(self, ip: IPAddress) -> None:
         reply, told = await self._ask(Topic.NAME_OF, encode_address(Target(str(ip), 0)))
-        await self._tell(reply, _told_name(told) if not reply else None)
+        self._tell(reply, _told_name(told) if not reply else None)
 
     async def _ask(self, topic: Topic, data: bytes) -> tuple[int, bytes]:
         try:
@@ -209,38 +262,73 @@ class Client:
         except TimeoutError:
             return Reply.TTL_EXPIRED, b""
 
-    async def _tell(self, reply: int, bound: Target | None) -> None:
+    def _tell(self, reply: int, bound: Target | None) -> None:
         """The answer to a question, after which there is nothing more to say."""
         if reply or bound is None:
-            await self._refuse(reply or Reply.GENERAL_FAILURE)
+            self._refuse(reply or Reply.GENERAL_FAILURE)
         else:
-            await self._connection.send_last(self._greeting.reply(reply, bound))
+            self._say_last(self._dialect.reply(reply, bound))
 
     # -- the client ------------------------------------------------------------------------
 
-    async def wait(self, *awaited: asyncio.Future[Any]) -> None:
-        """Wait until one is done, as long as the client stays; what it sends is kept."""
-        await self._connection.wait_while_it_stays(*awaited, keep=self._keep)
+    def _wait(self) -> None:
+        """Wait for the host's answer, as long as the client stays."""
+        self._waiting = WaitingClient(
+            self._socket, self._buffer, self._close, has_sent=bool(self._dialect.leftover)
+        )
 
-    def _keep(self, data: bytes) -> bool:
-        """Keep what the client sends ahead of the reply."""
-        self._greeting.receive(data)
-        return bool(self._greeting.leftover)
+    def _stop_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.stop()
+            self._socket.owner = self
 
-    async def _reply(self, reply: int, bound: Target | None) -> None:
-        await self._connection.send(self._greeting.reply(reply, bound))
-
-    async def _refuse(self, reply: int, reason: str = "", *, busy: bool = False) -> None:
+    def _refuse(self, reply: int, reason: str = "", *, busy: bool = False) -> None:
         """Tell the client why not, if it can still be told."""
-        if self._connection.socket.fileno() < 0 or self._greeting.is_answered:
+        if self._is_gone:
+            return
+        if self._dialect.is_answered:
+            self._close()
             return
         log.debug("client refused (%d): %s", reply, reason or "the host says so")
-        dialect = self._greeting.dialect if isinstance(self._greeting, Detector) else self._greeting
+        dialect = self._dialect.dialect if isinstance(self._dialect, Detector) else self._dialect
         if busy and isinstance(dialect, HttpDialect):
-            answer = dialect.busy(reason)
+            self._say_last(dialect.busy(reason))
         else:
-            answer = self._greeting.reply(reply, None, reason)
-        await self._connection.send_last(answer)
+            self._say_last(self._dialect.reply(reply, None, reason))
+
+    def _say_last(self, answer: bytes) -> None:
+        """Give the client its last answer, and a moment to read it."""
+        if self._is_gone:
+            return
+        self._let_go()
+        LeavingClient(self._socket, self._buffer, answer, self._leave)
+
+    def close(self) -> None:
+        """The daemon ends."""
+        self._close(reset=True)
+
+    def _close(self, *, reset: bool = False) -> None:
+        self._let_go()
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.abort("the client has left")
+        self._socket.close(reset=reset)
+        if self._task is not None:
+            self._task.cancel()
+        self._leave()
+
+    def _let_go(self) -> None:
+        """Give up all but the socket."""
+        self._deadlines.clear(self)
+        self._stop_waiting()
+        if self._forwarder is not None:
+            self._forwarder.close()
+
+    def _leave(self) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            self._gone()
 
 
 def _told_address(data: bytes) -> Target | None:

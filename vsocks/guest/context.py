@@ -11,10 +11,11 @@ from vsocks.proxy.local import ProxyStatus
 
 if TYPE_CHECKING:
     from vsocks.address import Target
+    from vsocks.aio.tasks import Tasks
     from vsocks.guest.associations import GuestAssociations
     from vsocks.guest.questions import QuestionClient
-    from vsocks.mux.pool import Pool
-    from vsocks.mux.switchboard import Switchboard
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
     from vsocks.proxy.users import Users
 
 
@@ -43,21 +44,22 @@ class ClientContext:
 
     limits: Limits
     users: Users
-    switchboard: Switchboard
+    link: Link
     pool: Pool
     associations: GuestAssociations
     questions: QuestionClient
+    tasks: Tasks
 
     def status(self, address: Target) -> ProxyStatus:
         """How it is, for one who has come to ``address``."""
-        switchboard = self.switchboard
+        link = self.link
         return ProxyStatus(
             version=__version__,
             address=address,
-            down="" if switchboard.has_session else "the host does not answer",
+            down="" if link.has_session else "the host does not answer",
             connections=self.pool.size - self.pool.free,
             max_connections=self.pool.size,
             associations=len(self.associations),
             max_associations=self.associations.limit,
-            dropped=switchboard.dropped,
+            dropped=link.dropped,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.listener import Listener
-from vsocks.aio.tasks import run_until_first_ends
+from vsocks.aio.tasks import Tasks, run_until_first_ends
 from vsocks.errors import BusyError
 from vsocks.guest.associations import GuestAssociations
 from vsocks.guest.client import Client
@@ -15,10 +15,9 @@ from vsocks.guest.context import ClientContext, Limits
 from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
 from vsocks.guest.questions import QuestionClient
-from vsocks.mux.incoming import OpenedStreams
+from vsocks.mux.buffers import Pool
+from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
-from vsocks.mux.pool import Pool
-from vsocks.mux.switchboard import Switchboard
 from vsocks.protocol.endpoint import EndpointConfig
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.proxy.users import NO_USERS, Users
@@ -26,15 +25,15 @@ from vsocks.reply import Reply
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
     from vsocks.mux.relay import Relay
+    from vsocks.mux.stream import MuxStream
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
-    from vsocks.protocol.streams import Stream
     from vsocks.reply import DialError
 
 log = logging.getLogger(__name__)
@@ -72,16 +71,23 @@ class Guest:
     def __init__(self, config: GuestConfig, source: ChannelSource) -> None:
         self._source = source
         pool = Pool(config.max_streams, config.offer.window)
-        switchboard = Switchboard(self)
-        self._associations = GuestAssociations(switchboard, config.max_associations)
-        self._questions = QuestionClient(switchboard)
-        self._exposed = Exposed(config.exposed)
-        self._opened = OpenedStreams(switchboard, pool, config.limits.idle_timeouts, _log_refusal)
-        self._context = ClientContext(
-            config.limits, config.users, switchboard, pool, self._associations, self._questions
-        )
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
-        self._link = Link(source, endpoint, switchboard)
+        link = self._link = Link(source, endpoint, self)
+        self._associations = GuestAssociations(link, config.max_associations)
+        self._questions = QuestionClient(link)
+        self._exposed = Exposed(config.exposed)
+        self._incoming = IncomingStreams(link, pool, config.limits.idle_timeouts, _log_refusal)
+        #: What clients wait for.
+        self._tasks = Tasks()
+        self._context = ClientContext(
+            config.limits,
+            config.users,
+            link,
+            pool,
+            self._associations,
+            self._questions,
+            self._tasks,
+        )
         self._listener = Listener(config.listen, self._serve, config.max_streams + _MORE_CLIENTS)
         self._dns = DnsListener(config.dns, self._ask_dns) if config.dns else None
 
@@ -99,6 +105,21 @@ class Guest:
             raise
         log.info("listening on %s", where)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where clients connect; after start()."""
+        return self._listener.address
+
+    @property
+    def has_session(self) -> bool:
+        """Whether a session with the host stands."""
+        return self._link.has_session
+
+    @property
+    def connections(self) -> int:
+        """How many there are, streams of both sides and associations."""
+        return self._context.pool.size - self._context.pool.free
+
     async def run(self) -> None:
         """Serve until cancelled; clients are reset then."""
         running: list[Coroutine[Any, Any, None]] = [self._link.run(), self._listener.run()]
@@ -107,21 +128,22 @@ class Guest:
         try:
             await run_until_first_ends(*running)
         finally:
-            await self._opened.close()
+            self._incoming.close()
+            await self._tasks.cancel()
 
     async def goodbye(self) -> None:
         """Tell the host that the daemon ends."""
         await self._link.goodbye()
 
-    async def _serve(self, connection: socket.socket) -> None:
-        await Client(connection, self._context).serve()
+    def _serve(self, connection: socket.socket, gone: Callable[[], None]) -> Client:
+        return Client(connection, self._context, gone)
 
     async def _ask_dns(self, query: bytes) -> bytes:
         return await self._questions.ask_dns(query, _DNS_TIMEOUT)
 
     # -- what the host asks for ------------------------------------------------------------
 
-    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> Relay | Reply:
+    def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> Relay | Reply:
         """The host wants a stream connected within the guest."""
         if listens:
             return Reply.COMMAND_NOT_SUPPORTED
@@ -129,7 +151,9 @@ class Guest:
             log.info("refused: the host wants %s, which no --expose names", target)
             return Reply.NOT_ALLOWED
         try:
-            return self._opened.serve(stream, target, lambda _: self._exposed.connect(target))
+            return self._incoming.serve(
+                stream, target, lambda _, done: self._exposed.connect(target, done)
+            )
         except BusyError as error:
             log.info("refused: the host wants %s: %s", target, error)
             return Reply.GENERAL_FAILURE

@@ -6,38 +6,43 @@ The association is the client's as long as its TCP connection stands (RFC 1928, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from vsocks.address import Target, target_of
-from vsocks.aio.datagram_socket import bound_socket, receive_each
-from vsocks.aio.tasks import run_until_first_ends
-from vsocks.mux.owned_stream import give_back
+from vsocks.aio import pending_io
+from vsocks.aio.current import reactor
+from vsocks.aio.datagram_socket import bound_socket
 from vsocks.proxy.udp import ClientLock, Malformed, encode_header, parse_datagram
+from vsocks.reply import Reply
 
 if TYPE_CHECKING:
     import socket
 
-    from vsocks.guest.connection import ClientConnection
+    from vsocks.aio.reactor import StreamSocket, Watch
     from vsocks.guest.context import ClientContext
 
 log = logging.getLogger(__name__)
+
+#: Seconds that the system may take to end what was cancelled.
+_LAST_OPERATIONS = 5.0
 
 
 class ClientDatagrams:
     """Use it as a context: entering asks the host, run() relays until it is over.
 
-    Entering raises BusyError and NotSupportedError, as GuestAssociations.begin() does, and OSError.
+    Entering raises BusyError and NotSupportedError, as GuestAssociations.begin() does, and
+    OSError.
     """
 
-    def __init__(self, connection: ClientConnection, said: Target, context: ClientContext) -> None:
-        """``connection`` is the client's, ``said`` where it says that it sends from."""
-        self._connection = connection
+    def __init__(self, client: StreamSocket, said: Target, context: ClientContext) -> None:
+        """``client`` is the client's connection, ``said`` where it says that it sends from."""
+        self._client = client
         self._context = context
-        self._loop = asyncio.get_running_loop()
-        self._lock = ClientLock(connection.socket.getpeername()[0], said)
-        self._slot = context.pool.take()
+        self._lock = ClientLock(client.peer[0], said)
+        self._buffers = context.pool.take()
+        self._receiving: Watch | None = None
+        self._over = asyncio.Event()
         #: Datagrams of the client that were not sent, and of the host that it didn't take.
         self._dropped = 0
         self._passed = 0
@@ -51,40 +56,73 @@ class ClientDatagrams:
                 self._context.associations.end(self._association)
                 raise
         except BaseException:
-            await give_back(self._context.pool, self._slot)
+            self._context.pool.give_back(self._buffers)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._context.associations.end(self._association)
+        if self._receiving is not None:
+            self._receiving.close()
         self._socket.close()
         log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
-        await give_back(self._context.pool, self._slot, self._socket)
+        if await pending_io.have_ended(self._socket, within=_LAST_OPERATIONS):
+            self._context.pool.give_back(self._buffers)
 
-    @property
-    def answer(self) -> asyncio.Future[int]:
-        """The host's reply."""
-        return self._association.answer
+    async def answered(self) -> int:
+        """The host's reply, or that it has given none in time."""
+        try:
+            async with asyncio.timeout(self._context.limits.answer):
+                return await self._association.answer
+        except TimeoutError:
+            return Reply.TTL_EXPIRED
 
     @property
     def address(self) -> Target:
         """Where the client sends its datagrams."""
         return target_of(self._socket.getsockname())
 
-    async def run(self) -> None:
-        """Relay until the client or the host ends it, or nothing has moved for long."""
-        await run_until_first_ends(
-            receive_each(self._socket, self._slot.outbound, self._pass_on),
-            self._wait_for_end(),
-            self._wait_for_host(),
-            self._watch(),
-        )
+    async def run(self, buffer: memoryview) -> None:
+        """Relay until the client or the host ends it, or nothing has moved for long.
+
+        What the client says on its connection means nothing; it is read into ``buffer``.
+        """
+        self._buffer = buffer
+        self._client.owner = self
+        self._client.read(buffer)
+        self._association.over.add_done_callback(lambda _: self._over.set())
+        self._receiving = reactor().receive(self._socket, self._buffers.outbound, self._pass_on)
+        passed_before = -1
+        while self._passed != passed_before:
+            passed_before = self._passed
+            try:
+                async with asyncio.timeout(self._context.limits.udp_idle):
+                    await self._over.wait()
+            except TimeoutError:
+                continue
+            return
+        log.debug("datagrams: silent for too long")
 
     def _bind(self) -> socket.socket:
         """A socket for datagrams where the client has found us."""
-        client = self._connection.socket
-        ours = client.getsockname()
-        return bound_socket(client.family, (ours[0], 0, *ours[2:]))
+        ours = self._client.address
+        return bound_socket(self._client.family, (ours[0], 0, *ours[2:]))
+
+    # -- the client's connection -----------------------------------------------------------
+
+    def on_read(self, size: int) -> None:
+        """Until it ends."""
+        if size:
+            self._client.read(self._buffer)
+        else:
+            self._over.set()
+
+    def on_written(self) -> None:
+        """Nothing is written here."""
+
+    def on_failed(self, _error: OSError) -> None:
+        """It is the end, too."""
+        self._over.set()
 
     # -- towards the host ------------------------------------------------------------------
 
@@ -115,23 +153,3 @@ class ClientDatagrams:
             self._passed += 1
         else:
             self._dropped += 1
-
-    # -- endings ---------------------------------------------------------------------------
-
-    async def _wait_for_end(self) -> None:
-        """Until the client ends its TCP connection; what it says there means nothing."""
-        with contextlib.suppress(OSError):
-            while True:
-                if not await self._connection.read():
-                    return
-                await asyncio.sleep(0)
-
-    async def _wait_for_host(self) -> None:
-        await asyncio.shield(self._association.over)
-
-    async def _watch(self) -> None:
-        passed_before = -1
-        while self._passed != passed_before:
-            passed_before = self._passed
-            await asyncio.sleep(self._context.limits.udp_idle)
-        log.debug("datagrams: silent for too long")

@@ -13,12 +13,12 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.aio.datagram_socket import receive_each
+from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
-from vsocks.aio.listener import Listener, show, why
-from vsocks.aio.tasks import Tasks, run_until_first_ends
+from vsocks.aio.listener import Listener, ServedByTask, show
+from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Query,
@@ -28,7 +28,10 @@ from vsocks.dns_message import (
     is_answer_to,
     read_query,
 )
-from vsocks.errors import UsageError, VsocksError
+from vsocks.errors import UsageError, VsocksError, describe
+
+if TYPE_CHECKING:
+    from vsocks.aio.reactor import Watch
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +82,11 @@ class DnsListener:
         """Take the port, for UDP and TCP. Raises UsageError if it can't be had."""
         for _ in range(_TRIES if self._wanted[1] == 0 else 1):
             self._udp = _bound_socket(*self._wanted)
-            self._tcp = Listener(self.address, self._serve, self._limits.clients)
+            self._tcp = Listener(
+                self.address,
+                lambda client, gone: ServedByTask(client, self._serve, gone),
+                self._limits.clients,
+            )
             try:
                 self._tcp.start()
             except UsageError as error:
@@ -94,9 +101,11 @@ class DnsListener:
         """Answer until cancelled."""
         assert self._udp is not None, "start() comes first"
         assert self._tcp is not None
+        receiving = self._receive(self._udp)
         try:
-            await run_until_first_ends(self._receive(self._udp), self._tcp.run())
+            await self._tcp.run()
         finally:
+            receiving.close()
             self.close()
             await self._tasks.cancel()
 
@@ -107,14 +116,14 @@ class DnsListener:
         if self._tcp is not None:
             self._tcp.close()
 
-    async def _receive(self, sock: socket.socket) -> None:
+    def _receive(self, sock: socket.socket) -> Watch:
         """Take queries in by UDP."""
 
         def take(query: memoryview, client: Any) -> None:
             self._take(sock, bytes(query), client)
 
         # Each begins a task, which wants its turn.
-        await receive_each(sock, memoryview(self._buffer), take, in_a_row=1)
+        return reactor().receive(sock, memoryview(self._buffer), take, in_a_row=1)
 
     def _take(self, sock: socket.socket, data: bytes, client: Any) -> None:
         """Begin to answer a datagram."""
@@ -158,7 +167,7 @@ class DnsListener:
                 return answer
             reason = "the host answered something else"
         except (VsocksError, OSError) as error:
-            reason = why(error)
+            reason = describe(error)
         finally:
             self._pending -= 1
         log.debug("DNS query for %s failed: %s", query.name, reason)
@@ -193,7 +202,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
 
 
 def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
-    reason = why(error)
+    reason = describe(error)
     if isinstance(error, OSError) and error.errno == errno.EACCES:
         if sys.platform == "win32":
             reason = "another program has taken or reserved the port"

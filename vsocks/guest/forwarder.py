@@ -1,54 +1,31 @@
-"""HTTP requests that are passed on: one after the other on the client's connection.
+"""HTTP requests that are passed on, one after the other on the client's connection.
 
 Each goes to its server by a stream of its own, or by that of the one before if it goes to the
 same server and both sides keep their connections.
+
+    idle ──serve()──> opening ──answered──> passing on ──complete──> idle
+                         └────────┴── failed: the client is told by a page, or reset
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
 import logging
-import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from vsocks.aio.tasks import cancel
+from vsocks.aio.current import reactor
+from vsocks.errors import BusyError, NotSupportedError, describe
+from vsocks.guest.client_socket import WaitingClient
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange
-from vsocks.mux.byte_stream import Conduit
-from vsocks.mux.relay import reset_on_close
-from vsocks.proxy.pages import exchange_failure, status_for
-from vsocks.proxy.requests import Forward
+from vsocks.mux.byte_stream import ByteStream
+from vsocks.proxy.pages import exchange_failure, failure_page, status_for
 from vsocks.reply import words_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
-    from typing import Protocol
-
-    from vsocks.guest.connection import ClientConnection
+    from vsocks.address import Target
+    from vsocks.aio.reactor import StreamSocket
     from vsocks.guest.context import ClientContext
     from vsocks.http1.head import RequestHead
-    from vsocks.proxy.requests import Request
-
-    class Requests(Protocol):
-        """The requests of a client, as they come."""
-
-        def wait(self, awaited: asyncio.Future[Any]) -> Awaitable[None]:
-            """Wait for something, as long as the client stays; what it sends is kept."""
-            ...
-
-        def take_leftover(self) -> bytes:
-            """What has come behind the head of the request, and was not taken before."""
-            ...
-
-        def next(self, kept: bytes) -> Awaitable[Request | None]:
-            """The next request, of which ``kept`` is the beginning; None if there is none.
-
-            May be called again after it was cancelled.
-            """
-            ...
-
 
 log = logging.getLogger(__name__)
 
@@ -56,237 +33,329 @@ log = logging.getLogger(__name__)
 _JOINED_SIZE: Final = 16 * 1024
 
 
+class ForwarderOwner(Protocol):
+    """Who has the client's socket between the requests."""
+
+    def on_forwarded(self, *, client_stays: bool) -> None:
+        """A request is through; what the client has sent since is in the socket."""
+
+    def on_forward_failed(self, page: bytes) -> None:
+        """A request has failed: the page is the last for the client, which is reset if none is."""
+
+
 class Forwarder:
-    """Passes on a client's requests."""
+    """Passes on a client's requests; a SocketOwner and a ByteStreamOwner while it does."""
 
     def __init__(
-        self, connection: ClientConnection, context: ClientContext, requests: Requests
+        self,
+        socket: StreamSocket,
+        buffer: memoryview,
+        context: ClientContext,
+        owner: ForwarderOwner,
     ) -> None:
-        self._connection = connection
+        """``buffer`` is for what the client sends, as long as ``socket`` is open."""
+        self._socket = socket
+        self._buffer = buffer
         self._context = context
-        self._requests = requests
-        #: What the client has sent, and nobody has looked at.
-        self._kept = b""
-        self._client_ended = False
-        #: How long the server may be silent, while it is waited for.
-        self._patience: asyncio.Timeout | None = None
+        self._owner = owner
+        self._deadlines = reactor().deadlines
+        #: The connection to the server, and where it goes.
+        self._server: ByteStream | None = None
+        self._target: Target | None = None
         #: The request that is under way, and whether it goes where one has gone before.
-        self._request: Forward | None = None
+        self._head: RequestHead | None = None
         self._exchange: Exchange | None = None
         self._is_reused = False
+        self._waiting: WaitingClient | None = None
+        self._client_ended = False
+        #: What is being sent to the server, and written to the client.
+        self._to_server: list[bytes | memoryview] = []
+        self._to_client: list[bytes | memoryview] = []
+        #: Of the server's bytes, how many become what is being written.
+        self._used = 0
+        self._is_writing = False
+        #: Of a tunnel: the server has ended, and the client knows.
+        self._tunnel_has_ended = False
 
-    async def serve(self, head: RequestHead) -> Request | None:
-        """Pass on the request of ``head``, and those that follow.
+    def __repr__(self) -> str:
+        return f"<Forwarder {self._target} {self._server!r}>"
 
-        Returns the first of another kind; None if there are no more. Raises OSError if the
-        client fails, BusyError if there is nothing to serve it with.
+    def serve(self, head: RequestHead) -> None:
+        """Pass on a request; the client's socket is the forwarder's until its owner is told.
+
+        Raises BusyError or NotSupportedError if there is nothing to serve it with.
         """
-        request: Request | None = Forward(head)
-        while isinstance(request, Forward):
-            self._kept += self._requests.take_leftover()
-            request = await self._by_one_server(request)
-        return request
+        self._head = head
+        exchange = Exchange(head, self._context.limits.max_head_size)
+        server = self._server
+        if server is not None and server.is_quiet and exchange.target == self._target:
+            self._begin(exchange, server, reused=True)
+        else:
+            self._drop_server()
+            self._connect(exchange)
 
-    def _begin(self, request: Forward, *, reused: bool) -> Exchange:
-        self._request, self._is_reused = request, reused
-        self._exchange = Exchange(request.head, self._context.limits.max_head_size)
-        return self._exchange
+    def close(self) -> None:
+        """Give up what is under way, and the connection to the server."""
+        self._stop_waiting()
+        self._deadlines.clear(self)
+        was_under_way, self._exchange = self._exchange is not None, None
+        server, self._server = self._server, None
+        if server is not None:
+            if was_under_way:
+                server.drop()
+            else:
+                server.finish()
 
-    async def _by_one_server(self, request: Forward) -> Request | None:
-        """Pass on requests as long as they go to one server; returns the next, if there is one."""
+    # -- the server's stream ---------------------------------------------------------------
+
+    def _connect(self, exchange: Exchange) -> None:
         context = self._context
-        exchange = self._begin(request, reused=False)
-        # The request after the last one, once it is known that there is one, or none.
-        following: list[Request | None] = []
-        async with Conduit(context.switchboard, context.pool) as conduit:
-            answer = conduit.open(exchange.target, context.limits.answer)
-            await self._requests.wait(answer)
-            self._kept += self._requests.take_leftover()
-            reply, _ = answer.result()
+        server = ByteStream(context.link, context.pool, self)
+        self._server, self._target = server, exchange.target
+        self._exchange, self._is_reused = exchange, False
+        self._waiting = WaitingClient(
+            self._socket, self._buffer, self._on_client_left, has_sent=self._socket.has_unread
+        )
+
+        def on_answer(reply: int, _bound: object) -> None:
+            self._stop_waiting()
             if reply:
-                reason = f"{exchange.target}: {words_for(reply)}"
-                await self._fail(exchange, status_for(reply), reason)
-                return None
-            log.debug("%s: connected", exchange.target)
-            following.append(await self._exchanges(conduit, exchange))
-            if self._exchange is None:
-                # Else the last one failed: the server must not take a part of it for the whole.
-                await conduit.finish()
-            return following[0]
-        if following:
-            return following[0]
-        return await self._go_on_without_server(conduit.aborted)
+                self._fail(status_for(reply), f"{exchange.target}: {words_for(reply)}")
+                return
+            log.debug("%s %s: connected", server.label, exchange.target)
+            self._begin(exchange, server, reused=False)
 
-    async def _exchanges(self, conduit: Conduit, exchange: Exchange) -> Request | None:
-        while True:
-            try:
-                await self._pass_on(conduit, exchange)
-            except HttpError as error:
-                return await self._repeat_or_fail(exchange, error.status, error.reason)
-            request = await self._after(exchange)
-            if not isinstance(request, Forward):
-                return request
-            target, stays = exchange.target, exchange.server_stays and conduit.is_quiet
-            exchange = self._begin(request, reused=True)
-            if not stays or exchange.target != target:
-                self._exchange = None
-                return request
-            self._kept += self._requests.take_leftover()
-
-    async def _after(self, exchange: Exchange) -> Request | None:
-        """The next request, when the client has its response to this one; None if it has none."""
-        self._exchange = None
-        if not exchange.client_stays or self._client_ended:
-            return None
-        return await self._next()
-
-    async def _next(self) -> Request | None:
-        kept, self._kept = self._kept, b""
-        return await self._requests.next(kept)
-
-    # -- one request -----------------------------------------------------------------------
-
-    async def _pass_on(self, conduit: Conduit, exchange: Exchange) -> None:
-        """One request and its response. Raises HttpError, and OSError if the client fails."""
-        await conduit.send(memoryview(exchange.request))
-        loop = asyncio.get_running_loop()
-        up = loop.create_task(self._pass_up(conduit, exchange))
-        down = loop.create_task(self._pass_down(conduit, exchange))
         try:
-            await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
-            if not down.done() and up.exception() is None:
-                await asyncio.wait({down})
-        finally:
-            await cancel(up, down)
-        for task in (up, down):
-            if not task.cancelled():
-                task.result()
-        if exchange.is_tunnel:
-            if not conduit.has_sent:
-                raise HttpError(502, "the server has left HTTP before it had the request")
-            await self._tunnel(conduit, exchange)
+            server.open(exchange.target, context.limits.answer, on_answer)
+        except (BusyError, NotSupportedError):
+            self._stop_waiting()
+            self._exchange = None
+            self._drop_server()
+            raise
 
-    async def _pass_up(self, conduit: Conduit, exchange: Exchange) -> None:
-        """From the client to the server; then see whether the client leaves."""
-        while not exchange.is_request_complete:
-            if not self._kept:
-                self._kept = await self._connection.read()
-            if not self._kept:
-                exchange.client_ended()
-            data = memoryview(self._kept)
+    def _begin(self, exchange: Exchange, server: ByteStream, *, reused: bool) -> None:
+        """Send the request's head; its body follows as it comes."""
+        self._exchange, self._is_reused = exchange, reused
+        self._socket.owner = self
+        self._client_ended = False
+        self._to_server = []
+        self._watch()
+        server.send(memoryview(exchange.request))
+
+    def _drop_server(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.finish()
+
+    def _stop_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.stop()
+
+    def _on_client_left(self) -> None:
+        self._reset("the client has left")
+
+    # -- from the client to the server -----------------------------------------------------
+
+    def on_stream_sent(self) -> None:
+        """The server has a piece: the next one, or more of the client."""
+        server, exchange = self._server, self._exchange
+        if server is None or exchange is None:
+            return
+        if self._to_server:
+            server.send(memoryview(self._to_server.pop(0)))
+        elif not self._client_ended:
+            # When the request is complete, to see whether the client leaves.
+            self._socket.read(self._buffer)
+
+    def on_read(self, size: int) -> None:
+        """The client has sent something, or ended."""
+        server, exchange = self._server, self._exchange
+        if server is None or exchange is None:
+            return
+        if not size:
+            self._on_client_end(server, exchange)
+            return
+        data = self._buffer[:size]
+        if exchange.is_request_complete:
+            self._socket.push_back(data)
+            return
+        try:
             pieces, used = exchange.from_client(data)
-            # Before it is sent: the response may come meanwhile, and the next request's turn.
-            self._kept = self._kept[used:]
-            for piece in pieces:
-                await conduit.send(memoryview(piece))
-        if not self._kept:
-            self._kept = await self._connection.read()
-            if not self._kept:
-                self._end_client()
-                exchange.client_ended()
-                conduit.end()
+        except HttpError as error:
+            self._fail(error.status, error.reason)
+            return
+        if used < size:
+            self._socket.push_back(data[used:])
+        self._watch()
+        self._to_server = list(pieces)
+        self.on_stream_sent()
 
-    async def _pass_down(self, conduit: Conduit, exchange: Exchange) -> None:
-        """From the server to the client."""
-        while not (exchange.is_complete or exchange.is_tunnel):
-            data = await self._received(conduit)
-            if not data:
-                exchange.server_ended()
-                continue
-            pieces, used = exchange.from_server(data)
-            for piece in _joined(pieces):
-                await self._connection.send(piece)
-            conduit.consumed(used)
-
-    async def _received(self, conduit: Conduit) -> memoryview:
-        """What the server sends next; a client that has ended doesn't wait for it as long."""
-        idle_timeouts = self._context.limits.idle_timeouts
-        seconds = idle_timeouts.half_closed if self._client_ended else idle_timeouts.idle
-        try:
-            async with asyncio.timeout(seconds) as self._patience:
-                return await conduit.receive()
-        except TimeoutError:
-            raise HttpError(504, "the server was silent for too long") from None
-        finally:
-            self._patience = None
-
-    def _end_client(self) -> None:
+    def _on_client_end(self, server: ByteStream, exchange: Exchange) -> None:
         """The client sends no more: maybe it has left."""
         self._client_ended = True
-        if self._patience is not None:
-            seconds = self._context.limits.idle_timeouts.half_closed
-            self._patience.reschedule(asyncio.get_running_loop().time() + seconds)
+        self._watch()
+        try:
+            exchange.client_ended()
+        except HttpError as error:
+            self._fail(error.status, error.reason)
+            return
+        server.end()
+        if exchange.is_tunnel and exchange.is_complete:
+            self._complete(exchange)
+
+    # -- from the server to the client -----------------------------------------------------
+
+    def on_stream_data(self) -> None:
+        """The server has sent something, or ended."""
+        self._pass_down()
+
+    def _pass_down(self) -> None:
+        """Give the client what has come for it, as far as it takes it."""
+        while not self._is_writing:
+            server, exchange = self._server, self._exchange
+            if server is None or exchange is None or self._is_through(exchange):
+                return
+            data = server.waiting
+            was_tunnel = exchange.is_tunnel
+            try:
+                if data:
+                    pieces, self._used = exchange.from_server(data)
+                    self._to_client = _joined(pieces)
+                elif server.has_ended:
+                    exchange.server_ended()
+                    self._end_client(exchange)
+                    continue
+                else:
+                    return
+            except HttpError as error:
+                self._repeat_or_fail(error.status, error.reason)
+                return
+            self._watch()
+            self._write()
+            if data and exchange.is_tunnel and not was_tunnel and self._exchange is exchange:
+                self._begin_tunnel(server)
+
+    def _is_through(self, exchange: Exchange) -> bool:
+        """Whether the exchange is complete; it is ended then."""
+        if exchange.is_complete:
+            self._complete(exchange)
+            return True
+        return exchange.is_tunnel and self._server is not None and self._tunnel_has_ended
+
+    def _write(self) -> None:
+        """Write the pieces; what they were made of is done with when all have gone."""
+        try:
+            while self._to_client:
+                piece = self._to_client.pop(0)
+                written = self._socket.write(piece)
+                if written < len(piece):
+                    self._is_writing = True
+                    self._socket.write_rest(memoryview(piece)[written:])
+                    return
+        except OSError as error:
+            self.on_failed(error)
+            return
+        used, self._used = self._used, 0
+        if self._server is not None:
+            self._server.consumed(used)
+
+    def on_written(self) -> None:
+        """The client has a piece."""
+        self._is_writing = False
+        if self._exchange is not None:
+            self._watch()
+            self._write()
+            self._pass_down()
 
     # -- an upgrade ------------------------------------------------------------------------
 
-    async def _tunnel(self, conduit: Conduit, exchange: Exchange) -> None:
+    def _begin_tunnel(self, server: ByteStream) -> None:
         """Both sides speak another protocol now: whatever comes, until both have ended."""
-        await _both(self._tunnel_up(conduit, exchange), self._tunnel_down(conduit, exchange))
+        if server.is_sending:
+            self._fail(502, "the server has left HTTP before it had the request")
+            return
+        self._tunnel_has_ended = False
+        if not self._client_ended:
+            self._socket.read(self._buffer)
 
-    async def _tunnel_up(self, conduit: Conduit, exchange: Exchange) -> None:
-        while not self._client_ended:
-            data = self._kept or await self._connection.read()
-            self._kept = b""
-            if not data:
-                self._end_client()
-            await conduit.send(memoryview(data))
-        with contextlib.suppress(HttpError):
-            exchange.client_ended()
-        conduit.end()
+    def _end_client(self, exchange: Exchange) -> None:
+        """The server of a tunnel has ended; of any other exchange the response has."""
+        if exchange.is_tunnel:
+            self._tunnel_has_ended = True
+            self._socket.end()
 
-    async def _tunnel_down(self, conduit: Conduit, exchange: Exchange) -> None:
-        while data := await self._received(conduit):
-            await self._connection.send(data)
-            conduit.consumed(len(data))
-        exchange.server_ended()
-        with contextlib.suppress(OSError):
-            self._connection.socket.shutdown(socket.SHUT_WR)
+    # -- the end ---------------------------------------------------------------------------
 
-    # -- failures --------------------------------------------------------------------------
+    def _complete(self, exchange: Exchange) -> None:
+        """The client has all of its response."""
+        self._deadlines.clear(self)
+        self._exchange = None
+        self._socket.stop_reading()
+        server = self._server
+        if server is not None and not (exchange.server_stays and server.is_quiet):
+            self._drop_server()
+        stays = exchange.client_stays and not self._client_ended
+        self._owner.on_forwarded(client_stays=stays)
 
-    async def _go_on_without_server(self, reason: str) -> Request | None:
+    def on_stream_aborted(self, reason: str) -> None:
         """The stream was reset, or the session lost; the client may know nothing of it."""
-        if self._exchange is None:
-            return await self._next()
-        if self._exchange.is_complete:
-            return await self._after(self._exchange)
-        return await self._repeat_or_fail(self._exchange, 502, reason)
+        exchange = self._exchange
+        if exchange is None:
+            self._drop_server()
+        elif exchange.is_tunnel:
+            self._reset(reason)
+        elif not exchange.is_complete:
+            # Else the client has all of it, or is about to.
+            self._repeat_or_fail(502, reason)
 
-    async def _repeat_or_fail(self, exchange: Exchange, status: int, reason: str) -> Request | None:
-        if self._is_reused and exchange.is_repeatable:
-            # A server may end its connection just when the next request is on its way.
-            return self._request
-        await self._fail(exchange, status, reason)
-        return None
+    def on_failed(self, error: OSError) -> None:
+        """The client's socket has failed."""
+        self._reset(describe(error))
 
-    async def _fail(self, exchange: Exchange, status: int, reason: str) -> None:
-        """Tell the client by a page, the last that it gets.
+    def _reset(self, reason: str) -> None:
+        log.debug("%s: the client is lost: %s", self._target, reason)
+        self.close()
+        self._owner.on_forward_failed(b"")
 
-        Raises ConnectionResetError if it has a part of the response: it is reset then.
-        """
+    def _repeat_or_fail(self, status: int, reason: str) -> None:
+        exchange, head = self._exchange, self._head
+        assert exchange is not None
+        assert head is not None
+        if not (self._is_reused and exchange.is_repeatable):
+            self._fail(status, reason)
+            return
+        # A server may end its connection just when the next request is on its way.
+        self._socket.stop_reading()
+        self._drop_server()
+        self._exchange = None
+        try:
+            self._connect(Exchange(head, self._context.limits.max_head_size))
+        except (BusyError, NotSupportedError) as error:
+            self._owner.on_forward_failed(failure_page(503, str(error), method=head.method))
+
+    def _fail(self, status: int, reason: str) -> None:
+        """Tell the client by a page, the last that it gets."""
+        exchange = self._exchange
+        assert exchange is not None
         log.debug("%s: failed (%d): %s", exchange.target, status, reason)
-        page = exchange_failure(exchange, status, reason)
-        if not page:
-            # By an orderly end it might take what it has for the whole.
-            reset_on_close(self._connection.socket)
-            raise ConnectionResetError(errno.ECONNRESET, reason)
-        await self._connection.send_last(page)
+        self.close()
+        # By an orderly end it might take what it has for the whole: then there is no page.
+        self._owner.on_forward_failed(exchange_failure(exchange, status, reason))
+
+    def _watch(self) -> None:
+        """From now on something has to move; of a client that has ended, sooner."""
+        timeouts = self._context.limits.idle_timeouts
+        seconds = timeouts.half_closed if self._client_ended else timeouts.idle
+        self._deadlines.set(self, seconds, self._on_silence)
+
+    def _on_silence(self) -> None:
+        if self._exchange is not None:
+            self._fail(504, "the server was silent for too long")
 
 
 def _joined(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """The same bytes in one piece if they are few: a head and a short body cost one write."""
     if len(pieces) < 2 or sum(map(len, pieces)) > _JOINED_SIZE:
-        return pieces
+        return list(pieces)
     return [b"".join(pieces)]
-
-
-async def _both(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run them until all have ended, or one has failed."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        await cancel(*tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.result()

@@ -10,7 +10,7 @@ from vsocks.protocol.handshake import Feature
 from vsocks.protocol.parcels import Ask, Tell, Topic
 
 if TYPE_CHECKING:
-    from vsocks.mux.switchboard import Switchboard
+    from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
 #: QuestionClient that may be open at once.
@@ -20,8 +20,8 @@ _LIMIT: Final = 64
 class QuestionClient:
     """What the guest has asked and not been told."""
 
-    def __init__(self, switchboard: Switchboard) -> None:
-        self._switchboard = switchboard
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._last_number = 0
         self._open: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
 
@@ -33,13 +33,13 @@ class QuestionClient:
         """
         if len(self._open) >= _LIMIT:
             raise BusyError(f"{_LIMIT} questions are open")
-        self._switchboard.require(Feature.QUESTIONS)
+        self._link.require(Feature.QUESTIONS)
         self._last_number += 1
         number = self._last_number
         answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
         self._open[number] = answer
         try:
-            if not self._switchboard.post(Ask(number, topic, data)):
+            if not self._link.post(Ask(number, topic, data)):
                 raise BusyError("the channel is too slow for one more question")
             async with asyncio.timeout(seconds):
                 return await answer

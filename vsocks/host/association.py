@@ -15,9 +15,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import target_of
-from vsocks.aio.datagram_socket import bound_socket, receive_each
-from vsocks.aio.tasks import Tasks, run_until_first_ends
-from vsocks.mux.owned_stream import give_back
+from vsocks.aio import pending_io
+from vsocks.aio.current import reactor
+from vsocks.aio.datagram_socket import bound_socket
+from vsocks.aio.tasks import Tasks
 from vsocks.reply import DialError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import IPAddress, Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.pool import Pool
+    from vsocks.mux.buffers import Pool
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ _PEERS: Final = 256
 _NAMES: Final = 64
 #: Seconds for which the address of a name is used again without looking it up.
 _NAME_SECONDS: Final = 30.0
+#: Seconds that the system may take to end what was cancelled.
+_LAST: Final = 5.0
 #: Datagrams that wait for the address of their name.
 _LOOK_UPS: Final = 16
 
@@ -71,7 +74,7 @@ class HostAssociation:
         self._dropped = 0
         self._sockets = _bound_sockets()
         try:
-            self._slot = pool.take()
+            self._buffers = pool.take()
         except BaseException:
             self._close_sockets()
             raise
@@ -99,20 +102,23 @@ class HostAssociation:
 
     async def run(self, idle: float) -> None:
         """Receive until end(), or until nothing has moved for ``idle`` seconds."""
-        buffer = self._slot.outbound
+        buffer = self._buffers.outbound
         share = len(buffer) // len(self._sockets)
         parts = [buffer[at * share : (at + 1) * share] for at in range(len(self._sockets))]
-        receivers = [
-            receive_each(sock, part, self._pass_on)
+        receiving = [
+            reactor().receive(sock, part, self._pass_on)
             for sock, part in zip(self._sockets.values(), parts, strict=True)
         ]
         try:
-            await run_until_first_ends(*receivers, self._watch(idle), self._wait_for_end())
+            await self._wait_for_end(idle)
         finally:
             await self._look_ups.cancel()
+            for each in receiving:
+                each.close()
             self._close_sockets()
             log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
-            await give_back(self._pool, self._slot, *self._sockets.values())
+            if all([await pending_io.have_ended(s, within=_LAST) for s in self._sockets.values()]):
+                self._pool.give_back(self._buffers)
 
     # -- to the network --------------------------------------------------------------------
 
@@ -167,14 +173,15 @@ class HostAssociation:
 
     # -- endings ---------------------------------------------------------------------------
 
-    async def _wait_for_end(self) -> None:
-        await self._over.wait()
-
-    async def _watch(self, idle: float) -> None:
+    async def _wait_for_end(self, idle: float) -> None:
+        """Until end() is called, or nothing has moved for ``idle`` seconds."""
         passed_before = -1
         while self._passed != passed_before:
             passed_before = self._passed
-            await asyncio.sleep(idle)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(idle):
+                    await self._over.wait()
+                    return
 
     def _close_sockets(self) -> None:
         for sock in self._sockets.values():

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.pool import Pool
-    from vsocks.mux.switchboard import Switchboard
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
 
@@ -39,13 +39,13 @@ class HostAssociations:
 
     def __init__(
         self,
-        switchboard: Switchboard,
+        link: Link,
         pool: Pool,
         dialer: Dialer,
         limits: DatagramLimits,
         refused: Callable[[str], None],
     ) -> None:
-        self._switchboard = switchboard
+        self._link = link
         self._pool = pool
         self._dialer = dialer
         self._limits = limits
@@ -86,18 +86,18 @@ class HostAssociations:
             association = self._make(number)
         except (BusyError, OSError) as error:
             self._refused(f"datagrams: {error}")
-            self._switchboard.post(Associated(number, Reply.GENERAL_FAILURE))
+            self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
         self._tasks.start(self._run(association))
-        self._switchboard.post(Associated(number, Reply.SUCCEEDED))
+        self._link.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> HostAssociation:
         if len(self._associations) >= self._limits.associations:
             raise BusyError(f"all {self._limits.associations} associations are taken")
 
         def deliver(source: Target, data: memoryview) -> bool:
-            return self._switchboard.post(Datagram(number, source, data))
+            return self._link.post(Datagram(number, source, data))
 
         return HostAssociation(number, deliver, self._pool, self._dialer, self._refused)
 
@@ -108,7 +108,7 @@ class HostAssociations:
             # In a new session the number may be another's by now.
             if self._associations.get(association.number) is association:
                 del self._associations[association.number]
-                self._switchboard.post(Dissociate(association.number))
+                self._link.post(Dissociate(association.number))
 
     def _send(self, number: int, target: Target, data: memoryview) -> None:
         association = self._associations.get(number)

@@ -15,10 +15,12 @@ from vsocks.address import Target, target_of
 from vsocks.reply import DialError, Reply, reply_for_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Coroutine
 
     from vsocks.address import IPAddress
+    from vsocks.aio.reactor import Watch
     from vsocks.host.dial import Dialer
+    from vsocks.mux.incoming import Connected
     from vsocks.mux.relay import Relay
 
 _BACKLOG: Final = 4
@@ -31,6 +33,10 @@ class Binder:
         self._address = address
         self._dialer = dialer
         self._timeout = timeout
+
+    def begin(self, target: Target, relay: Relay, done: Connected) -> Watch:
+        """Begin to wait; ``done`` gets the connection of ``target``, and where it came from."""
+        return _Waiting(self.wait_for(target, relay), done)
 
     async def wait_for(self, target: Target, relay: Relay) -> tuple[socket.socket, Target]:
         """The connection of ``target``, and where it came from. Raises DialError.
@@ -62,6 +68,29 @@ class Binder:
         return listener
 
 
+class _Waiting:
+    """The task that waits."""
+
+    def __init__(
+        self, waiting: Coroutine[None, None, tuple[socket.socket, Target]], done: Connected
+    ) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._wait(waiting, done))
+
+    async def _wait(
+        self, waiting: Coroutine[None, None, tuple[socket.socket, Target]], done: Connected
+    ) -> None:
+        try:
+            outcome = await waiting
+        except DialError as error:
+            done(error)
+        else:
+            done(outcome)
+
+    def close(self) -> None:
+        """Wait no more."""
+        self._task.cancel()
+
+
 async def _accept_from(
     listener: socket.socket, expected: Collection[IPAddress]
 ) -> tuple[socket.socket, Target]:
@@ -72,6 +101,7 @@ async def _accept_from(
         if came.ip in expected:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             return connection, came
         connection.close()
         await asyncio.sleep(0)

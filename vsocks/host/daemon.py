@@ -10,7 +10,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vsocks.address import target_of
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
 from vsocks.host.associations import DatagramLimits, HostAssociations
@@ -23,11 +22,10 @@ from vsocks.host.questions import QuestionServer
 from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
-from vsocks.mux.incoming import OpenedStreams
+from vsocks.mux.buffers import Pool
+from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
-from vsocks.mux.pool import Pool
 from vsocks.mux.relay import IdleTimeouts
-from vsocks.mux.switchboard import Switchboard
 from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.endpoint import EndpointConfig
 from vsocks.protocol.handshake import Offer, Role
@@ -35,16 +33,14 @@ from vsocks.protocol.parcels import Ask
 from vsocks.reply import Reply
 
 if TYPE_CHECKING:
-    import socket
-
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
     from vsocks.host.forwards import Forward
     from vsocks.mux.relay import Relay
+    from vsocks.mux.stream import MuxStream
     from vsocks.policy.policy import Policy
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
-    from vsocks.protocol.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +73,29 @@ class Host:
         self._config = config
         self._source = source
         pool = Pool(config.offer.max_streams, config.offer.window)
-        switchboard = Switchboard(self)
+        endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
+        link = self._link = Link(source, endpoint, self)
         refused = Refusals().note
         self._refused = refused
         self._resolver = Resolver()
         self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
-        self._opened = OpenedStreams(
-            switchboard, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
+        self._incoming = IncomingStreams(
+            link, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
         )
-        self._associations = HostAssociations(
-            switchboard, pool, self._dialer, config.datagrams, refused
-        )
+        self._associations = HostAssociations(link, pool, self._dialer, config.datagrams, refused)
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
         self._questions = QuestionServer(
-            switchboard,
+            link,
             LookUp(config.policy, self._resolver, config.dial_timeout),
             Nameserver(servers, config.policy, refused=refused),
             refused,
         )
         self._forwards = [
-            Forwarding(forward, switchboard, pool, config.idle_timeouts)
-            for forward in config.forwards
+            Forwarding(forward, link, pool, config.idle_timeouts) for forward in config.forwards
         ]
-        self._link = Link(source, EndpointConfig(Role.HOST, config.offer, config.wire), switchboard)
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
@@ -119,6 +112,15 @@ class Host:
                 forward.close()
             raise
 
+    @property
+    def has_session(self) -> bool:
+        """Whether a session with the guest stands."""
+        return self._link.has_session
+
+    def drop_channel(self) -> None:
+        """Close the channel and open it anew."""
+        self._link.drop_channel("it was asked to")
+
     async def run(self) -> None:
         """Serve until cancelled; connections are reset then."""
         try:
@@ -126,7 +128,7 @@ class Host:
                 self._link.run(), *(forward.run() for forward in self._forwards)
             )
         finally:
-            await self._opened.close()
+            self._incoming.close()
             await self._associations.close()
             await self._questions.close()
             self._resolver.close()
@@ -137,24 +139,22 @@ class Host:
 
     # -- what the guest asks for -----------------------------------------------------------
 
-    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> Relay | Reply:
+    def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> Relay | Reply:
         """The guest wants a stream connected to a target, or a target to it."""
         if not self._rate.take(now=self._loop.time()):
             self._refused(f"{target}: more than {self._config.connect_rate:g} connects/s")
             return Reply.GENERAL_FAILURE
         try:
             if listens:
-                return self._opened.serve(
-                    stream, target, lambda relay: self._binder.wait_for(target, relay)
+                return self._incoming.serve(
+                    stream, target, lambda relay, done: self._binder.begin(target, relay, done)
                 )
-            return self._opened.serve(stream, target, lambda _: self._dial(target))
+            return self._incoming.serve(
+                stream, target, lambda _, done: self._dialer.begin(target, done)
+            )
         except BusyError as error:
             self._refused(f"{target}: {error}")
             return Reply.GENERAL_FAILURE
-
-    async def _dial(self, target: Target) -> tuple[socket.socket, Target]:
-        connection = await self._dialer.dial(target)
-        return connection, target_of(connection.getsockname())
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or a question has come."""

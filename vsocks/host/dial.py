@@ -16,8 +16,11 @@ from ipaddress import ip_address
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from vsocks.address import IPAddress, Target
+from vsocks.address import IPAddress, Target, target_of
+from vsocks.aio.reactor import NOTHING, Watch
 from vsocks.host.resolve import Resolver, ResolverBusy, literal_info
+from vsocks.mux.dial import Dial, new_socket
+from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
 from vsocks.reply import DialError, Reply, reply_for_error
 
@@ -54,6 +57,18 @@ class Dialer:
         self._timeout = timeout
         self._head_start = head_start
         self._max_addresses = max_addresses
+
+    def begin(self, target: Target, done: Connected) -> Watch:
+        """Begin to connect to ``target``; ``done`` gets the connection and our end of it."""
+        ip = target.ip
+        if ip is None:
+            return _DialByName(self, target, done)
+        try:
+            self.judge(ip, target.port)
+        except DialError as error:
+            done(error)
+            return NOTHING
+        return Dial(target, ip, self._timeout, done)
 
     async def dial(self, target: Target) -> socket.socket:
         """A connected, non-blocking socket, which the caller owns. Raises DialError."""
@@ -134,14 +149,27 @@ class Dialer:
         return sock
 
 
+class _DialByName:
+    """A dial that has to look up first: a task's work."""
+
+    def __init__(self, dialer: Dialer, target: Target, done: Connected) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._dial(dialer, target, done))
+
+    async def _dial(self, dialer: Dialer, target: Target, done: Connected) -> None:
+        try:
+            connection = await dialer.dial(target)
+        except DialError as error:
+            done(error)
+            return
+        done((connection, target_of(connection.getsockname())))
+
+    def close(self) -> None:
+        """Give it up."""
+        self._task.cancel()
+
+
 def _new_socket(info: AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = info
-    sock = socket.socket(family, kind, protocol)
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Finds out in the end that a target vanished, so that its stream's slot comes back.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return sock
+    return new_socket(info[0])
 
 
 def _explained(target: Target, error: OSError) -> DialError:

@@ -6,17 +6,19 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vsocks.aio.current import reactor
 from vsocks.aio.listener import Listener
 from vsocks.errors import BusyError, NotSupportedError
-from vsocks.mux.relay import Relay, reset_on_close
+from vsocks.mux.relay import Relay
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.pool import Pool
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
-    from vsocks.mux.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +39,18 @@ class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
     def __init__(
-        self, forward: Forward, switchboard: Switchboard, pool: Pool, idle_timeouts: IdleTimeouts
+        self, forward: Forward, link: Link, pool: Pool, idle_timeouts: IdleTimeouts
     ) -> None:
-        self._target = forward.target
-        self._switchboard = switchboard
+        #: Where it comes out in the guest.
+        self.target = forward.target
+        self._link = link
         self._pool = pool
         self._idle_timeouts = idle_timeouts
         self._listener = Listener(forward.listen, self._serve, pool.size)
 
     def start(self) -> None:
         """Listen. Raises UsageError if the address can't be had."""
-        log.info("forwarding %s to %s in the guest", self._listener.start(), self._target)
+        log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -57,22 +60,56 @@ class Forwarding:
         """Listen no more; for a forward that isn't run."""
         self._listener.close()
 
-    async def _serve(self, client: socket.socket) -> None:
-        """One connection. One that fails is reset, so that nobody takes it for an empty one."""
+    def _serve(self, connection: socket.socket, gone: Callable[[], None]) -> _Forwarded:
+        return _Forwarded(self, connection, gone)
+
+    def relay(self, on_over: Callable[[str], None]) -> Relay:
+        """What relays one connection. Raises BusyError."""
+        return Relay(self._link, self._pool, self._idle_timeouts, on_over)
+
+
+class _Forwarded:
+    """One connection. One that fails is reset, so that nobody takes it for an empty one."""
+
+    def __init__(
+        self, forwarding: Forwarding, connection: socket.socket, gone: Callable[[], None]
+    ) -> None:
+        self._target = forwarding.target
+        self._gone = gone
+        self._socket = reactor().stream(connection, self)
+        self._relay: Relay | None = None
         try:
-            await self._relay(client)
+            self._relay = forwarding.relay(self._on_over)
+            self._relay.open(self._target, _ANSWER_TIMEOUT, self._on_answer)
         except (BusyError, NotSupportedError) as error:
             log.info("forward to %s: %s", self._target, error)
-            reset_on_close(client)
+            self._fail()
 
-    async def _relay(self, client: socket.socket) -> None:
-        async with Relay(self._switchboard, self._pool, self._idle_timeouts) as relay:
-            reply, _ = await relay.open(self._target, _ANSWER_TIMEOUT)
-            if reply:
-                log.info("forward to %s: the guest refused it (%d)", self._target, reply)
-                reset_on_close(client)
-                return
-            await relay.run(client)
-            return
-        if client.fileno() >= 0:
-            reset_on_close(client)
+    def _on_answer(self, reply: int, _bound: Target | None) -> None:
+        if reply or self._relay is None:
+            log.info("forward to %s: the guest refused it (%d)", self._target, reply)
+            self._fail()
+        else:
+            self._relay.run(self._socket)
+
+    def _on_over(self, _why: str) -> None:
+        # If the relay had the socket it is closed by now.
+        self._fail()
+
+    def close(self) -> None:
+        """The daemon ends."""
+        if self._relay is not None and not self._relay.aborted:
+            self._relay.abort("the daemon ends")
+
+    def _fail(self) -> None:
+        self._socket.close(reset=True)
+        self._gone()
+
+    def on_read(self, size: int) -> None:
+        """Nothing is read before the relay has the socket."""
+
+    def on_written(self) -> None:
+        """Nor is anything written."""
+
+    def on_failed(self, error: OSError) -> None:
+        """Nor told."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vsocks.host.lookup import LookUp
     from vsocks.host.nameserver import Nameserver
-    from vsocks.mux.switchboard import Switchboard
+    from vsocks.mux.link import Link
 
 #: QuestionServer that are being answered at once.
 _LIMIT: Final = 64
@@ -26,12 +26,12 @@ class QuestionServer:
 
     def __init__(
         self,
-        switchboard: Switchboard,
+        link: Link,
         look_up: LookUp,
         nameserver: Nameserver,
         refused: Callable[[str], None],
     ) -> None:
-        self._switchboard = switchboard
+        self._link = link
         self._look_up = look_up
         self._nameserver = nameserver
         self._refused = refused
@@ -82,6 +82,6 @@ class QuestionServer:
                 raise ValueError("an unknown topic")
 
     def _tell(self, question: int, reply: int, data: bytes = b"") -> None:
-        if not self._switchboard.post(Tell(question, reply, data)) and data:
+        if not self._link.post(Tell(question, reply, data)) and data:
             # Too long for this channel, or it is full: the guest need not wait in vain.
-            self._switchboard.post(Tell(question, Reply.GENERAL_FAILURE, b""))
+            self._link.post(Tell(question, Reply.GENERAL_FAILURE, b""))

@@ -1,98 +1,132 @@
-"""A stream to be read and written by a task that looks into its bytes."""
+"""A stream to be read and written by somebody who looks into its bytes."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from vsocks.errors import SessionLostError
-from vsocks.mux.owned_stream import Lease
+from vsocks.mux.stream import StreamUser
 from vsocks.protocol.messages import CloseCode
 
 if TYPE_CHECKING:
-    from vsocks.mux.pool import Pool
-    from vsocks.mux.switchboard import Switchboard
-
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
 
 #: Seconds in which the peer may end a stream that we have ended.
 _LINGER: Final = 0.5
 
 
-class Conduit(Lease):
-    """A Lease whose data waits in the slot's ring until it is asked for."""
+class ByteStreamOwner(Protocol):
+    """Who looks into the bytes."""
 
-    def __init__(self, switchboard: Switchboard, pool: Pool) -> None:
-        super().__init__(switchboard, pool)
-        self._news = asyncio.Event()
-        self._peer_ended = False
+    def on_stream_data(self) -> None:
+        """More has come, or the end: see waiting and has_ended."""
+
+    def on_stream_sent(self) -> None:
+        """What was sent has gone."""
+
+    def on_stream_aborted(self, reason: str) -> None:
+        """The stream is over before its time."""
+
+
+class ByteStream(StreamUser):
+    """Its data waits in the ring until it is asked for."""
+
+    def __init__(self, link: Link, pool: Pool, owner: ByteStreamOwner) -> None:
+        """Raises BusyError if the pool has no buffers."""
+        super().__init__(link, pool)
+        self._owner: ByteStreamOwner | None = owner
+        #: Whether the peer sends no more than what waits.
+        self.has_ended = False
 
     @property
-    def buffer(self) -> memoryview:
-        """The slot's memory for what is to be sent, the owner's to use."""
-        return self._slot.outbound
+    def waiting(self) -> memoryview:
+        """The oldest bytes that have come, as many as lie together; valid until consumed()."""
+        return self.buffers.inbound.peek()
 
-    async def send(self, data: memoryview) -> None:
-        """Send ``data``, which may change afterwards.
+    @property
+    def is_sending(self) -> bool:
+        """Whether what was sent has not gone yet."""
+        return self._stream is not None and self._stream.is_sending
 
-        Raises SessionLostError if the stream is closed or the session ends.
-        """
-        if self._stream is None:
-            raise SessionLostError("the stream is closed")
-        if data:
-            await self._switchboard.send(self._stream, data)
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open, nothing waits in either direction, and the peer has not ended."""
+        return (
+            self._stream is not None
+            and not self.is_sending
+            and not self.has_ended
+            and not len(self.buffers.inbound)
+        )
+
+    def send(self, data: memoryview) -> None:
+        """Send ``data``, some bytes; they must stay as they are until on_stream_sent()."""
+        if self._stream is not None:
+            self._stream.send(data)
 
     def end(self) -> None:
         """Send no more."""
         if self._stream is not None:
-            self._switchboard.end(self._stream)
-
-    async def receive(self) -> memoryview:
-        """The oldest bytes that have come, as many as lie together; none at the end.
-
-        They are valid until consumed() says how many of them are done with.
-        """
-        ring = self._slot.inbound
-        while not len(ring) and not self._peer_ended:
-            self._news.clear()
-            await self._news.wait()
-        return ring.peek()
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing waits in either direction, and the peer has not ended."""
-        return self.has_sent and not self._peer_ended and not len(self._slot.inbound)
-
-    @property
-    def has_sent(self) -> bool:
-        """Whether all that was to be sent has gone; not so after a send() that was cancelled."""
-        return self._stream is not None and self._stream.outbound is None
+            self._stream.end()
 
     def consumed(self, size: int) -> None:
         """Be done with the oldest ``size`` bytes: the peer may send as many more."""
-        self._slot.inbound.drop(size)
+        self.buffers.inbound.drop(size)
         if self._stream is not None:
-            self._switchboard.consumed(self._stream, size)
-            self._switchboard.flush_soon()
+            self._stream.consumed(size)
 
-    async def finish(self) -> None:
-        """Close the stream, by a reset only if the peer doesn't end soon, too."""
+    def finish(self) -> None:
+        """Close it, by a reset only if the peer doesn't end soon, too; its owner hears no more."""
+        if self._stream is None or self.is_sending:
+            self.drop()
+            return
+        self._owner = None
         self.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER):
-                while data := await self.receive():
-                    self.consumed(len(data))
+        self._deadlines.set(self, _LINGER, self._finish)
+        self._throw_away()
+
+    def drop(self) -> None:
+        """Reset it; its owner hears no more."""
+        self._owner = None
+        self.abort("it is of no more use")
+        self._give_up()
+
+    def _throw_away(self) -> None:
+        while size := len(self.waiting):
+            self.consumed(size)
+        if self.has_ended:
+            self._finish()
+
+    def _give_up(self) -> None:
+        """The buffers stay the owner's until it has done with the stream: it may be writing."""
+        self._deadlines.clear(self)
+        if self._owner is None:
+            self._give_back()
+
+    def _finish(self) -> None:
         self._close_stream(CloseCode.DONE)
+        self._give_up()
 
     def on_data(self, data: memoryview) -> None:
         """Data has come."""
-        self._slot.inbound.put(data)
-        self._news.set()
+        self.buffers.inbound.put(data)
+        self._tell()
 
     def on_end(self) -> None:
         """The peer sends no more."""
-        self._peer_ended = True
-        self._news.set()
+        self.has_ended = True
+        self._tell()
 
-    async def _let_go(self, *, failed: bool) -> None:
-        """There is nothing but the stream."""
+    def _tell(self) -> None:
+        if self._owner is not None:
+            self._owner.on_stream_data()
+        else:
+            self._throw_away()
+
+    def on_sent(self) -> None:
+        """What was sent has gone."""
+        if self._owner is not None:
+            self._owner.on_stream_sent()
+
+    def _on_aborted(self) -> None:
+        if self._owner is not None:
+            self._owner.on_stream_aborted(self.aborted)

@@ -1,101 +1,341 @@
-"""Writing what an endpoint has to say into its channel.
+"""One opening of the channel: reading, parsing, telling, gathering, writing, and its timer.
 
-It is written at once as far as the channel takes it; the rest is left to run(), and meanwhile
-nothing more is framed, so that what is urgent can still go first. Frames are made in one
-buffer that is never given to anybody else: a write that is still under way can't send bytes
-of a later session or stream.
+What comes out of the channel goes through the endpoint to whom it concerns; nothing here waits
+for a stream. What they have to say is framed and written at the end of the turn, control first,
+as far as the channel takes it; while it takes no more, nothing is framed, so that what is urgent
+can still go first. Frames are made in one buffer that is never given to anybody else: a write
+that is still under way can't send bytes of a later session or stream.
+
+A turn reads the channel once and has a bounded number of frames: whatever the peer sends, the
+others have their turns, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
+from vsocks.aio.current import reactor
+from vsocks.errors import BusyError, describe
+from vsocks.mux.stream import MuxStream
 from vsocks.protocol.endpoint import MAX_OUTPUT
+from vsocks.protocol.events import (
+    Answered,
+    Closed,
+    Data,
+    Ended,
+    ListeningAt,
+    Notice,
+    Opened,
+    ParcelCame,
+    SessionLost,
+    SessionUp,
+)
+from vsocks.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
+    from vsocks.address import Target
     from vsocks.channel import Channel
+    from vsocks.mux.handlers import PeerHandler, StreamHandler
+    from vsocks.protocol.any_session import AnySession
     from vsocks.protocol.endpoint import Endpoint
+    from vsocks.protocol.events import SessionEvent
+    from vsocks.protocol.streams import Stream
+
+log = logging.getLogger(__name__)
 
 #: Bytes framed at once.
 STAGING_SIZE: Final = 256 * 1024
 assert STAGING_SIZE >= MAX_OUTPUT
+#: Seconds between looks at a stalled stream (original wire only).
+_STALL_CHECK: Final = 0.5
 
 
-class Transmitter:
-    """The writer of one opening of a channel. The owner runs run() as a task."""
+class Connection:
+    """The session on one opening of a channel, if one stands; a ChannelUser."""
 
     def __init__(
         self,
         channel: Channel,
         endpoint: Endpoint,
         staging: memoryview,
-        on_framed: Callable[[], None],
+        peer: PeerHandler,
     ) -> None:
-        """``on_framed`` is called when data has left the endpoint, and may have made room there."""
+        """``staging`` is this connection's until its channel is closed."""
         self._channel = channel
         self._endpoint = endpoint
         self._staging = staging
-        self._on_framed = on_framed
+        self._peer = peer
+        self._reactor = reactor()
         self._loop = asyncio.get_running_loop()
+        self._streams: dict[Stream, MuxStream] = {}
         self._unsent: memoryview | None = None
-        self._failure: OSError | None = None
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._is_scheduled = False
+        self._flushes = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._awaits_room = False
+        self._is_ending = False
+        self._is_up = False
+        #: Whether a session has stood.
+        self.was_up = False
+        #: Done when it is over, with why.
+        self.over: asyncio.Future[str] = self._loop.create_future()
+        self._written: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        blocked = f", {len(self._unsent)} B unsent" if self._unsent is not None else ""
+        return f"<Connection {self._endpoint!r}, {len(self._streams)} streams{blocked}>"
+
+    def start(self) -> None:
+        """Begin the handshake."""
+        self._dispatch(self._endpoint.start())
+        self._channel.start(self)
+        self.flush()
+
+    def detach(self, reason: str) -> None:
+        """Be over: tell all streams; the channel is the owner's to close."""
+        self._stop_timer()
+        if not self.over.done():
+            self.over.set_result(reason)
+            self._tell_written()
+            self._lose_all(reason)
+
+    # -- what the channel says -------------------------------------------------------------
+
+    def on_readable(self) -> None:
+        """There may be bytes."""
+        try:
+            size = self._channel.read_now(self._endpoint.buffer())
+        except OSError as error:
+            self.detach(describe(error))
+            return
+        # Once we are ending, the peer begins a handshake with whoever comes after us.
+        if size is not None and not self._is_ending:
+            self._take(size)
+
+    def on_writable(self) -> None:
+        """It takes bytes again."""
+        if self._unsent is not None:
+            self._write(self._unsent)
+        if self._unsent is None:
+            self.flush()
+
+    def on_failed(self, error: OSError) -> None:
+        """The channel is of no more use."""
+        self.detach(describe(error))
+
+    # -- bytes in --------------------------------------------------------------------------
+
+    def _take(self, size: int) -> None:
+        """Work through what has come, as much as one turn may have."""
+        endpoint = self._endpoint
+        self._dispatch(endpoint.received(size, self._loop.time()))
+        if endpoint.has_more or endpoint.is_stalled:
+            self._channel.pause_reading()
+            if endpoint.is_stalled:
+                self._wait_for_room()
+            else:
+                self._loop.call_soon(self._go_on)
+        self.flush_soon()
+
+    def _go_on(self) -> None:
+        """Have another turn with what has been read."""
+        if self.over.done():
+            return
+        self._channel.resume_reading()
+        self._take(0)
+
+    def _wait_for_room(self) -> None:
+        self._awaits_room = True
+        self._reactor.deadlines.set(self, _STALL_CHECK, self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        if self._awaits_room:
+            self._awaits_room = False
+            self._reactor.deadlines.clear(self)
+            self._go_on()
+
+    def _dispatch(self, events: Iterable[SessionEvent]) -> None:
+        """Tell each event to whom it concerns."""
+        try:
+            for event in events:
+                self._tell(event)
+        except Exception:
+            # What is left of the session can't be trusted; the next one can.
+            log.exception("a fault while the session was served")
+            self.detach("a fault of this daemon's own")
+
+    def _tell(self, event: SessionEvent) -> None:
+        match event:
+            case Data(stream, data):
+                if (handler := self._handler(stream)) is not None:
+                    handler.on_data(data)
+            case ParcelCame(parcel):
+                self._peer.on_parcel(parcel)
+            case Opened(stream, target, listens):
+                self._open_for_peer(stream, target, listens=listens)
+            case Answered(stream, reply, bound):
+                if (handler := self._handler(stream)) is not None:
+                    handler.on_answer(reply, bound)
+            case Ended(stream):
+                if (handler := self._handler(stream)) is not None:
+                    handler.on_end()
+            case Closed(stream, code):
+                if (handler := self._handler(stream)) is not None:
+                    handler.on_close(code)
+            case ListeningAt(stream, bound):
+                if (handler := self._handler(stream)) is not None:
+                    handler.on_listening(bound)
+            case SessionUp(description):
+                self._is_up = self.was_up = True
+                log.info("session up: %s", description)
+            case SessionLost(reason):
+                self._lose_all(reason)
+            case Notice(text):
+                log.warning("%s", text)
+
+    def _handler(self, stream: Stream) -> StreamHandler | None:
+        held = self._streams.get(stream)
+        return held.handler if held is not None else None
+
+    def _open_for_peer(self, stream: Stream, target: Target, *, listens: bool) -> None:
+        held = self._streams[stream] = MuxStream(self, self.session, stream)
+        answer = self._peer.on_open(held, target, listens=listens)
+        if isinstance(answer, Reply):
+            held.refuse(answer)
+        else:
+            held.handler = answer
+
+    def _lose_all(self, reason: str) -> None:
+        """Tell everybody that the session is over."""
+        if self._is_up:
+            log.info("session lost: %s", reason)
+        self._is_up = False
+        streams, self._streams = self._streams, {}
+        for held in streams.values():
+            if (handler := held.lose()) is not None:
+                handler.on_lost(reason)
+        self._peer.on_lost()
+
+    # -- the session -----------------------------------------------------------------------
 
     @property
-    def is_blocked(self) -> bool:
-        """Whether the channel takes no more bytes for now."""
-        return self._unsent is not None
+    def standing(self) -> AnySession | None:
+        """The session that stands, if one does."""
+        return self._endpoint.session
 
-    def flush(self) -> None:
-        """Send what is to be sent, as far as the channel takes it now."""
-        if self._unsent is not None or self._failure is not None:
+    @property
+    def session(self) -> AnySession:
+        """The session that stands; raises BusyError if none does."""
+        session = self._endpoint.session
+        if session is None:
+            raise BusyError("no session with the other side stands")
+        return session
+
+    def open(self, target: Target, handler: StreamHandler, *, listen: bool) -> MuxStream:
+        """Open a stream, see Session.open() and listen()."""
+        session = self.session
+        stream = session.listen(target) if listen else session.open(target)
+        held = self._streams[stream] = MuxStream(self, session, stream)
+        held.handler = handler
+        self.flush_soon()
+        return held
+
+    def forget(self, stream: Stream) -> None:
+        """Tell nobody any more of that stream."""
+        del self._streams[stream]
+
+    def on_room(self) -> None:
+        """A stream has been given room, for which reading may have waited."""
+        if self._awaits_room:
+            self._loop.call_soon(self._look_for_room)
+        self.flush_soon()
+
+    async def goodbye(self, reason: str) -> None:
+        """Tell the peer that the session ends now, if one stands; waits until that is written."""
+        session = self.standing
+        if session is None or self.over.done():
             return
-        while size := self._endpoint.write_into(self._staging, self._loop.time()):
-            self._on_framed()
-            try:
-                written = self._channel.write_now(self._staging[:size])
-            except OSError as error:
-                self._failure = error
-                self._wake.set()
-                return
-            if written < size:
-                self._unsent = self._staging[written:size]
-                self._idle.clear()
-                self._wake.set()
-                return
+        session.goodbye(reason)
+        self.flush()
+        self._is_ending = True
+        while self._unsent is not None and not self.over.done():
+            self._written = self._loop.create_future()
+            await self._written
+
+    # -- bytes out -------------------------------------------------------------------------
 
     def flush_soon(self) -> None:
-        """Send in this turn of the event loop, with what other streams have to say in it.
+        """Send at the end of this turn, with what others have to say in it.
 
         A write wakes the peer, which costs far more than the bytes of a control message.
         """
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._flush_scheduled)
+        if not self._flushes:
+            self._flushes = True
+            self._reactor.at_end_of_turn(self.flush)
 
-    def _flush_scheduled(self) -> None:
-        self._is_scheduled = False
+    def flush(self) -> None:
+        """Send what is to be sent, as far as the channel takes it now."""
+        self._flushes = False
+        while self._unsent is None and not self.over.done():
+            size = self._endpoint.write_into(self._staging, self._loop.time())
+            if not size:
+                break
+            self._write(self._staging[:size])
+            self._tell_sent()
+        self._arm_timer()
+
+    def _write(self, data: memoryview) -> None:
+        try:
+            written = self._channel.write_now(data)
+        except OSError as error:
+            # Not at once: whoever has sent need not expect to be lost by that.
+            self._loop.call_soon(self._read_last, describe(error))
+            self._unsent = data
+            return
+        self._unsent = data[written:] if written < len(data) else None
+        if self._unsent is None:
+            self._tell_written()
+
+    def _tell_written(self) -> None:
+        if self._written is not None and not self._written.done():
+            self._written.set_result(None)
+
+    def _read_last(self, reason: str) -> None:
+        """The channel takes nothing any more; what the peer said before, a goodbye, counts."""
+        if not self.over.done():
+            self.on_readable()
+        self.detach(reason)
+
+    def _tell_sent(self) -> None:
+        session = self.standing
+        if session is None:
+            return
+        for stream in session.drained():
+            if (handler := self._handler(stream)) is not None:
+                handler.on_sent()
+
+    # -- time ------------------------------------------------------------------------------
+
+    def _arm_timer(self) -> None:
+        """Be called when the endpoint asks for it, or earlier: re-arming each time would cost."""
+        when = self._endpoint.next_poll
+        if when is None or (self._timer is not None and self._timer.when() <= when):
+            return
+        if self.over.done() or (self._unsent is not None and when <= self._loop.time()):
+            return  # it is due, and goes as soon as the channel takes bytes again
+        self._stop_timer()
+        self._timer = self._loop.call_at(when, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._dispatch(self._endpoint.poll(self._loop.time()))
         self.flush()
 
-    async def idle(self) -> None:
-        """Wait until all that was framed is written."""
-        await self._idle.wait()
-
-    async def run(self) -> None:
-        """Finish what flush() could not write at once; raises OSError when the channel fails."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._failure is not None:
-                raise self._failure
-            if self._unsent is not None:
-                await self._channel.write(self._unsent)
-                self._unsent = None
-                self._idle.set()
-                self.flush()
+    def _stop_timer(self) -> None:
+        self._reactor.deadlines.clear(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

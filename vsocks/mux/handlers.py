@@ -1,4 +1,4 @@
-"""What the users of a session must be able to hear. Called from the link's reader: may not wait."""
+"""What the users of a session must be able to hear, from a turn of the loop: none may wait."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from vsocks.address import Target
+    from vsocks.mux.stream import MuxStream
     from vsocks.protocol.parcels import Parcel
-    from vsocks.protocol.streams import Stream
     from vsocks.reply import Reply
 
 
@@ -23,6 +23,9 @@ class StreamHandler(Protocol):
     def on_data(self, data: memoryview) -> None:
         """Data, valid during the call only; to be reported by consumed() when passed on."""
 
+    def on_sent(self) -> None:
+        """What was given to send() has left, and its bytes may change."""
+
     def on_end(self) -> None:
         """The peer sends no more."""
 
@@ -36,7 +39,7 @@ class StreamHandler(Protocol):
 class PeerHandler(Protocol):
     """What a daemon does for its peer."""
 
-    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> StreamHandler | Reply:
+    def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> StreamHandler | Reply:
         """The peer opens a stream: who deals with it, or why not."""
 
     def on_parcel(self, parcel: Parcel) -> None:

@@ -3,70 +3,115 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from vsocks.aio.tasks import Tasks
+from vsocks.aio.current import reactor
 from vsocks.mux.relay import Relay
 from vsocks.reply import DialError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.pool import Pool
+    from vsocks.aio.reactor import Watch
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
-    from vsocks.mux.switchboard import Switchboard
-    from vsocks.protocol.streams import Stream
-
-    #: Gives the connection of a stream, and the address to tell the peer; raises DialError.
-    Connect = Callable[[Relay], Awaitable[tuple[socket.socket, Target]]]
+    from vsocks.mux.stream import MuxStream
 
 log = logging.getLogger(__name__)
 
 
-class OpenedStreams:
-    """The tasks that serve them."""
+class Connected(Protocol):
+    """Takes the connection of a stream and the address to tell the peer, or why there is none.
+
+    Called once, maybe within the call that began it.
+    """
+
+    def __call__(self, outcome: tuple[socket.socket, Target] | DialError, /) -> None:
+        """It is done."""
+
+
+if TYPE_CHECKING:
+    #: Begins to connect a stream; closing what it returns gives it up.
+    Connect = Callable[[Relay, Connected], Watch]
+
+
+class IncomingStreams:
+    """All of them."""
 
     def __init__(
         self,
-        switchboard: Switchboard,
+        link: Link,
         pool: Pool,
         idle_timeouts: IdleTimeouts,
         on_refused: Callable[[DialError], None],
     ) -> None:
         """``on_refused`` is told of each that could not be connected."""
-        self._switchboard = switchboard
+        self._link = link
         self._pool = pool
         self._idle_timeouts = idle_timeouts
         self._on_refused = on_refused
-        self._tasks = Tasks()
+        self._streams: set[_Incoming] = set()
 
-    def serve(self, stream: Stream, target: Target, connect: Connect) -> Relay:
-        """Connect ``stream`` and relay it; raises BusyError if the pool has no slot."""
-        relay = Relay(self._switchboard, self._pool, self._idle_timeouts)
-        relay.adopt(stream)
-        self._tasks.start(self._serve(relay, target, connect))
+    def serve(self, stream: MuxStream, target: Target, connect: Connect) -> Relay:
+        """Connect ``stream`` and relay it; raises BusyError if the pool has no buffers."""
+        incoming = _Incoming(target, self._on_refused, self._streams.discard)
+        relay = Relay(self._link, self._pool, self._idle_timeouts, incoming.on_over)
+        self._streams.add(incoming)
+        incoming.begin(relay, stream, connect)
         return relay
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Reset all of them."""
-        await self._tasks.cancel()
+        for incoming in list(self._streams):
+            incoming.relay.abort("the daemon ends")
 
-    async def _serve(self, relay: Relay, target: Target, connect: Connect) -> None:
-        """One stream, from its open to its end."""
-        try:
-            async with relay:
-                try:
-                    connection, bound = await connect(relay)
-                except DialError as error:
-                    self._on_refused(error)
-                    relay.refuse(error.reply)
-                    return
-                relay.accept(bound)
-                log.debug("%s: connected", target)
-                await relay.run(connection)
-        except OSError as error:
-            log.debug("%s: the connection failed: %s", target, error.strerror)
-        else:
-            log.debug("%s: closed%s", target, f" ({relay.aborted})" if relay.aborted else "")
+
+class _Incoming:
+    """One stream, from its open to its end."""
+
+    relay: Relay
+
+    def __init__(
+        self,
+        target: Target,
+        on_refused: Callable[[DialError], None],
+        on_over: Callable[[_Incoming], None],
+    ) -> None:
+        self._target = target
+        self._on_refused = on_refused
+        self._on_over = on_over
+        self._connecting: Watch | None = None
+        self._is_over = False
+
+    def begin(self, relay: Relay, stream: MuxStream, connect: Connect) -> None:
+        """Connect it."""
+        self.relay = relay
+        relay.adopt(stream)
+        connecting = connect(relay, self._on_connected)
+        if not self._is_over:
+            self._connecting = connecting
+
+    def _on_connected(self, outcome: tuple[socket.socket, Target] | DialError) -> None:
+        self._connecting = None
+        if isinstance(outcome, DialError):
+            self._is_over = True
+            self._on_refused(outcome)
+            self._on_over(self)
+            self.relay.refuse(outcome.reply)
+            return
+        connection, bound = outcome
+        self.relay.accept(bound)
+        log.debug("%s %s: connected", self.relay.label, self._target)
+        self.relay.run(reactor().stream(connection, self.relay))
+
+    def on_over(self, why: str) -> None:
+        """The stream is over."""
+        self._is_over = True
+        if self._connecting is not None:
+            self._connecting.close()
+            self._connecting = None
+        self._on_over(self)
+        log.debug("%s %s: closed%s", self.relay.label, self._target, f" ({why})" if why else "")

@@ -1,31 +1,26 @@
 """One socket <-> one stream, with back-pressure both ways.
 
-Towards the channel a task reads the socket and sends, and reads no more until that has gone.
-From the channel data is written to the socket at once; what it doesn't take waits in the
-slot's ring, which has room for all that the peer has credit for.
+Towards the channel the socket is read into the pool's buffer and what came is sent; no more is
+read until that has gone. From the channel data is written to the socket at once; what it doesn't
+take waits in the ring, which has room for all that the peer has credit for.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import struct
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vsocks.aio.tasks import cancel
-from vsocks.errors import SessionLostError
-from vsocks.mux.owned_stream import Lease
+from vsocks.errors import describe
+from vsocks.mux.stream import StreamUser
 from vsocks.protocol.messages import CloseCode
 
 if TYPE_CHECKING:
-    from vsocks.mux.pool import Pool
-    from vsocks.mux.switchboard import Switchboard
+    from collections.abc import Callable
 
-#: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
-_RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+    from vsocks.aio.reactor import StreamSocket
+    from vsocks.mux.buffers import Pool
+    from vsocks.mux.link import Link
+
 #: Bytes written to a slow socket before the peer gets credit for them.
 _DRAIN_SIZE: Final = 64 * 1024
 #: A read of so many bytes is part of a longer run, of which more has come by now.
@@ -41,183 +36,196 @@ class IdleTimeouts:
     half_closed: float = 300.0
 
 
-class Relay(Lease):
-    """A Lease for a stream whose bytes are a socket's."""
+class Relay(StreamUser):
+    """A stream whose bytes are a socket's; a SocketOwner.
 
-    def __init__(self, switchboard: Switchboard, pool: Pool, idle_timeouts: IdleTimeouts) -> None:
-        super().__init__(switchboard, pool)
-        self._idle_timeouts = idle_timeouts
-        #: The connection that is relayed, and the same as soon as data may be written to it.
-        self._connection: socket.socket | None = None
-        self._socket: socket.socket | None = None
-        #: Done when the peer has ended and all its data has been given to the socket.
-        self._delivered: asyncio.Future[None] = self._loop.create_future()
-        self._peer_ended = False
-        self._we_ended = False
-        self._drainer: asyncio.Task[None] | None = None
-        self._moved = 0
+    open() or adopt() ──run()──> relaying ──both have ended──> over
+          └────────── abort(), a failure ──────────────────────^
+    """
 
-    # -- relaying --------------------------------------------------------------------------
-
-    async def run(
+    def __init__(
         self,
-        connection: socket.socket,
-        greeting: bytes = b"",
-        head: bytes = b"",
-        reading: asyncio.Task[bytes] | None = None,
+        link: Link,
+        pool: Pool,
+        idle_timeouts: IdleTimeouts,
+        on_over: Callable[[str], None],
     ) -> None:
-        """Relay until both directions have ended.
+        """``on_over`` is told, once, when it is over and all is given up: why, or "" if in order.
 
-        ``greeting`` goes to the socket before all else; ``head`` was read from it before, and
-        what ``reading`` brings comes next. Closes ``connection`` in the end. Raises OSError if
-        the socket fails.
+        It isn't after a refusal, be it ours or the peer's. Raises BusyError if the pool has no
+        buffers.
         """
-        self._connection = connection
-        if greeting:
-            await self._loop.sock_sendall(connection, greeting)
-        self._socket = connection
-        self._watch()
-        self._deliver_ring()
-        with contextlib.suppress(SessionLostError):
-            await self._pump(connection, head, reading)
-            if not self._delivered.done():
-                self._we_ended = True
-                self._watch()
-                await self._delivered
-            self._close_stream(CloseCode.DONE)
+        super().__init__(link, pool)
+        self._idle_timeouts = idle_timeouts
+        self._on_over = on_over
+        self._socket: StreamSocket | None = None
+        #: Of what the socket is writing, how many bytes are the ring's.
+        self._draining = 0
+        self._is_writing = False
+        #: The peer has ended; all of its data has been given to the socket; the socket has ended.
+        self._peer_ended = False
+        self._is_delivered = False
+        self._we_ended = False
+        #: Bytes that have passed, and how many those were when the idle time began.
+        self._moved = 0
+        self._moved_before = 0
 
-    async def _pump(
-        self, connection: socket.socket, head: bytes, reading: asyncio.Task[bytes] | None
-    ) -> None:
-        """Move bytes from the socket to the channel, to the end."""
-        stream, buffer = self._stream, self._slot.outbound
-        if stream is None:
+    def run(self, socket: StreamSocket, greeting: bytes = b"") -> None:
+        """Relay ``socket``, which is the relay's from now on; ``greeting`` goes to it first."""
+        if self.aborted:
+            socket.close(reset=True)
             return
-        if head:
-            await self._switchboard.send(stream, memoryview(head))
-        at_end = False
-        if reading is not None:
-            data = await reading
-            at_end = not data
-            await self._switchboard.send(stream, memoryview(data))
-        while not at_end and (size := await self._loop.sock_recv_into(connection, buffer)):
-            if size >= _MORE_FOLLOWS:
-                size = _read_on(connection, buffer, size)
-            self._moved += size
-            await self._switchboard.send(stream, buffer[:size])
-            if size == len(buffer):
-                # More is waiting, so the read may not wait: let the others have a turn.
-                await asyncio.sleep(0)
-        if not self._switchboard.half_closes:
+        self._socket = socket
+        socket.owner = self
+        self._watch()
+        try:
+            written = socket.write(greeting) if greeting else 0
+        except OSError as error:
+            self.on_failed(error)
+            return
+        if written < len(greeting):
+            self._is_writing = True
+            socket.write_rest(greeting[written:])
+        else:
+            self._drain()
+        if not self._we_ended:
+            socket.read(self.buffers.outbound)
+
+    # -- from the socket -------------------------------------------------------------------
+
+    def on_read(self, size: int) -> None:
+        """Send what has come."""
+        socket, stream = self._socket, self._stream
+        if socket is None or stream is None:
+            return
+        if not size:
+            self._end_ours()
+            return
+        buffer = self.buffers.outbound
+        if size >= _MORE_FOLLOWS:
+            # The first piece of a bulk transfer wakes us while the rest is still being written;
+            # fewer and longer pieces cost much less a byte.
+            try:
+                while size < len(buffer) and (more := socket.read_more(buffer[size:])):
+                    size += more
+            except OSError as error:
+                self.on_failed(error)
+                return
+        self._moved += size
+        stream.send(buffer[:size])
+
+    def on_sent(self) -> None:
+        """The buffer is free: read on."""
+        if self._socket is not None:
+            self._socket.read(self.buffers.outbound)
+
+    def _end_ours(self) -> None:
+        """The socket sends no more."""
+        self._we_ended = True
+        if self._stream is not None and not self._stream.half_closes:
             self._peer_ended = True
             self._finish_if_delivered()
-        elif not self._delivered.done():
-            self._switchboard.end(stream)
+        elif self._is_delivered:
+            self._finish()
+        elif self._stream is not None:
+            self._stream.end()
+        if not self._is_delivered:
+            self._watch()
 
-    def _deliver_ring(self) -> None:
-        if len(self._slot.inbound) and self._drainer is None and self._socket is not None:
-            self._drainer = self._loop.create_task(self._drain(self._socket))
-        else:
-            self._finish_if_delivered()
+    # -- to the socket ---------------------------------------------------------------------
 
-    async def _drain(self, connection: socket.socket) -> None:
-        """Give the socket what is in the ring, as fast as it takes it."""
-        ring = self._slot.inbound
+    def on_data(self, data: memoryview) -> None:
+        """Write it now if nothing waits before it."""
+        socket = self._socket
+        if socket is None or self._is_writing or len(self.buffers.inbound):
+            self.buffers.inbound.put(data)
+            return
         try:
-            while waiting := ring.peek()[:_DRAIN_SIZE]:
-                await self._loop.sock_sendall(connection, waiting)
-                ring.drop(len(waiting))
-                self._consumed(len(waiting))
-                self._switchboard.flush()
+            size = socket.write(data)
         except OSError as error:
-            self._abort(f"the connection failed: {error.strerror}", CloseCode.RESET)
+            self.on_failed(error)
+            return
+        self._consumed(size)
+        if size < len(data):
+            self.buffers.inbound.put(data[size:])
+            self._drain()
+
+    def _drain(self) -> None:
+        """Give the socket what is in the ring, piece by piece."""
+        if self._is_writing or self._socket is None:
+            return
+        waiting = self.buffers.inbound.peek()[:_DRAIN_SIZE]
+        if waiting:
+            self._is_writing = True
+            self._draining = len(waiting)
+            self._socket.write_rest(waiting)
         else:
-            self._drainer = None
             self._finish_if_delivered()
+
+    def on_written(self) -> None:
+        """A piece has gone."""
+        self._is_writing = False
+        size, self._draining = self._draining, 0
+        if size:
+            self.buffers.inbound.drop(size)
+            self._consumed(size)
+        self._drain()
 
     def _consumed(self, size: int) -> None:
         self._moved += size
         if self._stream is not None:
-            self._switchboard.consumed(self._stream, size)
-
-    def _finish_if_delivered(self) -> None:
-        connection = self._socket
-        if not self._peer_ended or len(self._slot.inbound) or connection is None:
-            return
-        if not self._delivered.done():
-            self._delivered.set_result(None)
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-            self._watch()
-
-    # -- what is told ----------------------------------------------------------------------
-
-    def on_data(self, data: memoryview) -> None:
-        """Data has come: write it now if nothing waits before it."""
-        size = 0
-        if self._socket is not None and not len(self._slot.inbound):
-            try:
-                size = self._socket.send(data)
-            except (BlockingIOError, InterruptedError):
-                size = 0
-            except OSError as error:
-                self._abort(f"the connection failed: {error.strerror}", CloseCode.RESET)
-                return
-            self._consumed(size)
-        if size < len(data):
-            self._slot.inbound.put(data[size:])
-            if self._socket is not None:
-                self._deliver_ring()
+            self._stream.consumed(size)
 
     def on_end(self) -> None:
         """The peer sends no more."""
         self._peer_ended = True
         self._finish_if_delivered()
 
+    def _finish_if_delivered(self) -> None:
+        socket = self._socket
+        if not self._peer_ended or self._is_writing or socket is None or self._is_delivered:
+            return
+        if len(self.buffers.inbound):
+            return
+        self._is_delivered = True
+        if self._we_ended:
+            self._finish()
+        else:
+            socket.end()
+            self._watch()
+
     # -- endings ---------------------------------------------------------------------------
-
-    @property
-    def _buffer_user(self) -> socket.socket | None:
-        return self._connection
-
-    async def _let_go(self, *, failed: bool) -> None:
-        try:
-            if self._drainer is not None:
-                await cancel(self._drainer)
-        finally:
-            connection, self._connection, self._socket = self._connection, None, None
-            if connection is not None:
-                if failed:
-                    reset_on_close(connection)
-                connection.close()
 
     def _watch(self) -> None:
         """Look from now on whether anything moves; with half of it closed, more often."""
-        half_closed = self._we_ended or self._delivered.done()
+        half_closed = self._we_ended or self._is_delivered
         seconds = self._idle_timeouts.half_closed if half_closed else self._idle_timeouts.idle
-        self._stop_timer()
-        self._timer = self._loop.call_later(seconds, self._check_moved, self._moved)
+        self._moved_before = self._moved
+        self._deadlines.set(self, seconds, self._check_moved)
 
-    def _check_moved(self, moved_before: int) -> None:
-        if self._moved == moved_before:
-            self._abort("silent for too long", CloseCode.TIMEOUT)
+    def _check_moved(self) -> None:
+        if self._moved == self._moved_before:
+            self.abort("silent for too long", CloseCode.TIMEOUT)
         else:
             self._watch()
 
+    def on_failed(self, error: OSError) -> None:
+        """The socket has failed."""
+        self.abort(f"the connection failed: {describe(error)}")
 
-def reset_on_close(connection: socket.socket) -> None:
-    """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
-    with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    def _finish(self) -> None:
+        """Both directions have ended, and all was delivered."""
+        self._close_stream(CloseCode.DONE)
+        self._give_up()
+        self._on_over("")
 
+    def _on_aborted(self) -> None:
+        self._on_over(self.aborted)
 
-def _read_on(connection: socket.socket, buffer: memoryview, size: int) -> int:
-    """Read more behind the first ``size`` bytes without waiting; returns how many there are.
-
-    The first piece of a bulk transfer wakes us while the rest is still being written; fewer and
-    longer pieces cost much less a byte. Raises OSError: the system tells of a reset only once.
-    """
-    with contextlib.suppress(BlockingIOError, InterruptedError):
-        while size < len(buffer) and (more := connection.recv_into(buffer[size:])):
-            size += more
-    return size
+    def _give_up(self) -> None:
+        socket, self._socket = self._socket, None
+        self._deadlines.clear(self)
+        if socket is not None:
+            socket.close(reset=bool(self.aborted), then=self._give_back)
+        else:
+            self._give_back()

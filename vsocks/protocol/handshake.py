@@ -138,13 +138,17 @@ MIN_WINDOW: Final = 1024
 MIN_MAX_FRAME: Final = 512
 
 
-def find_hello(data: bytes | bytearray, start: int, end: int) -> tuple[Hello | None, int]:
+def find_hello(
+    data: bytes | bytearray, start: int = 0, end: int | None = None
+) -> tuple[Hello | None, int]:
     """Search a run of bytes, of which anything but hellos is to be skipped, for the next one.
 
     Returns it with the offset of its end; or None with the offset of what is still to be looked
     at, so that a hello which has begun to arrive is kept. One call looks at one thing that seems to
     be a hello at most: go on until the offset stays where it is.
     """
+    if end is None:
+        end = len(data)
     at = data.find(MAGIC, start + HEADER.size, end)
     if at < 0:
         return None, max(start, end - (HEADER.size + len(MAGIC) - 1))

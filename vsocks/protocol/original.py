@@ -220,8 +220,9 @@ class OriginalSession:
     ) -> Generator[SessionEvent, None, int]:
         """Parse whole frames in ``data``, ``most`` of them at most; returns how many.
 
-        ``taken`` says how far that got. It stops before data for a stream that has no room, which is closed after
-        STALL_TIMEOUT seconds. Raises PeerSpeaksVsocksError at a control frame.
+        ``taken`` says how far that got. It stops before data for a stream that has no room,
+        which is closed after STALL_TIMEOUT seconds. Raises PeerSpeaksVsocksError at a control
+        frame.
         """
         self.taken = handled = 0
         while handled < most and len(data) - self.taken >= HEADER.size:

@@ -250,8 +250,8 @@ class Session:
     ) -> Generator[SessionEvent, None, int]:
         """Parse whole frames in ``data``, ``most`` of them at most; returns how many.
 
-        ``taken`` says how far that got. Raises SessionLostError (mostly ProtocolError) at the first frame that can't be of
-        this session; nothing of that frame has been passed on.
+        ``taken`` says how far that got. Raises SessionLostError (mostly ProtocolError) at the
+        first frame that can't be of this session; nothing of that frame has been passed on.
         """
         self.taken = handled = 0
         while handled < most and len(data) - self.taken >= HEADER.size:

@@ -24,7 +24,7 @@ can the slot be taken again, so a late call can't touch the stream of somebody e
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vsocks.protocol.frames import FIRST_HOST_ID
 
@@ -68,10 +68,7 @@ class Receiving(IntEnum):
 
 
 class Stream:
-    """One slot of a session. Daemons pass it back to the session's methods and read ``id``.
-
-    ``owner`` is for the daemon, to say who deals with the stream; the session never looks at it.
-    """
+    """One slot of a session. Daemons pass it back to the session's methods and read ``label``."""
 
     __slots__ = (
         "credit_queued",
@@ -80,7 +77,6 @@ class Stream:
         "listening_at",
         "number",
         "outbound",
-        "owner",
         "receive_credit",
         "receiving",
         "refusal",
@@ -107,7 +103,6 @@ class Stream:
         receive_credit: int = 0,
     ) -> None:
         """Make the slot as new, but for its place in the queue."""
-        self.owner: Any = None
         #: Which of the streams that its side has opened in the session, from 1; 0 before any.
         self.number = number
         self.sending = sending

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from vsocks.address import Target
+from vsocks.mux.stream import MuxStream
 from vsocks.protocol.parcels import Parcel
-from vsocks.protocol.streams import Stream
 from vsocks.reply import Reply
 
 
 class NoService:
     """Does nothing for its peer."""
 
-    def on_open(self, stream: Stream, target: Target, *, listens: bool) -> Reply:
+    def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> Reply:
         """Refuse it."""
         return Reply.COMMAND_NOT_SUPPORTED
 

@@ -1,0 +1,119 @@
+"""What a client may do while it is waited with, or has been told its last: leave, or talk on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vsocks.aio.current import reactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vsocks.aio.reactor import StreamSocket
+
+#: Seconds in which a client that has had its last answer may read it.
+_LINGER: Final = 1.0
+#: Seconds that a client which has ended its side, and sent nothing ahead, is taken to be there.
+_GRACE: Final = 0.3
+
+
+class WaitingClient:
+    """A client that waits for the host's answer; a SocketOwner until stop().
+
+    What it sends ahead goes back to the socket, one piece of it. One that ends without having
+    sent anything has left; one that has may end its side and still be there.
+    """
+
+    def __init__(
+        self,
+        socket: StreamSocket,
+        buffer: memoryview,
+        on_left: Callable[[], None],
+        *,
+        has_sent: bool,
+    ) -> None:
+        """``has_sent`` says whether it has sent something ahead already."""
+        self._socket = socket
+        self._buffer = buffer
+        self._on_left = on_left
+        socket.owner = self
+        if not has_sent:
+            socket.read(buffer)
+
+    def stop(self) -> None:
+        """Wait no more; the socket is another owner's from now on."""
+        reactor().deadlines.clear(self)
+        self._socket.stop_reading()
+
+    def on_read(self, size: int) -> None:
+        """It has sent something ahead, or ended."""
+        if size:
+            self._socket.push_back(self._buffer[:size])
+        else:
+            reactor().deadlines.set(self, _GRACE, self._on_left)
+
+    def on_written(self) -> None:
+        """Nothing is written while it waits."""
+
+    def on_failed(self, _error: OSError) -> None:
+        """It has left."""
+        self._on_left()
+
+
+class LeavingClient:
+    """A client that is told its last, and then has a moment to read it; a SocketOwner.
+
+    A socket that is closed with unread bytes is reset, and the reset may overtake what was
+    written; so what the client still sends is read and thrown away.
+    """
+
+    def __init__(
+        self,
+        socket: StreamSocket,
+        buffer: memoryview,
+        last: bytes,
+        on_gone: Callable[[], None],
+    ) -> None:
+        """``on_gone`` is told, maybe within this call, when the socket is closed."""
+        self._socket = socket
+        self._buffer = buffer
+        self._on_gone = on_gone
+        socket.owner = self
+        reactor().deadlines.set(self, _LINGER, self._close)
+        try:
+            written = socket.write(last) if last else 0
+        except OSError:
+            self._close()
+            return
+        self._has_ended = False
+        self._is_writing = written < len(last)
+        if self._is_writing:
+            socket.write_rest(last[written:])
+        else:
+            socket.end()
+        socket.read(buffer)
+
+    def on_read(self, size: int) -> None:
+        """It talks on, or has ended."""
+        if size:
+            self._socket.read(self._buffer)
+            return
+        self._has_ended = True
+        if not self._is_writing:
+            self._close()
+
+    def on_written(self) -> None:
+        """It has all of it."""
+        self._is_writing = False
+        self._socket.end()
+        if self._has_ended:
+            self._close()
+
+    def on_failed(self, _error: OSError) -> None:
+        """It has left."""
+        self._close()
+
+    def _close(self) -> None:
+        reactor().deadlines.clear(self)
+        self._socket.close()
+        self._on_gone()

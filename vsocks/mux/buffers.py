@@ -1,0 +1,96 @@
+"""The buffers of all streams, made once."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from typing import Final
+
+from vsocks.errors import BusyError
+from vsocks.protocol.frames import MAX_PAYLOAD
+
+#: What is read from a socket at once: whole frames. More costs less a byte, but holds up others.
+READ_SIZE: Final = 4 * MAX_PAYLOAD
+
+
+class Ring:
+    """Bytes in order, first in first out, in memory that was taken once."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._memory = memory
+        self._start = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def room(self) -> int:
+        """How many bytes put() would take now."""
+        return len(self._memory) - self._size
+
+    def put(self, data: memoryview) -> None:
+        """Append ``data``; raises BufferError if there is no room for all of it."""
+        if len(data) > self.room:
+            raise BufferError(f"{len(data)} bytes for a ring with room for {self.room}")
+        at = (self._start + self._size) % len(self._memory)
+        head = min(len(data), len(self._memory) - at)
+        self._memory[at : at + head] = data[:head]
+        self._memory[: len(data) - head] = data[head:]
+        self._size += len(data)
+
+    def peek(self) -> memoryview:
+        """The oldest bytes, as many as lie together; valid until drop() or clear()."""
+        return self._memory[self._start : self._start + self._size][: self._size]
+
+    def drop(self, size: int) -> None:
+        """Forget the oldest ``size`` bytes."""
+        self._size -= size
+        self._start = (self._start + size) % len(self._memory) if self._size else 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._start = self._size = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBuffers:
+    """The buffers of one stream."""
+
+    #: Read from the socket into here, then sent into the channel.
+    outbound: memoryview
+    #: What came out of the channel and the socket hasn't taken yet.
+    inbound: Ring
+
+
+class Pool:
+    """A fixed number of buffers in one piece of memory.
+
+    Those given back last are the next ones taken, so the system has to find real memory only
+    for as many as have ever been in use at once.
+    """
+
+    def __init__(self, count: int, window: int) -> None:
+        self.size = count
+        each = READ_SIZE + window
+        memory = memoryview(mmap.mmap(-1, count * each))
+        self._free = [
+            StreamBuffers(memory[at : at + READ_SIZE], Ring(memory[at + READ_SIZE : at + each]))
+            for at in reversed(range(0, count * each, each))
+        ]
+
+    @property
+    def free(self) -> int:
+        """How many can be taken now."""
+        return len(self._free)
+
+    def take(self) -> StreamBuffers:
+        """Free buffers for a stream; raises BusyError if there are none."""
+        if not self._free:
+            raise BusyError("all streams are taken")
+        return self._free.pop()
+
+    def give_back(self, buffers: StreamBuffers) -> None:
+        """Let another stream have them."""
+        buffers.inbound.clear()
+        self._free.append(buffers)
