@@ -109,6 +109,8 @@ else:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
+        # A terminal that closes, or a script that asks every daemon to read its files anew.
+        loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP: there is nothing to read anew")
         if tracemalloc.is_tracing():
             loop.add_signal_handler(signal.SIGUSR1, _log_traced_memory)
 
