@@ -7,6 +7,7 @@ it may go.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from vsocks.host.forwards import Forwarding
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
-from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
 from vsocks.mux.buffers import Pool
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from vsocks.policy.policy import Policy
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ class Host:
         pool = Pool(config.offer.max_streams, config.offer.window)
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self)
-        refused = Refusals().note
-        self._refused = refused
+        refused = self._refused
         self._resolver = Resolver()
         self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
@@ -155,6 +156,10 @@ class Host:
         except BusyError as error:
             self._refused(f"{target}: {error}")
             return Reply.GENERAL_FAILURE
+
+    @staticmethod
+    def _refused(reason: str) -> None:
+        log.info("refused: %s", reason)
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or a question has come."""
