@@ -93,7 +93,8 @@ class HostAssociations:
         self._link.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> HostAssociation:
-        if len(self._associations) >= self._limits.associations:
+        # Also those that are ending: they hold their sockets until they have ended.
+        if len(self._tasks) >= self._limits.associations:
             raise BusyError(f"all {self._limits.associations} associations are taken")
 
         def deliver(source: Target, data: memoryview) -> bool:

@@ -54,8 +54,10 @@ class HostConfig:
     offer: Offer = field(default_factory=Offer)
     #: Seconds for a connect, the look-up of the name included.
     dial_timeout: float = 10.0
-    #: Connects a second that the guest may ask for in the long run.
-    connect_rate: float = 5000.0
+    #: Attempts to connect, and questions (look-ups), a second that the guest may cause in the long
+    #: run.
+    connect_rate: float = 200.0
+    question_rate: float = 200.0
     idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
     datagrams: DatagramLimits = field(default_factory=DatagramLimits)
     #: The address at which targets may connect to the guest's streams; None: they may not.
@@ -79,9 +81,11 @@ class Host:
         link = self._link = Link(source, endpoint, self)
         refused = self._refused
         self._resolver = Resolver()
-        self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
-        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
+        self._dialer = Dialer(
+            config.policy, self._resolver, config.dial_timeout, attempts=self._rate
+        )
+        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._incoming = IncomingStreams(
             link, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
         )
@@ -93,6 +97,7 @@ class Host:
             LookUp(config.policy, self._resolver, config.dial_timeout),
             Nameserver(servers, config.policy, refused=refused),
             refused,
+            config.question_rate,
         )
         self._forwards = [
             Forwarding(forward, link, pool, config.idle_timeouts) for forward in config.forwards

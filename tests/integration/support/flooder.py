@@ -15,7 +15,7 @@ from tests.integration.support.waiting import DEADLINE
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
 from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of
 from vsocks.protocol.handshake import MAGIC, Hello, Offer, Role, find_hello
-from vsocks.protocol.messages import Ack, Message, Ping, Pong, encode_message
+from vsocks.protocol.messages import Ack, Message, Ping, Pong, decode_message, encode_message
 
 #: Frames that are made and sent at a time.
 BATCH = 2000
@@ -84,11 +84,34 @@ class Flooder:
 
     def begin(self, batch: Batch) -> None:
         """Make a session, then send and read in threads of their own."""
+        self.meet()
+        self._start(lambda: self._send(batch))
+
+    def meet(self) -> None:
+        """Make a session, and read in a thread."""
         self._shake_hands()
-        for work in (lambda: self._send(batch), self._read):
-            thread = threading.Thread(target=work, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._start(self._read)
+
+    def say(self, *messages: Message) -> None:
+        """Send some messages of the session, all at once."""
+        self._channel.sendall(b"".join(self._sealed(encode_message(each)) for each in messages))
+
+    def heard(self) -> list[Message | None]:
+        """The control messages that the daemon has said so far."""
+        with self._news:
+            data = bytes(self._heard)
+        messages = []
+        while len(data) >= HEADER.size:
+            frame_id, length = HEADER.unpack_from(data)
+            body, data = data[HEADER.size :][:length], data[HEADER.size + length :]
+            if frame_id == CONTROL_ID and len(body) == length and body[: len(MAGIC)] != MAGIC:
+                messages.append(decode_message(memoryview(body)[: -CHECK.size]))
+        return messages
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def wait_heard(self, what: bytes) -> None:
         """Wait until the daemon has said that."""
@@ -106,6 +129,12 @@ class Flooder:
         return b"".join(
             head + CHECK.pack(self._epoch, number) for number in range(first, self._sequence)
         )
+
+    def _sealed(self, payload: bytes) -> bytes:
+        """The next frame of the session with that payload."""
+        check = CHECK.pack(self._epoch, self._sequence)
+        self._sequence += 1
+        return HEADER.pack(CONTROL_ID, len(payload) + CHECK.size) + payload + check
 
     def _shake_hands(self) -> None:
         endpoint = Endpoint(
