@@ -162,6 +162,28 @@ def test_look_ups_run_side_by_side(
     run(main())
 
 
+def test_names_whose_servers_are_silent_keep_no_other_waiting(
+    slow: SlowLookUp, make_resolver: Callable[..., Resolver]
+) -> None:
+    def look_up(name: bytes, port: int) -> Sequence[AddrInfoType]:
+        if name.startswith(b"silent"):
+            return slow(name, port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.2", port))]
+
+    async def main() -> None:
+        resolver = make_resolver(look_up=look_up)
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(63):
+                tasks.create_task(resolver.resolve(f"silent{number}.example", 1))
+            for _ in range(63):
+                await slow.wait_until_begun()
+            [found] = await resolver.resolve("good.example", 1)
+            assert found[4][0] == "127.0.0.2"
+            slow.go_on.set()
+
+    run(main())
+
+
 def test_close_ends_the_threads_and_fails_who_waits(slow: SlowLookUp) -> None:
     before = resolver_threads()
 
