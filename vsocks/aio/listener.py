@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vsocks.aio.completion import is_client_gone
@@ -23,8 +24,21 @@ _BACKLOG: Final = 128
 _ACCEPT_PAUSE: Final = 0.1
 
 
+class Standing(IntEnum):
+    """What a client is, when there is no place for another: who is less goes first."""
+
+    SILENT = auto()
+    #: It has not said yet what it wants, and who it is if that is asked for.
+    ASKING = auto()
+    SERVED = auto()
+
+
 class Served(Protocol):
     """Somebody who has come."""
+
+    @property
+    def standing(self) -> Standing:
+        """What it is now."""
 
     def close(self) -> None:
         """Have done with it; ``gone`` is called soon, if it wasn't."""
@@ -39,13 +53,18 @@ class Listener:
     """Serves clients at a TCP address: start(), then run() until cancelled."""
 
     def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
-        """``serve`` gets each connection, ``max_clients`` at a time; one more is closed."""
+        """``serve`` gets each connection, ``max_clients`` at a time.
+
+        When one more comes, the oldest of those goes that have said nothing, else of those that
+        aren't served yet, else the new one.
+        """
         self._address = address
         self._serve = serve
         self._max_clients = max_clients
         self._socket: socket.socket | None = None
         self._accepting: Watch | None = None
-        self._clients: set[Served] = set()
+        #: In the order of their coming.
+        self._clients: dict[Served, None] = {}
         self._gone = asyncio.Event()
 
     def start(self) -> str:
@@ -94,7 +113,7 @@ class Listener:
 
     def _take(self, connection: socket.socket) -> None:
         """One client, from its coming to its going."""
-        if len(self._clients) >= self._max_clients:
+        if len(self._clients) >= self._max_clients and not self._make_room():
             connection.close()
             return
         client: Served | None = None
@@ -104,7 +123,7 @@ class Listener:
             nonlocal is_gone
             is_gone = True
             if client is not None:
-                self._clients.discard(client)
+                self._clients.pop(client, None)
                 self._gone.set()
 
         try:
@@ -117,7 +136,22 @@ class Listener:
             return
         client = self._serve(connection, gone)
         if not is_gone:
-            self._clients.add(client)
+            self._clients[client] = None
+
+    def close_one(self, wanted: Callable[[Served], bool]) -> None:
+        """Have the oldest client go of those that are ``wanted``, if there is one."""
+        found = next(filter(wanted, self._clients), None)
+        if found is not None:
+            found.close()
+
+    def _make_room(self) -> bool:
+        """Have the client that is least go; False if all are served."""
+        least = min(self._clients, key=lambda client: client.standing)
+        if least.standing is Standing.SERVED:
+            return False
+        log.info("too many clients: one that had not said what it wants was closed")
+        least.close()
+        return True
 
     def _on_failed(self, error: OSError) -> None:
         """Accepting one has failed."""
@@ -151,6 +185,11 @@ class ServedByTask:
                 await serve(connection)
             except OSError as error:
                 log.debug("client gone: %s", describe(error))
+
+    @property
+    def standing(self) -> Standing:
+        """It is served as it comes."""
+        return Standing.SERVED
 
     def close(self) -> None:
         """Cancel it."""

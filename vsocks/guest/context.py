@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vsocks.aio.tasks import Tasks
     from vsocks.guest.associations import GuestAssociations
     from vsocks.guest.questions import QuestionClient
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
     from vsocks.mux.link import Link
     from vsocks.proxy.users import Users
 
@@ -45,20 +45,20 @@ class ClientContext:
     limits: Limits
     users: Users
     link: Link
-    pool: Pool
+    pool: Pool | Share
     associations: GuestAssociations
     questions: QuestionClient
     tasks: Tasks
 
     def status(self, address: Target) -> ProxyStatus:
         """How it is, for one who has come to ``address``."""
-        link = self.link
+        link, whole = self.link, self.pool.whole
         return ProxyStatus(
             version=__version__,
             address=address,
             down="" if link.has_session else "the host does not answer",
-            connections=self.pool.size - self.pool.free,
-            max_connections=self.pool.size,
+            connections=whole.size - whole.free,
+            max_connections=whole.size,
             associations=len(self.associations),
             max_associations=self.associations.limit,
             dropped=link.dropped,

@@ -22,7 +22,7 @@ from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
-from vsocks.mux.buffers import Pool
+from vsocks.mux.buffers import pool_for
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts
@@ -76,7 +76,8 @@ class Host:
     def __init__(self, config: HostConfig, source: ChannelSource) -> None:
         self._config = config
         self._source = source
-        pool = Pool(config.offer.max_streams, config.offer.window)
+        count, window = config.offer.max_streams, config.offer.window
+        pool, guests = pool_for(count, window, is_shared=bool(config.forwards))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self)
         refused = self._refused
@@ -87,9 +88,9 @@ class Host:
         )
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._incoming = IncomingStreams(
-            link, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
+            link, guests, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
         )
-        self._associations = HostAssociations(link, pool, self._dialer, config.datagrams, refused)
+        self._associations = HostAssociations(link, guests, self._dialer, config.datagrams, refused)
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
         self._questions = QuestionServer(
