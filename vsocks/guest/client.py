@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
@@ -105,6 +106,7 @@ class Client:
         if self._standing is Standing.SILENT:
             self._standing = Standing.ASKING
             self._deadlines.set(self, self._context.limits.handshake, self._close)
+        failures = self._context.users.failures
         for event in self._dialect.receive(bytes(self._buffer[:size])):
             match event:
                 case Send(answer):
@@ -112,7 +114,10 @@ class Client:
                         return
                 case Refuse(answer, reason):
                     log.info("client refused: %s", reason)
-                    self._say_last(answer)
+                    if self._context.users.failures > failures:
+                        self._say_later(answer)
+                    else:
+                        self._say_last(answer)
                     return
                 case _:
                     self._deadlines.clear(self)
@@ -322,6 +327,11 @@ class Client:
             return
         self._let_go()
         LeavingClient(self._socket, self._buffer, answer, self._leave)
+
+    def _say_later(self, answer: bytes) -> None:
+        """The password was wrong: the next guess takes longer."""
+        wait = self._context.guesses.wait(time.monotonic())
+        self._deadlines.set(self, wait, lambda: self._say_last(answer))
 
     def close(self) -> None:
         """The daemon ends."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsocks import __version__
 from vsocks.mux.relay import IdleTimeouts
+from vsocks.proxy.guesses import Guesses
 from vsocks.proxy.local import ProxyStatus
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class ClientContext:
     associations: GuestAssociations
     questions: QuestionClient
     tasks: Tasks
+    guesses: Guesses = field(default_factory=Guesses)
 
     def status(self, address: Target) -> ProxyStatus:
         """How it is, for one who has come to ``address``."""
