@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: Clients in their handshake beyond those that have a stream.
 _MORE_CLIENTS: Final = 64
+#: Descriptors of the channel, the loop, the listeners, and what the system takes by itself.
+_OTHER_FILES: Final = 32
 #: Seconds that the host may take to answer a DNS query.
 _DNS_TIMEOUT: Final = 5.0
 
@@ -91,6 +93,11 @@ class Guest:
             self._tasks,
         )
         self._listener = Listener(config.listen, self._serve, config.max_streams + _MORE_CLIENTS)
+        self.descriptors = pool.size + _MORE_CLIENTS + config.max_associations + _OTHER_FILES
+        self.means = (
+            f"{config.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.max_associations} associations"
+        )
         clients.make_room = lambda: self._listener.close_one(_has_left)
         self._dns = DnsListener(config.dns, self._ask_dns) if config.dns else None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError
 from vsocks.host.associations import DatagramLimits, HostAssociations
 from vsocks.host.binding import Binder
-from vsocks.host.dial import Dialer
+from vsocks.host.dial import AT_ONCE, NAMES_AT_ONCE, Dialer
 from vsocks.host.forwards import Forwarding
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from vsocks.protocol.parcels import Parcel
 
 log = logging.getLogger(__name__)
+
+#: Descriptors of look-ups and questions under way, and of what else there is.
+_LOOK_UP_FILES: Final = 192
+_OTHER_FILES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,18 @@ class Host:
             Forwarding(forward, link, pool, config.idle_timeouts) for forward in config.forwards
         ]
         self._loop = asyncio.get_running_loop()
+        self.descriptors = (
+            pool.size
+            + NAMES_AT_ONCE * AT_ONCE
+            + 2 * config.datagrams.associations
+            + _LOOK_UP_FILES
+            + _OTHER_FILES
+        )
+        self.means = (
+            f"{config.offer.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.datagrams.associations} associations, {config.connect_rate:g} connects/s, "
+            f"{config.question_rate:g} questions/s, {config.datagrams.rate:g} datagrams/s"
+        )
 
     async def start(self) -> None:
         """Take the channel and the forwarded ports.

@@ -75,6 +75,8 @@ class Pool:
 
     def __init__(self, count: int, window: int) -> None:
         self.size = count
+        #: Bytes of all of them.
+        self.bytes = count * (READ_SIZE + window)
         #: What this is a share of: itself.
         self.whole = self
         #: Called when there are none to take; some may be given back within the call.
