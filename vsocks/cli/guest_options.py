@@ -13,10 +13,11 @@ from vsocks.cli.arguments import (
     add_max_streams,
     add_seconds,
     count,
+    explained,
     exposed_target,
     listen_address,
 )
-from vsocks.errors import UsageError
+from vsocks.errors import UsageError, describe
 from vsocks.protocol.handshake import Offer
 from vsocks.proxy.users import User, UserError, Users, parse_user, parse_users
 
@@ -70,7 +71,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
 def _add_users(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--user",
-        type=_user,
+        type=explained(parse_user),
         action="append",
         default=[],
         metavar="NAME:PASSWORD",
@@ -139,17 +140,14 @@ def _users(options: argparse.Namespace) -> Users:
     if where and not users:
         # Nobody would mean everybody.
         raise UsageError(f"{where} names no user")
-    try:
-        return Users(users)
-    except UserError as error:
-        raise UsageError(str(error)) from None
+    return Users(users)
 
 
 def _users_from(where: str, text: str) -> list[User]:
     try:
         return parse_users(text.splitlines())
     except UserError as error:
-        raise UsageError(f"{where}: {error}") from None
+        raise UsageError(f"{where}: {describe(error)}") from None
 
 
 def _text_of(path: Path) -> str:
@@ -160,16 +158,9 @@ def _text_of(path: Path) -> str:
             raise UsageError(f"{path} is longer than {_MAX_FILE} bytes: is it a file of users?")
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from None
+        raise UsageError(f"can't read {path}: {describe(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text") from None
-
-
-def _user(text: str) -> User:
-    try:
-        return parse_user(text)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _head_size(text: str) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vsocks.aio.tasks import run_until_first_ends
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, describe
 from vsocks.host.associations import DatagramLimits, HostAssociations
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
@@ -153,7 +153,7 @@ class Host:
                 stream, target, lambda _, done: self._dialer.begin(target, done)
             )
         except BusyError as error:
-            self._refused(f"{target}: {error}")
+            self._refused(f"{target}: {describe(error)}")
             return Reply.GENERAL_FAILURE
 
     def on_parcel(self, parcel: Parcel) -> None:
