@@ -8,7 +8,7 @@
 A SOCKS request, our own frames and the original wire format all use this form.
 
     AddressError           the bytes name no target: an address type that nobody defined
-    └── BadAddress         the type is known, the address itself is nonsense
+    └── BadAddressError    the type is known, the address itself is nonsense
 """
 
 import re
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+
+from vsocks.errors import VsocksError, describe
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -29,7 +31,7 @@ _MAX_NAME = 255
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class AddressError(ValueError):
+class AddressError(VsocksError, ValueError):
     """Bytes that are no address; ``address_type`` is the type byte they began with."""
 
     def __init__(self, message: str, address_type: int) -> None:
@@ -37,7 +39,7 @@ class AddressError(ValueError):
         self.address_type = address_type
 
 
-class BadAddress(AddressError):  # noqa: N818 - the name says what came
+class BadAddressError(AddressError):
     """An address of a known type that can't be one: an empty name, or a NUL in it."""
 
 
@@ -91,7 +93,7 @@ def ascii_name(name: str) -> str:
     try:
         encoded = name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise ValueError(f"{name!r} is no host name: {error}") from None
+        raise ValueError(f"{name!r} is no host name: {describe(error)}") from None
     if not _HOST_NAME.fullmatch(encoded):
         raise ValueError(
             f"{name!r} is no host name: only letters, digits, '.', '-' and '_' make one"
@@ -124,7 +126,7 @@ def parse_address(
     """The target at ``offset`` and the offset behind it, or None while bytes are missing.
 
     A name that spells an IP address ("127.0.0.1") becomes that address, since a
-    look-up would treat it so. Raises AddressError or BadAddress, as soon as the
+    look-up would treat it so. Raises AddressError or BadAddressError, as soon as the
     bytes that came can't become an address, and nothing else for any bytes.
     """
     if len(data) <= offset:
@@ -137,7 +139,7 @@ def parse_address(
         size = data[start]
         start += 1
         if size == 0:
-            raise BadAddress("an empty host name", address_type)
+            raise BadAddressError("an empty host name", address_type)
     elif address_type in _IP_SIZE:
         size = _IP_SIZE[address_type]
     else:
@@ -159,5 +161,5 @@ def _parse_name(raw: bytes) -> str:
         return name
     ip = parse_ip(name)
     if ip is None:
-        raise BadAddress(f"{raw[:40]!r} is no host name", _NAME)
+        raise BadAddressError(f"{raw[:40]!r} is no host name", _NAME)
     return str(ip)

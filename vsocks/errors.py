@@ -1,13 +1,29 @@
-"""The errors of vsocks.
+"""The errors of vsocks: all that it raises itself, and how any error is told to people.
 
 VsocksError
-├── UsageError          what the user asked for makes no sense; the text says what would
-├── ChannelError        the channel can't be opened, or failed
-├── BusyError           a fixed resource is all taken, or no session stands
-├── StreamAbortedError  a stream is over before its time: reset, lost, or silent for too long
-├── NotSupportedError   the peer can't do that: an older version, or the original wire
-└── SessionLostError    the session is over, the daemon isn't
-    └── ProtocolError   ... because the peer sent what the protocol forbids
+├── UsageError                 what the user asked for makes no sense; the text says what would
+│   ├── RuleError              ... in a rule of the policy (policy/rules.py)
+│   └── UserError              ... in a name and its password (proxy/users.py)
+├── ChannelError               the channel can't be opened, or failed
+├── BusyError                  a bounded resource is all taken, or no session stands
+├── StreamAbortedError         a stream is over before its time: reset, lost, or silent for too long
+├── NotSupportedError          the peer can't do that: an older version, or the original wire
+├── SessionLostError           the session is over, the daemon isn't
+│   └── ProtocolError          ... because the peer sent what the protocol forbids
+│       └── PeerSpeaksVsocksError  ... which was vsocks's own wire (protocol/original.py)
+├── AddressError               bytes that are no address, of an unknown type (address.py)
+│   └── BadAddressError        ... of a known type (address.py)
+├── HttpError                  an HTTP message that can't go on its way (http1/errors.py)
+├── TargetError                a client's target can't be had: a reply and a reason (reply.py)
+│   ├── DialError              ... no connection to it (reply.py)
+│   └── LookUpError            ... no answer about it (host/lookup.py)
+├── ServiceError               the service manager refused (windows/manager.py)
+├── InstallError               the program can't be installed (windows/installed.py)
+└── ProxyError                 the system's proxy settings can't be had (windows/proxy_backup.py)
+    └── DeniedError            ... for want of rights (windows/proxy_backup.py)
+
+Those of one module's own are defined there, all others here. An AddressError is a ValueError too,
+like all else that says that bytes mean nothing.
 """
 
 import errno
@@ -28,7 +44,7 @@ class ChannelError(VsocksError):
 
 
 class BusyError(VsocksError):
-    """All streams are taken, or no session stands."""
+    """A bounded resource, such as the streams, is all taken, or no session stands."""
 
 
 class NotSupportedError(VsocksError):
@@ -48,13 +64,19 @@ class ProtocolError(SessionLostError):
 
 
 def describe(error: BaseException) -> str:
-    """An error in words, one line, for a log or a person."""
+    """An error in words, one line, for a log or a person: the one way to make them.
+
+    Of an OSError it is what went wrong, without number and file: name those beside it.
+    """
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return "the port is in use"
+        return "the address is in use"
     text = getattr(error, "strerror", None) or str(error)
     if isinstance(error, OSError) and error.errno is not None and sys.platform != "win32":
         # asyncio's own text of a failed connect says only that it did.
         known = os.strerror(error.errno)
         text = known if text.startswith(("Connect call failed", "[Errno")) else text
     words = "".join(c if c.isprintable() else " " for c in text).strip()
+    if not words and isinstance(error, TimeoutError):
+        # asyncio.timeout() says nothing.
+        return "no answer in time"
     return words or type(error).__name__

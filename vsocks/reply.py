@@ -3,6 +3,8 @@
 import errno
 from enum import IntEnum
 
+from vsocks.errors import VsocksError
+
 
 class Reply(IntEnum):
     """The reply field; every one of them but SUCCEEDED ends the connection."""
@@ -32,13 +34,17 @@ def words_for(reply: int) -> str:
     return _WORDS.get(reply, "the host could not connect")
 
 
-class DialError(Exception):
-    """There is no connection. ``reply`` is for the client, ``reason`` for the log."""
+class TargetError(VsocksError):
+    """A client's target can't be had. ``reply`` is for the client, ``reason`` for the log."""
 
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
         self.reply = reply
         self.reason = reason
+
+
+class DialError(TargetError):
+    """There is no connection to it."""
 
 
 # Names differ by platform and WinSock has numbers of its own, so both are here.

@@ -502,7 +502,7 @@ def test_a_port_that_is_in_use(kind: socket.SocketKind) -> None:
         if kind == socket.SOCK_STREAM:
             sock.listen()
         address = sock.getsockname()
-        with pytest.raises(UsageError, match=f":{address[1]}: the port is in use"):
+        with pytest.raises(UsageError, match=f":{address[1]}: the address is in use"):
             DnsListener(address, address_of).start()
 
 

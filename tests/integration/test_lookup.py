@@ -13,8 +13,9 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 
 from tests.integration.support.waiting import DEADLINE
+from vsocks.errors import BusyError
 from vsocks.host.lookup import LookUp, LookUpError
-from vsocks.host.resolve import Resolver, ResolverBusy
+from vsocks.host.resolve import Resolver
 from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import Reply
 
@@ -245,7 +246,7 @@ def test_both_kinds_share_the_bound_and_the_time(make_resolver: MakeResolver) ->
         while True:
             try:
                 assert await resolver.name_of(PUBLIC) == "late.example"
-            except ResolverBusy:
+            except BusyError:
                 await asyncio.sleep(0.01)
             else:
                 break

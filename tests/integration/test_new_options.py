@@ -107,7 +107,7 @@ def test_a_port_for_dns_that_is_in_use(tmp_path: Path, kind: socket.SocketKind) 
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         channel = f"unix-listen:{tmp_path / 'channel'}"
         done = run("guest", "--channel", channel, "--listen", "127.0.0.1:0", "--dns", where)
-    assert_refused(done, where, "the port is in use")
+    assert_refused(done, where, "the address is in use")
 
 
 def test_a_forwarded_port_that_is_in_use(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_forwarded_port_that_is_in_use(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         channel = f"unix-listen:{tmp_path / 'channel'}"
         done = run("host", "--channel", channel, "--forward", f"{port}:127.0.0.1:3389")
-    assert_refused(done, f"127.0.0.1:{port}", "the port is in use")
+    assert_refused(done, f"127.0.0.1:{port}", "the address is in use")
     assert not (tmp_path / "channel").exists(), "it began before it knew"
 
 

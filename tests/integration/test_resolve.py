@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import pytest
 from aiohappyeyeballs import AddrInfoType
 
-from vsocks.host.resolve import Resolver, ResolverBusy
+from vsocks.errors import BusyError
+from vsocks.host.resolve import Resolver
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +113,7 @@ def test_too_many_are_refused_at_once(
             first = tasks.create_task(resolver.resolve("a.example", 1))
             second = tasks.create_task(resolver.resolve("b.example", 2))
             await slow.wait_until_begun()
-            with pytest.raises(ResolverBusy, match="2 look-ups are pending"):
+            with pytest.raises(BusyError, match="2 look-ups are pending"):
                 await resolver.resolve("c.example", 3)
             slow.go_on.set()
         assert [task.result()[0][4][1] for task in (first, second)] == [1, 2]
@@ -137,7 +138,7 @@ def test_a_cancelled_one_leaves_the_queue(
             await running
         last = asyncio.create_task(resolver.resolve("last.example", 1))
         await asyncio.sleep(0)
-        with pytest.raises(ResolverBusy):
+        with pytest.raises(BusyError):
             await resolver.resolve("more.example", 1)
         slow.go_on.set()
         await last
@@ -196,9 +197,9 @@ def test_close_ends_the_threads_and_fails_who_waits(slow: SlowLookUp) -> None:
         await asyncio.sleep(0)
         resolver.close()
         idle.close()
-        with pytest.raises(ResolverBusy, match="closed"):
+        with pytest.raises(BusyError, match="closed"):
             await waiting
-        with pytest.raises(ResolverBusy, match="closed"):
+        with pytest.raises(BusyError, match="closed"):
             await resolver.resolve("late.example", 1)
         slow.go_on.set()
         assert await running

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vsocks.address import (
     AddressError,
-    BadAddress,
+    BadAddressError,
     Target,
     ascii_name,
     encode_address,
@@ -76,7 +76,7 @@ def test_unknown_type_is_told_by_its_first_byte(address_type: int) -> None:
     with pytest.raises(AddressError, match=f"type {address_type} ") as caught:
         parse_address(bytes((address_type,)))
     assert caught.value.address_type == address_type
-    assert not isinstance(caught.value, BadAddress)
+    assert not isinstance(caught.value, BadAddressError)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_unknown_type_is_told_by_its_first_byte(address_type: int) -> None:
     ],
 )
 def test_bad_names(name: bytes) -> None:
-    with pytest.raises(BadAddress) as caught:
+    with pytest.raises(BadAddressError) as caught:
         parse_address(bytes((3, len(name))) + name + b"\x00\x50")
     assert caught.value.address_type == 3
     assert "\n" not in str(caught.value)
 
 
 def test_empty_name_is_told_by_its_length_byte() -> None:
-    with pytest.raises(BadAddress, match="empty"):
+    with pytest.raises(BadAddressError, match="empty"):
         parse_address(b"\x03\x00")
 
 

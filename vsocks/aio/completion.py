@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vsocks.aio import pending_io
 from vsocks.aio.reactor import DATAGRAMS, Reactor, StreamSocket
 from vsocks.aio.tasks import Tasks
+from vsocks.errors import describe
 
 if TYPE_CHECKING:
     import socket
@@ -124,7 +125,7 @@ class Completion(Reactor):
                     # Windows says so, or names no source, when one that we sent reached nobody.
                     source = None
                 except OSError as error:
-                    log.debug("receiving a datagram failed: %s", error.strerror)
+                    log.debug("receiving a datagram failed: %s", describe(error))
                     await asyncio.sleep(_PAUSE)
                     continue
                 if source is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
 from vsocks.channel.base import Channel, ChannelSource
-from vsocks.errors import ChannelError
+from vsocks.errors import ChannelError, describe
 
 if TYPE_CHECKING:
     from vsocks.channel.base import ChannelUser
@@ -276,7 +276,7 @@ class ListenSource(ChannelSource):
         try:
             self._listener = self._listen()
         except OSError as error:
-            raise ChannelError(f"can't listen on {self._name}: {error.strerror}") from None
+            raise ChannelError(f"can't listen on {self._name}: {describe(error)}") from None
         self._listener.setblocking(False)
 
     @property

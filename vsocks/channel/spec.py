@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
-from vsocks.errors import UsageError
+from vsocks.errors import UsageError, describe
 
 #: The name of the virtio-serial port, unless the user gives one.
 DEFAULT_PORT_NAME: Final = "org.vsocks.0"
@@ -132,7 +132,7 @@ def _recognise(text: str) -> ChannelSpec:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise _error(text, f"{error.strerror}, so its kind can't be told") from None
+        raise _error(text, f"{describe(error)}, so its kind can't be told") from None
     if str(path.parent) == _VIRTIO_FOLDER:
         return ChannelSpec("virtio", path.name)
     if stat.S_ISSOCK(mode):

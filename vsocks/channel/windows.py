@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from vsocks.channel.overlapped import OverlappedSource
 from vsocks.channel.serial_settings import set_up_line
+from vsocks.errors import describe
 from vsocks.windows.port_holder import why_denied
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _explained(error: OSError, path: str) -> OSError:
         return OSError(errno.EBUSY, f"another program is connected to {path}")
     if error.winerror in {_ERROR_FILE_NOT_FOUND, _ERROR_PATH_NOT_FOUND}:
         return FileNotFoundError(errno.ENOENT, f"there is no {path}")
-    return OSError(error.errno, f"{path}: {error.strerror} ({error.winerror})")
+    return OSError(error.errno, f"{path}: {describe(error)} ({error.winerror})")
 
 
 class _Overlapped(ctypes.Structure):

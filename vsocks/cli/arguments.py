@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from vsocks.address import Target, parse_ip
+from vsocks.errors import VsocksError, describe
 from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import FIRST_HOST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 USAGE_ERROR: Final = 2
 """The exit status when what was asked for makes no sense."""
@@ -69,6 +75,18 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add_seconds(parser, "--udp-idle-timeout", 300, "end an exchange of datagrams silent so long")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log each connection")
     parser.add_argument("--log-format", choices=["text", "json"], default="text")
+
+
+def explained(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """``parse`` for an option: argparse itself would say that a value is wrong, but not why."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except (VsocksError, ValueError) as error:
+            raise argparse.ArgumentTypeError(describe(error)) from None
+
+    return parsed
 
 
 def listen_address(text: str) -> tuple[str, int]:

@@ -16,10 +16,11 @@ from vsocks.cli.arguments import (
     add_max_streams,
     add_seconds,
     count,
+    explained,
     exposed_target,
     listen_address,
 )
-from vsocks.errors import UsageError
+from vsocks.errors import UsageError, describe
 from vsocks.protocol.handshake import Offer
 from vsocks.proxy.users import User, UserError, Users, parse_user, parse_users
 
@@ -75,7 +76,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
 def _add_users(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--user",
-        type=_user,
+        type=explained(parse_user),
         action="append",
         default=[],
         metavar="NAME:PASSWORD",
@@ -144,10 +145,7 @@ def _users(options: argparse.Namespace) -> Users:
     if where and not users:
         # Nobody would mean everybody.
         raise UsageError(f"{where} names no user")
-    try:
-        found = Users(users)
-    except UserError as error:
-        raise UsageError(str(error)) from None
+    found = Users(users)
     if options.users_file is not None:
         _warn_of_readers(options.users_file)
     return found
@@ -157,7 +155,7 @@ def _users_from(where: str, text: str) -> list[User]:
     try:
         return parse_users(text.splitlines())
     except UserError as error:
-        raise UsageError(f"{where}: {error}") from None
+        raise UsageError(f"{where}: {describe(error)}") from None
 
 
 def _text_of(path: Path) -> str:
@@ -171,7 +169,7 @@ def _text_of(path: Path) -> str:
             raise UsageError(f"{path} is longer than {_MAX_FILE} bytes: is it a file of users?")
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from None
+        raise UsageError(f"can't read {path}: {describe(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text") from None
 
@@ -186,13 +184,6 @@ def _others_have(rights: int, path: Path) -> bool:
     """Whether a file gives others one of these rights, as far as the system says so."""
     mode = path.stat().st_mode
     return sys.platform != "win32" and stat.S_ISREG(mode) and bool(mode & rights)
-
-
-def _user(text: str) -> User:
-    try:
-        return parse_user(text)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _head_size(text: str) -> int:

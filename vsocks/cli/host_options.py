@@ -12,10 +12,11 @@ from vsocks.cli.arguments import (
     add_max_streams,
     add_seconds,
     count,
+    explained,
     is_port,
     positive,
 )
-from vsocks.errors import UsageError
+from vsocks.errors import describe
 from vsocks.host.forwards import Forward
 from vsocks.host.resolv_conf import parse_nameserver
 from vsocks.policy.rules import Rule, RuleError
@@ -58,7 +59,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dns-server",
-        type=_dns_server,
+        type=explained(parse_nameserver),
         metavar="ADDR[:PORT]",
         help="the nameserver for the guest's --dns (default: the host's own)",
     )
@@ -137,7 +138,7 @@ class _AddRule(argparse.Action):
         try:
             rule = Rule.parse("allow" if self.dest == "allow" else "deny", str(values))
         except RuleError as error:
-            raise argparse.ArgumentError(self, str(error)) from None
+            raise argparse.ArgumentError(self, describe(error)) from None
         namespace.rules = [*namespace.rules, rule]
 
 
@@ -146,13 +147,6 @@ def _ip(text: str) -> str:
     if ip is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no IP address")
     return str(ip)
-
-
-def _dns_server(text: str) -> Target:
-    try:
-        return parse_nameserver(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _forward(text: str) -> Forward:

@@ -12,7 +12,7 @@ from vsocks.cli import logs, system_proxy
 from vsocks.cli.arguments import USAGE_ERROR, Parser
 from vsocks.cli.guest_options import add_guest_options, guest_config
 from vsocks.cli.run import run_until_signal
-from vsocks.errors import UsageError, VsocksError
+from vsocks.errors import UsageError, VsocksError, describe
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ def reporting(program: str, run: Callable[[], int]) -> int:
     try:
         return run()
     except VsocksError as error:
-        sys.stderr.write(f"{program}: error: {error}\n")
+        sys.stderr.write(f"{program}: error: {describe(error)}\n")
         return USAGE_ERROR if isinstance(error, UsageError) else _FAILED
 
 

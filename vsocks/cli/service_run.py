@@ -24,7 +24,7 @@ from vsocks.aio import pending_io
 from vsocks.cli import logs
 from vsocks.cli.main import guest_maker
 from vsocks.cli.run import serve
-from vsocks.errors import VsocksError
+from vsocks.errors import VsocksError, describe
 from vsocks.windows.eventlog import EventLogHandler
 from vsocks.windows.installed import make_log_folder
 from vsocks.windows.manager import State
@@ -95,7 +95,7 @@ def run_service(name: str, options: argparse.Namespace) -> None:
 def _why_refused(error: int) -> str:
     if error == _ERROR_FAILED_SERVICE_CONTROLLER_CONNECT:
         return "this is for Windows to call; to start the service: service start"
-    return f"the service manager refused: {ctypes.FormatError(error)} ({error})"
+    return f"the service manager refused: {describe(ctypes.WinError(error))} ({error})"
 
 
 class _Service:
@@ -121,7 +121,7 @@ class _Service:
             _configure_logs(self._name, self._options)
             asyncio.run(self._serve())
         except VsocksError as error:
-            self._fail(str(error))
+            self._fail(describe(error))
         except Exception:
             log.exception("the service failed")
             self._fail("the service failed")

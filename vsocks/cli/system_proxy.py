@@ -8,6 +8,7 @@ from typing import Final
 
 from vsocks.address import Target, ascii_name, parse_ip
 from vsocks.cli import setup_lines
+from vsocks.errors import UsageError, describe
 
 DESCRIPTION: Final = "Have programs use the proxy that take the system's settings."
 
@@ -55,7 +56,7 @@ def _address(text: str) -> Target:
     try:
         listen = Target(str(parse_ip(host) or ascii_name(host)), number)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT: {error}") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT: {describe(error)}") from None
     if not 0 < number < 65536:
         raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT")
     return setup_lines.as_clients_see_it(listen)
@@ -86,8 +87,6 @@ if sys.platform == "win32":
         return proxy_commands.status(user_only=options.user_only)
 
 else:
-    from vsocks.errors import UsageError
-
     _lines = setup_lines.shell_lines
 
     def _only_on_windows(_options: argparse.Namespace) -> int:

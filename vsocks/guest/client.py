@@ -169,9 +169,9 @@ class Client:
                 case ResolveAddress(ip):
                     self._run(self._resolve_address(ip))
         except BusyError as error:
-            self._refuse(Reply.GENERAL_FAILURE, str(error), busy=True)
+            self._refuse(Reply.GENERAL_FAILURE, describe(error), busy=True)
         except NotSupportedError as error:
-            self._refuse(Reply.COMMAND_NOT_SUPPORTED, str(error))
+            self._refuse(Reply.COMMAND_NOT_SUPPORTED, describe(error))
         except OSError as error:
             self.on_failed(error)
 
@@ -251,9 +251,9 @@ class Client:
         try:
             await work
         except BusyError as error:
-            self._refuse(Reply.GENERAL_FAILURE, str(error), busy=True)
+            self._refuse(Reply.GENERAL_FAILURE, describe(error), busy=True)
         except NotSupportedError as error:
-            self._refuse(Reply.COMMAND_NOT_SUPPORTED, str(error))
+            self._refuse(Reply.COMMAND_NOT_SUPPORTED, describe(error))
         except (StreamAbortedError, OSError) as error:
             log.debug("client lost: %s", describe(error))
             self._close()

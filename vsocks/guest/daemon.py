@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.listener import Listener
 from vsocks.aio.tasks import Tasks, run_until_first_ends
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, describe
 from vsocks.guest.associations import GuestAssociations
 from vsocks.guest.client import Client
 from vsocks.guest.context import ClientContext, Limits
@@ -166,7 +166,7 @@ class Guest:
                 stream, target, lambda _, done: self._exposed.connect(target, done)
             )
         except BusyError as error:
-            log.info("refused: the host wants %s: %s", target, error)
+            log.info("refused: the host wants %s: %s", target, describe(error))
             return Reply.GENERAL_FAILURE
 
     def on_parcel(self, parcel: Parcel) -> None:

@@ -332,7 +332,7 @@ class Forwarder:
         try:
             self._connect(Exchange(head, self._context.limits.max_head_size))
         except (BusyError, NotSupportedError) as error:
-            self._owner.on_forward_failed(failure_page(503, str(error), method=head.method))
+            self._owner.on_forward_failed(failure_page(503, describe(error), method=head.method))
 
     def _fail(self, status: int, reason: str) -> None:
         """Tell the client by a page, the last that it gets."""

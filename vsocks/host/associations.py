@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vsocks.aio.tasks import Tasks
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, describe
 from vsocks.host.association import HostAssociation
 from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
@@ -85,7 +85,7 @@ class HostAssociations:
         try:
             association = self._make(number)
         except (BusyError, OSError) as error:
-            self._refused(f"datagrams: {error}")
+            self._refused(f"datagrams: {describe(error)}")
             self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association

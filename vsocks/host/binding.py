@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, target_of
+from vsocks.errors import describe
 from vsocks.reply import DialError, Reply, reply_for_error
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Binder:
             reason = f"listening for {target}: nobody came within {self._timeout:g} s"
             raise DialError(Reply.TTL_EXPIRED, reason) from None
         except OSError as error:
-            reason = f"listening for {target}: {error.strerror}"
+            reason = f"listening for {target}: {describe(error)}"
             raise DialError(reply_for_error(error), reason) from None
 
     def _listen(self) -> socket.socket:

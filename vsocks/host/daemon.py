@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.tasks import run_until_first_ends
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, describe
 from vsocks.host.associations import DatagramLimits, HostAssociations
 from vsocks.host.binding import Binder
 from vsocks.host.dial import AT_ONCE, NAMES_AT_ONCE, Dialer
@@ -176,7 +176,7 @@ class Host:
                 stream, target, lambda _, done: self._dialer.begin(target, done)
             )
         except BusyError as error:
-            self._refused(f"{target}: {error}")
+            self._refused(f"{target}: {describe(error)}")
             return Reply.GENERAL_FAILURE
 
     @staticmethod

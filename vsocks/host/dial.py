@@ -20,7 +20,8 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from vsocks.address import IPAddress, Target, target_of
 from vsocks.aio.reactor import NOTHING, Watch
-from vsocks.host.resolve import Resolver, ResolverBusy, literal_info
+from vsocks.errors import BusyError, describe
+from vsocks.host.resolve import Resolver, literal_info
 from vsocks.mux.dial import Dial, new_socket
 from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
@@ -111,8 +112,8 @@ class Dialer:
         try:
             async with asyncio.timeout(self._timeout) as deadline:
                 yield doing
-        except ResolverBusy as error:
-            raise DialError(Reply.GENERAL_FAILURE, f"{target}: {error}") from None
+        except BusyError as error:
+            raise DialError(Reply.GENERAL_FAILURE, f"{target}: {describe(error)}") from None
         except OSError as error:
             if deadline.expired():
                 reason = f"{target}: no answer within {self._timeout:g} s of {doing[-1]}"
@@ -211,11 +212,11 @@ def _new_socket(info: AddrInfoType) -> socket.socket:
 
 def _explained(target: Target, error: OSError) -> DialError:
     if isinstance(error, socket.gaierror):
-        return DialError(reply_for_error(error), f"{target}: {error.strerror}")
+        return DialError(reply_for_error(error), f"{target}: {describe(error)}")
     errors = _errors_in(error)
     replies = [reply_for_error(each) for each in errors]
     # In order and once each.
-    reasons = dict.fromkeys(each.strerror or str(each) for each in errors)
+    reasons = dict.fromkeys(map(describe, errors))
     return DialError(min(replies, key=_MOST_TELLING.index), f"{target}: {', '.join(reasons)}")
 
 

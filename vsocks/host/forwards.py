@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
 from vsocks.aio.listener import Listener, Standing
-from vsocks.errors import BusyError, NotSupportedError
+from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.mux.relay import Relay
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Forwarded:
             self._relay = forwarding.relay(self._on_over)
             self._relay.open(self._target, _ANSWER_TIMEOUT, self._on_answer)
         except (BusyError, NotSupportedError) as error:
-            log.info("forward to %s: %s", self._target, error)
+            log.info("forward to %s: %s", self._target, describe(error))
             self._fail()
 
     def _on_answer(self, reply: int, _bound: Target | None) -> None:

@@ -8,13 +8,14 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from vsocks.address import ascii_name, parse_ip
-from vsocks.host.resolve import Resolver, ResolverBusy
-from vsocks.reply import Reply
+from vsocks.errors import BusyError, describe
+from vsocks.reply import Reply, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from vsocks.address import IPAddress
+    from vsocks.host.resolve import Resolver
     from vsocks.policy.policy import Policy
 
 T = TypeVar("T")
@@ -22,13 +23,8 @@ T = TypeVar("T")
 _LONGER_THAN_ANY: Final = 256
 
 
-class LookUpError(Exception):
-    """There is no answer. ``reply`` is for the client, ``reason`` for the host's log."""
-
-    def __init__(self, reply: Reply, reason: str) -> None:
-        super().__init__(reason)
-        self.reply = reply
-        self.reason = reason
+class LookUpError(TargetError):
+    """There is no answer about it."""
 
 
 class LookUp:
@@ -52,7 +48,7 @@ class LookUp:
         try:
             name = ascii_name(name)
         except ValueError as error:
-            raise LookUpError(Reply.HOST_UNREACHABLE, f"look-up: {error}") from None
+            raise LookUpError(Reply.HOST_UNREACHABLE, f"look-up: {describe(error)}") from None
         self._judge(name, name)
         infos = await self._bounded(name, self._resolver.resolve(name, 0))
         # Of a link-local address, the scope is this machine's.
@@ -72,11 +68,12 @@ class LookUp:
         try:
             async with asyncio.timeout(self._timeout):
                 return await look_up
-        except ResolverBusy as error:
-            raise LookUpError(Reply.GENERAL_FAILURE, f"look-up of {what}: {error}") from None
+        except BusyError as error:
+            reason = f"look-up of {what}: {describe(error)}"
+            raise LookUpError(Reply.GENERAL_FAILURE, reason) from None
         except TimeoutError:
             reason = f"look-up of {what}: no answer within {self._timeout:g} s"
             raise LookUpError(Reply.TTL_EXPIRED, reason) from None
         except socket.gaierror as error:
-            reason = f"look-up of {what}: {error.strerror}"
+            reason = f"look-up of {what}: {describe(error)}"
             raise LookUpError(Reply.HOST_UNREACHABLE, reason) from None

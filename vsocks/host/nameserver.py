@@ -25,6 +25,7 @@ from vsocks.dns_message import (
     read_query,
     with_id,
 )
+from vsocks.errors import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,8 +96,7 @@ class Nameserver:
                 async with asyncio.timeout(self._patience):
                     answer = await _exchange(server, query)
             except OSError as error:
-                reason = error.strerror or str(error) or "no answer in time"
-                log.debug("nameserver %s: %s", server, reason)
+                log.debug("nameserver %s: %s", server, describe(error))
                 continue
             if rcode_of(answer) not in _FAILURES:
                 return answer

@@ -18,14 +18,11 @@ from typing import Any, Generic, TypeVar
 from aiohappyeyeballs import AddrInfoType
 
 from vsocks.address import IPAddress, ascii_name, parse_ip
+from vsocks.errors import BusyError, describe
 
 T = TypeVar("T")
 LookUp = Callable[[bytes, int], Sequence[AddrInfoType]]
 ReverseLookUp = Callable[[str], str]
-
-
-class ResolverBusy(Exception):  # noqa: N818 - it is a state that passes
-    """The look-up was not begun: too many are pending, or the resolver is closed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +96,7 @@ class Resolver:
     async def resolve(self, name: str, port: int) -> Sequence[AddrInfoType]:
         """The addresses of ``name``, best first, in the form that connecting takes.
 
-        Raises socket.gaierror when there are none, and ResolverBusy at once when too many
+        Raises socket.gaierror when there are none, and BusyError at once when too many
         look-ups are pending. One that is under way when its caller is cancelled still
         counts until it ends; one that waits is forgotten.
         """
@@ -109,14 +106,14 @@ class Resolver:
         try:
             raw_name = ascii_name(name).encode("ascii")
         except ValueError as error:
-            raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
+            raise socket.gaierror(socket.EAI_NONAME, describe(error)) from None
         return await self._done(partial(self._look_up, raw_name, port))
 
     async def name_of(self, ip: IPAddress) -> str:
         """What ``ip`` is called, in ASCII.
 
         Raises socket.gaierror when it has no name, or one that can't be, for whoever serves it
-        decides what comes; and ResolverBusy as ``resolve`` does.
+        decides what comes; and BusyError as ``resolve`` does.
         """
         name = await self._done(partial(self._reverse_look_up, str(ip)))
         try:
@@ -147,14 +144,14 @@ class Resolver:
             self._changed.notify_all()
         for job in dropped:
             if not job.future.done():
-                job.future.set_exception(ResolverBusy("the resolver is closed"))
+                job.future.set_exception(BusyError("the resolver is closed"))
 
     def _submit(self, job: _Job[Any]) -> None:
         with self._changed:
             if self._closed:
-                raise ResolverBusy("the resolver is closed")
+                raise BusyError("the resolver is closed")
             if len(self._queue) + self._running >= self._max_pending:
-                raise ResolverBusy(f"{self._max_pending} look-ups are pending")
+                raise BusyError(f"{self._max_pending} look-ups are pending")
             self._queue.append(job)
             self._changed.notify()
             if self._running + len(self._queue) > self._threads < self._max_threads:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from vsocks.errors import VsocksError
+
 #: Characters of a peer's bytes that a message shows.
 _SHOWN: Final = 60
 
 
-class HttpError(Exception):
+class HttpError(VsocksError):
     """A message that can't go on its way.
 
     ``status`` is what tells the client so; ``reason`` is one printable line for a person.

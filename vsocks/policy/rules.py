@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, NoReturn
 
 from vsocks.address import IPAddress, ascii_name
+from vsocks.errors import UsageError, describe
 
 IPNetwork = IPv4Network | IPv6Network
 Verb = Literal["allow", "deny"]
@@ -16,7 +17,7 @@ _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _MAX_PORT = 0xFFFF
 
 
-class RuleError(ValueError):
+class RuleError(UsageError):
     """A rule that can't be understood. The message is one line and shows the valid forms."""
 
 
@@ -45,7 +46,9 @@ class Rule:
             low, high = _parse_ports(ports) if ports is not None else (0, _MAX_PORT)
             network, name, suffix = _parse_host(host)
         except ValueError as error:
-            raise RuleError(f"bad rule {text!r}: {error}; valid forms: {VALID_FORMS}") from None
+            raise RuleError(
+                f"bad rule {text!r}: {describe(error)}; valid forms: {VALID_FORMS}"
+            ) from None
         return cls(verb, text, network, name, suffix, low, high)
 
     def matches(self, name: str | None, ip: IPAddress, port: int) -> bool:

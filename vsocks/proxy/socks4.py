@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import AddressError, Target, parse_address
+from vsocks.errors import describe
 from vsocks.proxy.requests import Bind, Connect
 from vsocks.proxy.socks_dialect import SocksDialect
 from vsocks.proxy.users import NO_USERS, Users, show_name
@@ -85,7 +86,7 @@ class Socks4(SocksDialect):
         try:
             target = _target(request, name=request[user_end + 1 : -1])
         except AddressError as error:
-            return self._refuse(_encode(_REJECTED), f"user {user}: {error}")
+            return self._refuse(_encode(_REJECTED), f"user {user}: {describe(error)}")
         match request[1]:
             case _Command.CONNECT:
                 return self._pass_on(Connect(target))

@@ -13,7 +13,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import AddressError, BadAddress, Target, encode_address, parse_address
+from vsocks.address import AddressError, BadAddressError, Target, encode_address, parse_address
+from vsocks.errors import describe
 from vsocks.proxy.requests import Bind, Connect, Resolve, ResolveAddress, Send, UdpAssociate
 from vsocks.proxy.socks_dialect import SocksDialect
 from vsocks.proxy.users import NO_USERS, Users, show_name
@@ -110,10 +111,10 @@ class Socks5(SocksDialect):
             )
         try:
             parsed = parse_address(self._buffer, 3)
-        except BadAddress as error:
-            return self._refuse_request(Reply.GENERAL_FAILURE, str(error))
+        except BadAddressError as error:
+            return self._refuse_request(Reply.GENERAL_FAILURE, describe(error))
         except AddressError as error:
-            return self._refuse_request(Reply.ADDRESS_TYPE_NOT_SUPPORTED, str(error))
+            return self._refuse_request(Reply.ADDRESS_TYPE_NOT_SUPPORTED, describe(error))
         if parsed is None:
             return None
         target, end = parsed

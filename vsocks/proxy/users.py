@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
+from vsocks.errors import UsageError, describe
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,7 +18,7 @@ _MAX_SIZE: Final = 255
 _SHOWN: Final = 64
 
 
-class UserError(ValueError):
+class UserError(UsageError):
     """What is no user, in one line that never shows a password."""
 
 
@@ -99,7 +101,7 @@ def parse_users(lines: Iterable[str]) -> list[User]:
             if user.name in users:
                 raise _given_twice(user)
         except UserError as error:
-            raise UserError(f"line {number}: {error}") from None
+            raise UserError(f"line {number}: {describe(error)}") from None
         users[user.name] = user
     return list(users.values())
 

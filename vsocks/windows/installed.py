@@ -16,7 +16,7 @@ from ctypes import wintypes
 from pathlib import Path
 from typing import Final
 
-from vsocks.errors import VsocksError
+from vsocks.errors import VsocksError, describe
 
 _PROGRAM: Final = "vsocks-guest.exe"
 #: In the one-file form, where PyInstaller has unpacked the program of the folder form.
@@ -73,7 +73,7 @@ def install_copy() -> Path:
         shutil.copytree(libraries, folder / "_internal", ignore=_own_parts, copy_function=copy)
         copy(program, folder / _PROGRAM)
     except OSError as error:
-        raise InstallError(f"can't install into {folder}: {error}") from None
+        raise InstallError(f"can't install into {folder}: {describe(error)}") from None
     return folder / _PROGRAM
 
 
@@ -109,7 +109,7 @@ def make_log_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _protect(folder)
     except OSError as error:
-        raise InstallError(f"can't make {folder}: {error}") from None
+        raise InstallError(f"can't make {folder}: {describe(error)}") from None
     return folder
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import VsocksError
+from vsocks.errors import VsocksError, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +278,8 @@ def _checked(result: int | None, doing: str) -> int:
     if result:
         return result
     error = ctypes.get_last_error()
-    raise ServiceError(f"{doing}: {_ADVICE.get(error) or f'{ctypes.FormatError(error)} ({error})'}")
+    why = _ADVICE.get(error) or f"{describe(ctypes.WinError(error))} ({error})"
+    raise ServiceError(f"{doing}: {why}")
 
 
 def _ignoring(harmless: int, doing: str) -> None:

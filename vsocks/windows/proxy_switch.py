@@ -12,6 +12,7 @@ assert sys.platform == "win32"
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic
 
+from vsocks.errors import describe
 from vsocks.windows.proxy_backup import (
     AnySettings,
     Backup,
@@ -62,7 +63,7 @@ class Switch(Generic[AnySettings]):
             yield ours
         except ProxyError as error:
             self._put_back(now, saved, error)
-            raise type(error)(f"{error}; {self._name} is as it was") from None
+            raise type(error)(f"{describe(error)}; {self._name} is as it was") from None
 
     def _set(self, ours: AnySettings) -> None:
         self._change(ours)
@@ -82,7 +83,8 @@ class Switch(Generic[AnySettings]):
                 self._change(now)
             self._keep(saved)
         except OSError as error:
-            raise ProxyError(f"{why}; {self._name} couldn't be put back: {error}") from None
+            problem = f"{self._name} couldn't be put back: {describe(error)}"
+            raise ProxyError(f"{describe(why)}; {problem}") from None
 
     def _keep(self, saved: Backup[AnySettings] | None) -> None:
         if self._store.load() == saved:
@@ -130,6 +132,6 @@ class Switch(Generic[AnySettings]):
         try:
             yield
         except PermissionError as error:
-            raise DeniedError(f"{self._name}: {error.strerror}") from None
+            raise DeniedError(f"{self._name}: {describe(error)}") from None
         except OSError as error:
-            raise ProxyError(f"{self._name}: {error.strerror} ({error.winerror})") from None
+            raise ProxyError(f"{self._name}: {describe(error)} ({error.winerror})") from None

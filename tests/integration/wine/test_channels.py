@@ -162,7 +162,7 @@ def test_the_port_is_in_use(
         check=False,
     )
     assert told.returncode == 2
-    assert told.stderr.endswith(f"can't listen on 127.0.0.1:{taken}: the port is in use\n")
+    assert told.stderr.endswith(f"can't listen on 127.0.0.1:{taken}: the address is in use\n")
 
 
 def test_the_one_file_form_ends_with_the_process_that_unpacked_it(
