@@ -13,7 +13,7 @@ from aiohappyeyeballs import AddrInfoType
 from vsocks.errors import BusyError
 from vsocks.host.resolve import Resolver
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.one_process
 
 DEADLINE = 30.0  # seconds; reached only when a test fails
 

@@ -23,7 +23,7 @@ from vsocks.policy.policy import Policy, Rule
 from vsocks.policy.token_bucket import TokenBucket
 from vsocks.reply import DialError, Reply
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.one_process
 
 DEADLINE = 30.0  # seconds; reached only when a test fails
 LOOPBACK = ("allow 127.0.0.0/8", "allow ::1")
