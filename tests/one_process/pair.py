@@ -112,3 +112,13 @@ async def socks_connect(
         writer.close()
         raise ConnectionError(answer[1])
     return reader, writer
+
+
+async def socks_ask(proxy: tuple[str, int], target: tuple[str, int]) -> int:
+    """The reply to a request for ``target``, which is given up then."""
+    try:
+        _, writer = await socks_connect(proxy, target)
+    except ConnectionError as error:
+        return int(error.args[0])
+    writer.close()
+    return 0
