@@ -7,6 +7,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
+from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
 from vsocks.errors import UsageError, describe
@@ -55,9 +56,10 @@ class Listener:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except (OSError, OverflowError) as error:
-            raise UsageError(f"can't listen on {show(host, port)}: {describe(error)}") from None
+            where = format_host_port(host, port)
+            raise UsageError(f"can't listen on {where}: {describe(error)}") from None
         self._socket.setblocking(False)
-        return show(*self._socket.getsockname()[:2])
+        return format_host_port(*self._socket.getsockname()[:2])
 
     @property
     def address(self) -> tuple[str, int]:
@@ -155,8 +157,3 @@ class ServedByTask:
     def close(self) -> None:
         """Cancel it."""
         self._task.cancel()
-
-
-def show(host: str, port: int) -> str:
-    """ADDR:PORT, with brackets where they are needed."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
