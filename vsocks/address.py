@@ -1,4 +1,4 @@
-"""Where a client wants to go, and its form in bytes (RFC 1928, section 5).
+"""Where a client wants to go: its form in bytes (RFC 1928, section 5), and as people write it.
 
     type 1 byte | address                       | port 2 bytes, big-endian
     1           | IPv4, 4 bytes                 |
@@ -9,6 +9,9 @@ A SOCKS request, our own frames and the original wire format all use this form.
 
     AddressError           the bytes name no target: an address type that nobody defined
     └── BadAddressError    the type is known, the address itself is nonsense
+
+People write HOST:PORT, with an IPv6 address in brackets: options, channels, rules, URIs and log
+lines all do, and all by ``split_host_port``, ``parse_host_port`` and ``format_host_port``.
 """
 
 import re
@@ -24,11 +27,18 @@ IPAddress = IPv4Address | IPv6Address
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _IP_SIZE = {_IPV4: 4, _IPV6: 16}
 _PORT_SIZE = 2
+_MAX_PORT = 0xFFFF
 _MAX_NAME = 255
+#: Characters of somebody's text that an error shows.
+_SHOWN = 60
 
 # Nothing else is of use in a host name, and with this nothing in a name can
 # harm a log line, a resolver or a rule.
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+_PORT_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+#: A colon which no bracket closes behind before another one opens.
+_COLON_OUTSIDE_BRACKETS = re.compile(r":(?![^\[\]]*\])")
 
 
 class AddressError(VsocksError, ValueError):
@@ -56,7 +66,7 @@ class Target:
         return parse_ip(self.host)
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return format_host_port(self.host, self.port)
 
 
 def target_of(address: tuple[Any, ...]) -> Target:
@@ -103,6 +113,110 @@ def ascii_name(name: str) -> str:
     return encoded
 
 
+# -- as people write it --------------------------------------------------------------------
+
+
+def format_host_port(host: str, port: int) -> str:
+    """HOST:PORT, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split_host_port(text: str) -> tuple[str, str | None]:
+    """Host and port of HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, as they are spelled.
+
+    The port is None if none is given, the brackets come off. Without brackets several colons are
+    an IPv6 address alone. Raises ValueError if the brackets are wrong.
+    """
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or ":" not in host or rest[:1] not in ("", ":"):
+            raise ValueError("in brackets goes IPv6, and behind them only ':' and a port")
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def split_at_colons(text: str) -> list[str]:
+    """Its parts, but for the colons in brackets, which stay."""
+    return _COLON_OUTSIDE_BRACKETS.split(text)
+
+
+def parse_host_port(
+    text: str, default_port: int | None = None, *, least_port: int = 1
+) -> tuple[str, int]:
+    """Host and port of HOST:PORT; the port may be left out if there is a default.
+
+    The host is an IP address, maybe with a scope (fe80::1%eth0), or a name, as it was spelled.
+    Where there is no default, an IPv6 address needs no brackets: what is behind the last colon
+    is the port. Raises ValueError.
+    """
+    host, port = split_host_port(text)
+    if port is None and default_port is None:
+        host, _, port = text.rpartition(":")
+        if not is_ip(host):
+            hint = "; IPv6 goes in brackets" if host else ""
+            raise ValueError(f"the port is missing{hint}")
+    if not host:
+        raise ValueError("the host is missing")
+    if not is_ip(host):
+        _check_labels(host)
+    if port is None:
+        assert default_port is not None
+        return host, default_port
+    return host, parse_port(port, least_port)
+
+
+def _check_labels(name: str) -> None:
+    """Raise ValueError if ``name`` can't be looked up as text, which Python makes IDNA of."""
+    try:
+        ascii_name(name).encode("idna")
+    except UnicodeError:
+        problem = "a part of it is empty or longer than 63 bytes"
+        raise ValueError(f"{_quoted(name)} is no host name: {problem}") from None
+
+
+def parse_host(text: str) -> str:
+    """A host in its one spelling: an IP address, or a name in ASCII. Raises ValueError."""
+    return str(parse_ip(text) or ascii_name(text))
+
+
+def is_ip(text: str) -> bool:
+    """Whether ``text`` is an IP address, maybe with a scope (fe80::1%eth0)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_port(text: str, least: int = 1) -> int:
+    """The port, of at least ``least``: 0 is one to listen on. Raises ValueError."""
+    port = int(text) if _PORT.fullmatch(text) else -1
+    if not least <= port <= _MAX_PORT:
+        raise ValueError(f"{_quoted(text)} is no port: ports go from {least} to {_MAX_PORT}")
+    return port
+
+
+def parse_port_range(text: str) -> tuple[int, int]:
+    """The lowest and the highest port of PORT or LOW-HIGH. Raises ValueError."""
+    match = _PORT_RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{_quoted(text)} is neither a port nor a range of ports")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if high > _MAX_PORT or low > high:
+        raise ValueError(f"ports go from 0 to {_MAX_PORT}, the lower one first")
+    return low, high
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+# -- in bytes ------------------------------------------------------------------------------
+
+
 @lru_cache(maxsize=1024)
 def _ip_text(packed: bytes) -> str:
     return str(ip_address(packed))
@@ -110,8 +224,8 @@ def _ip_text(packed: bytes) -> str:
 
 def encode_address(target: Target) -> bytes:
     """The bytes of ``target``. Raises ValueError when it has no such form."""
-    if not 0 <= target.port <= 0xFFFF:
-        raise ValueError(f"{target.port} is no port: ports go from 0 to 65535")
+    if not 0 <= target.port <= _MAX_PORT:
+        raise ValueError(f"{target.port} is no port: ports go from 0 to {_MAX_PORT}")
     port = target.port.to_bytes(_PORT_SIZE, "big")
     ip = target.ip
     if ip is not None:

@@ -1,4 +1,4 @@
-"""The SOCKS address form: RFC 1928's examples, and any bytes at all."""
+"""Addresses: the SOCKS form by RFC 1928's examples and any bytes at all, and HOST:PORT as text."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -12,7 +12,13 @@ from vsocks.address import (
     Target,
     ascii_name,
     encode_address,
+    format_host_port,
     parse_address,
+    parse_host,
+    parse_host_port,
+    parse_port_range,
+    split_at_colons,
+    split_host_port,
 )
 
 pytestmark = pytest.mark.unit
@@ -158,3 +164,134 @@ def test_international_names_travel_as_ascii() -> None:
 def test_a_wide_slash_does_not_slip_in_by_normalisation() -> None:
     with pytest.raises(ValueError, match="no host name"):
         ascii_name("a／b")  # noqa: RUF001 - the wide slash is the point
+
+
+# -- as people write it --------------------------------------------------------------------
+
+host_names = st.from_regex(
+    r"[a-z0-9_]([a-z0-9_-]{0,10}[a-z0-9_])?(\.[a-z]{1,8}){0,3}", fullmatch=True
+)
+scoped = st.builds("fe80::{:x}%{}".format, st.integers(1, 0xFFFF), st.sampled_from(["1", "eth0"]))
+hosts = host_names | ips | scoped
+ports = st.integers(1, 0xFFFF)
+
+
+@given(hosts, ports)
+def test_host_and_port_come_back_from_text(host: str, port: int) -> None:
+    text = format_host_port(host, port)
+    assert parse_host_port(text) == parse_host_port(text, 80) == (host, port)
+    assert str(Target(host, port)) == text
+
+
+@given(hosts, ports)
+def test_the_port_is_the_default_where_none_is(host: str, port: int) -> None:
+    bracketed = f"[{host}]" if ":" in host else host
+    assert parse_host_port(bracketed, port) == parse_host_port(host, port) == (host, port)
+
+
+@given(st.ip_addresses(v=6).map(str), ports)
+def test_without_a_default_an_ipv6_address_needs_no_brackets(host: str, port: int) -> None:
+    assert parse_host_port(f"{host}:{port}") == (host, port)
+
+
+@given(st.lists(hosts.filter(lambda host: "%" not in host), min_size=1, max_size=4), ports)
+def test_fields_are_split_at_colons_outside_brackets(parts: list[str], port: int) -> None:
+    fields = [f"[{part}]" if ":" in part else part for part in parts] + [str(port)]
+    assert split_at_colons(":".join(fields)) == fields
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        ("", ("", None)),
+        ("a", ("a", None)),
+        ("a:", ("a", "")),
+        (":1", ("", "1")),
+        ("a:b", ("a", "b")),
+        ("::1", ("::1", None)),
+        ("::1:80", ("::1:80", None)),
+        ("[::1]", ("::1", None)),
+        ("[::1]:", ("::1", "")),
+        ("[fd00::/8]:1-2", ("fd00::/8", "1-2")),
+        ("a]:80", ("a]", "80")),
+    ],
+)
+def test_what_is_host_and_what_is_port(text: str, split: tuple[str, str | None]) -> None:
+    assert split_host_port(text) == split
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "[]:80", "[::1", "[::1]80", "[10.0.0.1]:80", "[a]:80"])
+def test_brackets_are_for_ipv6_alone(text: str) -> None:
+    for parse in split_host_port, parse_host_port:
+        with pytest.raises(ValueError, match="in brackets goes IPv6"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "the port is missing"),
+        ("localhost", "the port is missing$"),
+        ("::1", "the port is missing; IPv6 goes in brackets"),
+        ("[::1]", "the port is missing"),
+        (":80", "the host is missing"),
+        ("a:", "'' is no port: ports go from 1 to 65535"),
+        ("a:0", "'0' is no port"),
+        ("a:65536", "'65536' is no port"),
+        ("a:-1", "'-1' is no port"),
+        ("a:+1", r"'\+1' is no port"),
+        ("a:1_0", "'1_0' is no port"),
+        ("a:1 ", "'1 ' is no port"),
+        ("a:٣", "'٣' is no port"),
+        ("a:" + "9" * 5000, f"'{'9' * 60}…' is no port"),
+        ("a b:80", "'a b' is no host name"),
+        ("a..b:80", "is no host name: a part of it"),
+        ("x" * 64 + ":80", "is no host name: a part of it"),
+        ("a:b:80", "IPv6 goes in brackets"),
+        ("fe80::1%:80", "IPv6 goes in brackets"),
+        ("a\n:80", "no host name"),
+    ],
+)
+def test_what_is_no_host_and_port(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        parse_host_port(text)
+    assert str(caught.value).isprintable()
+
+
+def test_a_port_to_listen_on_may_be_any() -> None:
+    assert parse_host_port("127.0.0.1:0", least_port=0) == ("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"), [("0", 0, 0), ("80", 80, 80), ("1-1023", 1, 1023), ("7-7", 7, 7)]
+)
+def test_a_range_of_ports(text: str, low: int, high: int) -> None:
+    assert parse_port_range(text) == (low, high)
+
+
+@pytest.mark.parametrize("text", ["", "-", "1-", "-1", "2-1", "0-65536", "1-2-3", "a", "٣"])
+def test_what_is_no_range_of_ports(text: str) -> None:
+    with pytest.raises(ValueError, match="port"):
+        parse_port_range(text)
+
+
+@given(st.text(max_size=30) | st.text("0123456789abf.:[]%-", max_size=20))
+def test_any_text_is_host_and_port_or_a_value_error(text: str) -> None:
+    try:
+        host, port = parse_host_port(text, 80)
+    except ValueError:
+        return
+    assert parse_host_port(format_host_port(host, port)) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("Example.com", "Example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_the_one_spelling_of_a_host(text: str, host: str) -> None:
+    assert parse_host(text) == host

@@ -86,6 +86,9 @@ def test_every_form(text: str, spec: ChannelSpec) -> None:
         ("tcp:localhost:65536", "'65536' is no port"),
         ("tcp:localhost:²", "'²' is no port"),
         ("tcp-listen:localhost:-1", "'-1' is no port"),
+        ("tcp:[127.0.0.1]:80", "in brackets goes IPv6"),
+        ("tcp:[::1:80", "in brackets goes IPv6"),
+        ("tcp:a b:80", "'a b' is no host name"),
     ],
 )
 def test_nonsense_gets_an_error_that_shows_the_forms(text: str, problem: str) -> None:
@@ -110,7 +113,24 @@ def test_any_text_is_a_spec_or_gets_the_error(head: str, middle: str, tail: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["auto", "unix:/run/vm.sock", "virtio:org.vsocks.0", "tcp:localhost:1"]
+    "text",
+    [
+        "auto",
+        "unix:/run/vm.sock",
+        "virtio:org.vsocks.0",
+        "serial:/dev/ttyS1",
+        "serial:/dev/ttyS1?baudrate=9600",
+        "tcp:localhost:1",
+        "tcp:[::1]:80",
+        "tcp-listen:[fe80::1%eth0]:80",
+    ],
 )
 def test_a_spec_is_shown_as_it_was_written(text: str) -> None:
     assert str(parse_spec(text)) == text
+
+
+@given(HEADS, TEXT | st.ip_addresses().map(str), TAILS)
+def test_what_is_shown_is_the_same_spec(head: str, middle: str, tail: str) -> None:
+    with contextlib.suppress(UsageError):
+        spec = parse_spec(head + middle + tail)
+        assert parse_spec(str(spec)) == spec

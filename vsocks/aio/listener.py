@@ -8,6 +8,7 @@ import socket
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
+from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
 from vsocks.errors import UsageError, describe
@@ -74,9 +75,10 @@ class Listener:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except (OSError, OverflowError) as error:
-            raise UsageError(f"can't listen on {show(host, port)}: {describe(error)}") from None
+            where = format_host_port(host, port)
+            raise UsageError(f"can't listen on {where}: {describe(error)}") from None
         self._socket.setblocking(False)
-        return show(*self._socket.getsockname()[:2])
+        return format_host_port(*self._socket.getsockname()[:2])
 
     @property
     def address(self) -> tuple[str, int]:
@@ -194,8 +196,3 @@ class ServedByTask:
     def close(self) -> None:
         """Cancel it."""
         self._task.cancel()
-
-
-def show(host: str, port: int) -> str:
-    """ADDR:PORT, with brackets where they are needed."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

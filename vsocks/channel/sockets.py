@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.errors import ChannelError, describe
@@ -281,9 +282,9 @@ class ListenSource(ChannelSource):
 
     @property
     def _name(self) -> str:
-        return (
-            self._address if isinstance(self._address, str) else ":".join(map(str, self._address))
-        )
+        if isinstance(self._address, str):
+            return self._address
+        return format_host_port(*self._address)
 
     def _listen(self) -> socket.socket:
         if not isinstance(self._address, str):

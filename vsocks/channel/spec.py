@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
+from vsocks.address import format_host_port, parse_host_port
 from vsocks.errors import UsageError, describe
 
 #: The name of the virtio-serial port, unless the user gives one.
@@ -54,7 +55,9 @@ class ChannelSpec:
     def __str__(self) -> str:
         if not self.place:
             return self.kind
-        return f"{self.kind}:{self.place}" + (f":{self.port}" if self.port else "")
+        place = format_host_port(self.place, self.port) if self.port else self.place
+        rate = f"?baudrate={self.baudrate}" if self.baudrate != _DEFAULT_BAUDRATE else ""
+        return f"{self.kind}:{place}{rate}"
 
 
 def parse_spec(text: str) -> ChannelSpec:
@@ -113,17 +116,11 @@ def _device_path(kind: str, rest: str, _text: str) -> ChannelSpec:
 
 
 def _tcp(kind: str, rest: str, text: str) -> ChannelSpec:
-    host, _, port = rest.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host:
-        raise _error(text, "it must be HOST:PORT")
     try:
-        host.encode("idna")
-    except UnicodeError:
-        raise _error(text, f"{shown(host)} is no host name") from None
-    if not 0 < _number(port) < 65536:
-        raise _error(text, f"{shown(port)} is no port")
-    return ChannelSpec(kind, host, int(port))
+        host, port = parse_host_port(rest)
+    except ValueError as error:
+        raise _error(text, f"it must be {kind}:HOST:PORT; {describe(error)}") from None
+    return ChannelSpec(kind, host, port)
 
 
 def _recognise(text: str) -> ChannelSpec:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-from vsocks.address import Target, parse_ip
-from vsocks.errors import VsocksError, describe
+from vsocks.address import Target, parse_host_port, parse_ip, parse_port
+from vsocks.errors import UsageError, describe
 from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import FIRST_HOST_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from vsocks.address import IPAddress
 
 T = TypeVar("T")
 
 USAGE_ERROR: Final = 2
 """The exit status when what was asked for makes no sense."""
 
-_MAX_PORT: Final = 0xFFFF
+_MAX_COUNT: Final = 0xFFFF
 _LOOPBACK: Final = "127.0.0.1"
 
 
@@ -83,35 +86,55 @@ def explained(parse: Callable[[str], T]) -> Callable[[str], T]:
     def parsed(text: str) -> T:
         try:
             return parse(text)
-        except (VsocksError, ValueError) as error:
+        except UsageError as error:
             raise argparse.ArgumentTypeError(describe(error)) from None
 
     return parsed
 
 
+@contextlib.contextmanager
+def being(text: str, form: str) -> Iterator[None]:
+    """Has a ValueError of the body say that ``text`` is not of that form, and why."""
+    try:
+        yield
+    except ValueError as error:
+        problem = f"'{text}' is not {form}: {describe(error)}"
+        raise argparse.ArgumentTypeError(problem) from None
+
+
 def listen_address(text: str) -> tuple[str, int]:
-    """ADDR:PORT, with an IPv6 address in brackets."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not is_port(port):
-        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT")
-    return host, int(port)
+    """ADDR:PORT, with an IPv6 address in brackets; port 0 is any that is free."""
+    with being(text, "ADDR:PORT"):
+        return parse_host_port(text, least_port=0)
 
 
 def exposed_target(text: str) -> Target:
     """[ADDR:]PORT of this machine or one that it reaches; without ADDR the loopback."""
-    host, colon, port = text.rpartition(":")
-    ip = parse_ip(host.removeprefix("[").removesuffix("]")) if colon else parse_ip(_LOOPBACK)
-    if ip is None or not is_port(port) or not int(port):
-        raise argparse.ArgumentTypeError(f"'{text}' is not [ADDR:]PORT; ADDR is an IP address")
-    return Target(str(ip), int(port))
+    with being(text, "[ADDR:]PORT"):
+        return loopback_or(text)
+
+
+def loopback_or(text: str, *, least_port: int = 1) -> Target:
+    """[ADDR:]PORT, where ADDR is an IP address, by default the loopback. Raises ValueError."""
+    if ":" not in text:
+        return Target(_LOOPBACK, parse_port(text, least_port))
+    host, port = parse_host_port(text, least_port=least_port)
+    return Target(str(needed_ip(host)), port)
+
+
+def needed_ip(text: str) -> IPAddress:
+    """An IP address. Raises ValueError."""
+    ip = parse_ip(text)
+    if ip is None:
+        raise ValueError(f"{text!r} is no IP address")
+    return ip
 
 
 def count(text: str) -> int:
     """A number of things, 1 at least."""
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_PORT:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_COUNT:
         return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {_MAX_PORT}")
+    raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to {_MAX_COUNT}")
 
 
 def stream_count(text: str) -> int:
@@ -130,8 +153,3 @@ def positive(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
-
-
-def is_port(text: str) -> bool:
-    """Whether it spells a port; 0 is one to listen on."""
-    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsocks.address import Target, parse_ip
+from vsocks.address import split_at_colons, split_host_port
 from vsocks.channel.spec import FORMS
 from vsocks.cli.arguments import (
     add_common,
     add_max_streams,
     add_seconds,
+    being,
     count,
     explained,
-    is_port,
+    loopback_or,
+    needed_ip,
     positive,
 )
 from vsocks.errors import describe
@@ -143,36 +145,18 @@ class _AddRule(argparse.Action):
 
 
 def _ip(text: str) -> str:
-    ip = parse_ip(text.removeprefix("[").removesuffix("]"))
-    if ip is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is no IP address")
-    return str(ip)
+    with being(text, "ADDR"):
+        host, port = split_host_port(text)
+        if port is not None:
+            raise ValueError("it takes no port")
+        return str(needed_ip(host))
 
 
 def _forward(text: str) -> Forward:
     """[ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses in brackets."""
-    parts = _split_outside_brackets(text)
-    if len(parts) == 3:
-        parts = ["127.0.0.1", *parts]
-    if len(parts) == 4:
-        address, port, guest_address, guest_port = parts
-        ours, theirs = parse_ip(address), parse_ip(guest_address)
-        if ours and theirs and is_port(port) and is_port(guest_port) and int(guest_port):
-            return Forward((str(ours), int(port)), Target(str(theirs), int(guest_port)))
-    raise argparse.ArgumentTypeError(
-        f"'{text}' is not [ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses go in brackets"
-    )
-
-
-def _split_outside_brackets(text: str) -> list[str]:
-    """Split at colons, but for those of an address in brackets, which lose them."""
-    parts = [""]
-    inside = False
-    for character in text:
-        if character in "[]":
-            inside = character == "["
-        elif character == ":" and not inside:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+    with being(text, "[ADDR:]PORT:GUESTADDR:GUESTPORT"):
+        parts = split_at_colons(text)
+        if len(parts) not in {3, 4}:
+            raise ValueError("it must have three or four parts; IPv6 addresses go in brackets")
+        ours = loopback_or(":".join(parts[:-2]), least_port=0)
+        return Forward((ours.host, ours.port), loopback_or(":".join(parts[-2:])))

@@ -6,9 +6,10 @@ import argparse
 import sys
 from typing import Final
 
-from vsocks.address import Target, ascii_name, parse_ip
+from vsocks.address import Target, parse_host, parse_host_port
 from vsocks.cli import setup_lines
-from vsocks.errors import UsageError, describe
+from vsocks.cli.arguments import being
+from vsocks.errors import UsageError
 
 DESCRIPTION: Final = "Have programs use the proxy that take the system's settings."
 
@@ -50,16 +51,9 @@ def _address(text: str) -> Target:
 
     Raises ArgumentTypeError.
     """
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
-    try:
-        listen = Target(str(parse_ip(host) or ascii_name(host)), number)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT: {describe(error)}") from None
-    if not 0 < number < 65536:
-        raise argparse.ArgumentTypeError(f"'{text}' is not ADDR:PORT")
-    return setup_lines.as_clients_see_it(listen)
+    with being(text, "ADDR:PORT"):
+        host, port = parse_host_port(text)
+        return setup_lines.as_clients_see_it(Target(parse_host(host), port))
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
-from vsocks.aio.listener import Listener, ServedByTask, show
+from vsocks.aio.listener import Listener, ServedByTask
 from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
@@ -93,7 +94,7 @@ class DnsListener:
                 self._udp.close()
                 refusal = error
                 continue
-            log.info("listening for DNS on %s", show(*self.address))
+            log.info("listening for DNS on %s", format_host_port(*self.address))
             return
         raise refusal
 
@@ -208,4 +209,4 @@ def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
             reason = "another program has taken or reserved the port"
         else:
             reason = "ports below 1024 need root or CAP_NET_BIND_SERVICE"
-    return UsageError(f"can't listen for DNS on {show(host, port)}: {reason}")
+    return UsageError(f"can't listen for DNS on {format_host_port(host, port)}: {reason}")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import Target
-from vsocks.errors import UsageError
+from vsocks.address import Target, is_ip, parse_host_port
+from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PORT: Final = 53
-_WITH_PORT: Final = re.compile(
-    r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<ipv4>[^:\[\]]+)):(?P<port>[0-9]{1,5})"
-)
+_FORMS: Final = "192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53"
 #: Whom resolv.conf(5) says to ask when it names nobody.
 _OWN_MACHINE: Final = (Target("127.0.0.1", _PORT),)
 
@@ -49,7 +45,7 @@ def nameservers_in(text: str) -> Sequence[Target]:
     """The nameservers that the text of a resolv.conf names, or the machine itself."""
     lines = [line.split() for line in text.splitlines()]
     named = [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
-    return [Target(address, _PORT) for address in named if _is_address(address)] or _OWN_MACHINE
+    return [Target(address, _PORT) for address in named if is_ip(address)] or _OWN_MACHINE
 
 
 def parse_nameserver(text: str) -> Target:
@@ -57,19 +53,14 @@ def parse_nameserver(text: str) -> Target:
 
     An IPv6 address may have a scope (fe80::1%eth0).
     """
-    match = _WITH_PORT.fullmatch(text)
-    if match is not None:
-        address, port = match["ipv6"] or match["ipv4"], int(match["port"])
-    else:
-        address, port = text[1:-1] if text[:1] + text[-1:] == "[]" else text, _PORT
-    if not _is_address(address) or not 0 < port <= 0xFFFF:
-        raise UsageError(f"'{text}' is no nameserver: 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53")
+    try:
+        address, port = parse_host_port(text, _PORT)
+    except ValueError as error:
+        raise _no_nameserver(text, describe(error)) from None
+    if not is_ip(address):
+        raise _no_nameserver(text, "it must be an IP address")
     return Target(address, port)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _no_nameserver(text: str, why: str) -> UsageError:
+    return UsageError(f"'{text}' is no nameserver: {why}; valid forms: {_FORMS}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from vsocks.address import Target, ascii_name, parse_ip
+from vsocks.address import Target, parse_host, parse_port, split_host_port
 from vsocks.http1.errors import HttpError, show, show_authority
 
 _HTTP_PORT: Final = 80
@@ -14,7 +14,6 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 #: Up to the path, the query or the fragment.
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
 _USER: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:%]*")
-_HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{0,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +33,36 @@ def parse_authority(text: str, default_port: int | None = None) -> Target:
 
     Raises HttpError.
     """
-    match = _HOST_AND_PORT.fullmatch(text)
-    if match is None:
-        raise HttpError(400, f"{show_authority(text)} is not HOST:PORT")
-    host, digits = match.groups()
-    port = int(digits) if digits else default_port
-    if port is None:
-        raise HttpError(400, f"{show_authority(text)} has no port")
-    if not 0 < port <= 0xFFFF:
-        raise HttpError(400, f"{show_authority(text)} has no port between 1 and 65535")
-    return Target(_parse_host(host), port)
-
-
-def _parse_host(text: str) -> str:
-    ip = parse_ip(text.strip("[]"))
-    if text.startswith("["):
-        if ip is None or ip.version != 6:
-            raise HttpError(400, f"{show(text)} is no IPv6 address")
-        return str(ip)
-    if ip is not None:
-        return str(ip)
+    shown = show_authority(text)
     try:
-        return ascii_name(text)
+        host, digits = split_host_port(text)
     except ValueError:
-        raise HttpError(400, f"{show_authority(text)} is no host name") from None
+        raise HttpError(400, f"{shown} is not HOST:PORT") from None
+    has_brackets = text.startswith("[")
+    if ":" in host and not has_brackets:
+        raise HttpError(400, f"{shown} is not HOST:PORT")
+    port = _parse_port(digits, default_port, shown)
+    what = "IPv6 address" if has_brackets else "host name"
+    return Target(_parse_host(host, shown, what), port)
+
+
+def _parse_port(digits: str | None, default_port: int | None, shown: str) -> int:
+    # "HOST:" has the default port, too (RFC 3986, section 3.2.3).
+    if not digits:
+        if default_port is None:
+            raise HttpError(400, f"{shown} has no port")
+        return default_port
+    try:
+        return parse_port(digits)
+    except ValueError:
+        raise HttpError(400, f"{shown} has no port between 1 and 65535") from None
+
+
+def _parse_host(host: str, shown: str, what: str) -> str:
+    try:
+        return parse_host(host)
+    except ValueError:
+        raise HttpError(400, f"{shown} is no {what}") from None
 
 
 def is_absolute(target: str) -> bool:

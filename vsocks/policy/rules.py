@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, NoReturn
 
-from vsocks.address import IPAddress, ascii_name
+from vsocks.address import IPAddress, ascii_name, parse_port_range, split_host_port
 from vsocks.errors import UsageError, describe
 
 IPNetwork = IPv4Network | IPv6Network
@@ -13,7 +13,7 @@ Verb = Literal["allow", "deny"]
 
 VALID_FORMS = "10.0.0.0/8, [fd00::/8]:80-90, example.com:443, *.example.com, *:25, 1-1023"
 
-_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_PORTS_ALONE = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MAX_PORT = 0xFFFF
 
 
@@ -43,7 +43,7 @@ class Rule:
         text = text.strip()
         try:
             host, ports = _split(text)
-            low, high = _parse_ports(ports) if ports is not None else (0, _MAX_PORT)
+            low, high = parse_port_range(ports) if ports is not None else (0, _MAX_PORT)
             network, name, suffix = _parse_host(host)
         except ValueError as error:
             raise RuleError(
@@ -78,27 +78,10 @@ def _split(text: str) -> tuple[str, str | None]:
     """The host and the ports of a rule; ports are None where none are given."""
     if not text:
         raise ValueError("it is empty")
-    if _PORTS.fullmatch(text):
+    if _PORTS_ALONE.fullmatch(text):
         return "*", text
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in host or rest[:1] not in ("", ":"):
-            raise ValueError("in brackets goes an IPv6 network, behind them only ':' and ports")
-        return host, rest[1:] if rest else None
-    if text.count(":") > 1:
-        return text, None
-    host, colon, ports = text.partition(":")
-    return host or "*", ports if colon else None
-
-
-def _parse_ports(text: str) -> tuple[int, int]:
-    match = _PORTS.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is neither a port nor a range of ports")
-    low, high = int(match[1]), int(match[2] or match[1])
-    if high > _MAX_PORT or low > high:
-        raise ValueError(f"ports go from 0 to {_MAX_PORT}, the lower one first")
-    return low, high
+    host, ports = split_host_port(text)
+    return host or "*", ports
 
 
 def _parse_host(host: str) -> tuple[IPNetwork | None, str | None, str | None]:
