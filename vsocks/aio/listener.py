@@ -177,16 +177,21 @@ class ServedByTask:
     ) -> None:
         """``serve`` may raise OSError; the connection is closed when it has ended."""
         self._task = asyncio.get_running_loop().create_task(self._run(connection, serve))
-        self._task.add_done_callback(lambda _: gone())
+
+        def over(_: object) -> None:
+            # Not in the task itself, which may be cancelled before it begins.
+            connection.close()
+            gone()
+
+        self._task.add_done_callback(over)
 
     async def _run(
         self, connection: socket.socket, serve: Callable[[socket.socket], Awaitable[None]]
     ) -> None:
-        with connection:
-            try:
-                await serve(connection)
-            except OSError as error:
-                log.debug("client gone: %s", describe(error))
+        try:
+            await serve(connection)
+        except OSError as error:
+            log.debug("client gone: %s", describe(error))
 
     @property
     def standing(self) -> Standing:

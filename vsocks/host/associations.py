@@ -89,7 +89,8 @@ class HostAssociations:
             self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
-        self._tasks.start(self._run(association))
+        task = self._tasks.start(self._run(association))
+        task.add_done_callback(lambda _: association.give_up())
         self._link.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> HostAssociation:
