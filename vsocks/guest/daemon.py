@@ -121,6 +121,12 @@ class Guest:
         return self._listener.address
 
     @property
+    def dns_address(self) -> tuple[str, int]:
+        """Where it answers DNS, as it was asked to; after start()."""
+        assert self._dns is not None, "it was not asked to"
+        return self._dns.address
+
+    @property
     def has_session(self) -> bool:
         """Whether a session with the host stands."""
         return self._link.has_session

@@ -136,6 +136,11 @@ class Host:
             raise
 
     @property
+    def forwarded(self) -> list[tuple[str, int]]:
+        """Where it listens for its forwards, in their order; after start()."""
+        return [forward.address for forward in self._forwards]
+
+    @property
     def has_session(self) -> bool:
         """Whether a session with the guest stands."""
         return self._link.has_session

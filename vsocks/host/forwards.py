@@ -52,6 +52,11 @@ class Forwarding:
         """Listen. Raises UsageError if the address can't be had."""
         log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; after start()."""
+        return self._listener.address
+
     async def run(self) -> None:
         """Serve until cancelled."""
         await self._listener.run()
