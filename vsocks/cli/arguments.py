@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from vsocks.address import Target, parse_host_port, parse_ip, parse_port
@@ -77,6 +78,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     add_seconds(parser, "--udp-idle-timeout", 300, "end an exchange of datagrams silent so long")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log each connection")
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="append a line there for each frame and each event of a socket",
+    )
     parser.add_argument("--log-format", choices=["text", "json"], default="text")
 
 

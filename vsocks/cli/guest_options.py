@@ -112,9 +112,11 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
     from vsocks.guest.context import Limits
     from vsocks.guest.daemon import GuestConfig
     from vsocks.mux.relay import IdleTimeouts
+    from vsocks.mux.trace import Trace
 
     return GuestConfig(
         wire=options.wire,
+        trace=Trace.open(options.trace) if options.trace is not None else None,
         listen=options.listen,
         dns=options.dns,
         users=_users(options),

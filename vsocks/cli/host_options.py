@@ -108,10 +108,12 @@ def host_config(options: argparse.Namespace) -> HostConfig:
     from vsocks.host.associations import DatagramLimits
     from vsocks.host.daemon import HostConfig
     from vsocks.mux.relay import IdleTimeouts
+    from vsocks.mux.trace import Trace
     from vsocks.policy.policy import Policy
 
     return HostConfig(
         wire=options.wire,
+        trace=Trace.open(options.trace) if options.trace is not None else None,
         policy=Policy(options.rules),
         offer=Offer(max_streams=options.max_streams),
         dial_timeout=options.dial_timeout,

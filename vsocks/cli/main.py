@@ -10,6 +10,7 @@ from vsocks.channel import open_source, parse_spec
 from vsocks.channel.lock import ChannelLock
 from vsocks.cli import logs, system_proxy
 from vsocks.cli.arguments import USAGE_ERROR, Parser
+from vsocks.cli.decode import add_decode_options, run_decode
 from vsocks.cli.guest_options import add_guest_options, guest_config
 from vsocks.cli.run import run_until_signal
 from vsocks.errors import UsageError, VsocksError, describe
@@ -48,7 +49,7 @@ def _parser() -> Parser:
         description="A door to the network for virtual machines without a network card.",
     )
     parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
-    names = "guest|host|system-proxy"
+    names = "guest|host|decode|system-proxy"
     commands = parser.add_subparsers(dest="command", required=True, metavar=names)
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
     add_guest_options(guest)
@@ -56,6 +57,9 @@ def _parser() -> Parser:
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
     add_host_options(host)
     host.set_defaults(run=_run_host)
+    decode = commands.add_parser("decode", help="show what went through a channel, frame by frame")
+    add_decode_options(decode)
+    decode.set_defaults(run=run_decode)
     lines = commands.add_parser("system-proxy", help="have programs in the VM use the proxy")
     system_proxy.add_commands(lines)
     return parser

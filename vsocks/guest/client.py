@@ -224,7 +224,7 @@ class Client:
         self._stop_waiting()
         if reply != Reply.SUCCEEDED:
             self._relay = None
-            self._refuse(reply, f"{target}: {words_for(reply)}")
+            self._refuse(reply, f"{target}: {words_for(reply)}", label=relay.label)
             return
         log.debug("%s %s: connected", relay.label, target)
         relay.run(self._socket, self._dialect.reply(Reply.SUCCEEDED, bound))
@@ -307,14 +307,16 @@ class Client:
             waiting.stop()
             self._socket.owner = self
 
-    def _refuse(self, reply: int, reason: str = "", *, busy: bool = False) -> None:
+    def _refuse(
+        self, reply: int, reason: str = "", *, busy: bool = False, label: str = "-"
+    ) -> None:
         """Tell the client why not, if it can still be told."""
         if self._is_gone:
             return
         if self._dialect.is_answered:
             self._close()
             return
-        log.debug("client refused (%d): %s", reply, reason or "the host says so")
+        log.debug("%s client refused (%d): %s", label, reply, reason or "the host says so")
         dialect = self._dialect.dialect if isinstance(self._dialect, Detector) else self._dialect
         if busy and isinstance(dialect, HttpDialect):
             self._say_last(dialect.busy(reason))

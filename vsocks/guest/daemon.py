@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vsocks.channel import ChannelSource
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
+    from vsocks.mux.trace import Trace
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
     from vsocks.reply import DialError
@@ -66,6 +67,8 @@ class GuestConfig:
     max_associations: int = 16
     offer: Offer = field(default_factory=Offer)
     limits: Limits = field(default_factory=Limits)
+    #: Where all that happens is written, if anywhere.
+    trace: Trace | None = None
 
 
 class Guest:
@@ -76,7 +79,7 @@ class Guest:
         count, window = config.max_streams, config.offer.window
         pool, clients = pool_for(count, window, is_shared=bool(config.exposed))
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
-        link = self._link = Link(source, endpoint, self)
+        link = self._link = Link(source, endpoint, self, config.trace)
         self._associations = GuestAssociations(link, config.max_associations)
         self._questions = QuestionClient(link)
         self._exposed = Exposed(config.exposed)
@@ -190,5 +193,5 @@ def _has_left(client: Served) -> bool:
     return isinstance(client, Client) and client.has_left
 
 
-def _log_refusal(error: DialError) -> None:
-    log.info("refused: the host's connection to %s", error.reason)
+def _log_refusal(label: str, error: DialError) -> None:
+    log.info("%s refused: the host's connection to %s", label, error.reason)

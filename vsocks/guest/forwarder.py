@@ -80,6 +80,10 @@ class Forwarder:
     def __repr__(self) -> str:
         return f"<Forwarder {self._target} {self._server!r}>"
 
+    @property
+    def _label(self) -> str:
+        return self._server.label if self._server is not None else "-"
+
     def serve(self, head: RequestHead) -> None:
         """Pass on a request; the client's socket is the forwarder's until its owner is told.
 
@@ -314,7 +318,7 @@ class Forwarder:
         self._reset(describe(error))
 
     def _reset(self, reason: str) -> None:
-        log.debug("%s: the client is lost: %s", self._target, reason)
+        log.debug("%s %s: the client is lost: %s", self._label, self._target, reason)
         self.close()
         self._owner.on_forward_failed(b"")
 
@@ -338,7 +342,7 @@ class Forwarder:
         """Tell the client by a page, the last that it gets."""
         exchange = self._exchange
         assert exchange is not None
-        log.debug("%s: failed (%d): %s", exchange.target, status, reason)
+        log.debug("%s %s: failed (%d): %s", self._label, exchange.target, status, reason)
         self.close()
         # By an orderly end it might take what it has for the whole: then there is no page.
         self._owner.on_forward_failed(exchange_failure(exchange, status, reason))

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from vsocks.host.forwards import Forward
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
+    from vsocks.mux.trace import Trace
     from vsocks.policy.policy import Policy
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
+    from vsocks.reply import DialError
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,8 @@ class HostConfig:
     nameserver: Target | None = None
     #: Ports of ours that come out in the guest.
     forwards: tuple[Forward, ...] = ()
+    #: Where all that happens is written, if anywhere.
+    trace: Trace | None = None
 
 
 class Host:
@@ -83,7 +87,7 @@ class Host:
         count, window = config.offer.max_streams, config.offer.window
         pool, guests = pool_for(count, window, is_shared=bool(config.forwards))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
-        link = self._link = Link(source, endpoint, self)
+        link = self._link = Link(source, endpoint, self, config.trace)
         refused = self._refused
         self._resolver = Resolver()
         self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
@@ -91,9 +95,7 @@ class Host:
             config.policy, self._resolver, config.dial_timeout, attempts=self._rate
         )
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
-        self._incoming = IncomingStreams(
-            link, guests, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
-        )
+        self._incoming = IncomingStreams(link, guests, config.idle_timeouts, _log_refusal)
         self._associations = HostAssociations(link, guests, self._dialer, config.datagrams, refused)
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
@@ -199,3 +201,7 @@ class Host:
         """The session is over."""
         self._associations.on_lost()
         self._questions.on_lost()
+
+
+def _log_refusal(label: str, error: DialError) -> None:
+    log.info("%s refused: (%d) %s", label, error.reply, error.reason)

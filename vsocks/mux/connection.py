@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio.current import reactor
 from vsocks.errors import BusyError, describe
 from vsocks.mux.stream import MuxStream
+from vsocks.protocol.decode import Wire
 from vsocks.protocol.endpoint import MAX_OUTPUT
 from vsocks.protocol.events import (
     Answered,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.channel import Channel
     from vsocks.mux.handlers import PeerHandler, StreamHandler
+    from vsocks.mux.trace import Trace
     from vsocks.protocol.any_session import AnySession
     from vsocks.protocol.endpoint import Endpoint
     from vsocks.protocol.events import SessionEvent
@@ -64,12 +66,14 @@ class Connection:
         endpoint: Endpoint,
         staging: memoryview,
         peer: PeerHandler,
+        trace: Trace | None = None,
     ) -> None:
         """``staging`` is this connection's until its channel is closed."""
         self._channel = channel
         self._endpoint = endpoint
         self._staging = staging
         self._peer = peer
+        self._trace = trace
         self._reactor = reactor()
         self._loop = asyncio.get_running_loop()
         self._streams: dict[Stream, MuxStream] = {}
@@ -134,6 +138,8 @@ class Connection:
     def _take(self, size: int) -> None:
         """Work through what has come, as much as one turn may have."""
         endpoint = self._endpoint
+        if self._trace is not None and size:
+            self._trace.read(endpoint.buffer()[:size])
         self._dispatch(endpoint.received(size, self._loop.time()))
         if endpoint.has_more or endpoint.is_stalled:
             self._channel.pause_reading()
@@ -194,6 +200,8 @@ class Connection:
             case SessionUp(description):
                 self._is_up = self.was_up = True
                 log.info("session up: %s", description)
+                if self._trace is not None and not self.session.confirms_open:
+                    self._trace.begin(Wire.ORIGINAL)
             case SessionLost(reason):
                 self._lose_all(reason)
             case Notice(text):
@@ -286,6 +294,8 @@ class Connection:
             size = self._endpoint.write_into(self._staging, self._loop.time())
             if not size:
                 break
+            if self._trace is not None:
+                self._trace.written(self._staging[:size])
             self._write(self._staging[:size])
             self._tell_sent()
         self._arm_timer()

@@ -46,9 +46,9 @@ class IncomingStreams:
         link: Link,
         pool: Pool | Share,
         idle_timeouts: IdleTimeouts,
-        on_refused: Callable[[DialError], None],
+        on_refused: Callable[[str, DialError], None],
     ) -> None:
-        """``on_refused`` is told of each that could not be connected."""
+        """``on_refused`` is told of each that could not be connected: its label, and why."""
         self._link = link
         self._pool = pool
         self._idle_timeouts = idle_timeouts
@@ -77,7 +77,7 @@ class _Incoming:
     def __init__(
         self,
         target: Target,
-        on_refused: Callable[[DialError], None],
+        on_refused: Callable[[str, DialError], None],
         on_over: Callable[[_Incoming], None],
     ) -> None:
         self._target = target
@@ -98,7 +98,7 @@ class _Incoming:
         self._connecting = None
         if isinstance(outcome, DialError):
             self._is_over = True
-            self._on_refused(outcome)
+            self._on_refused(self.relay.label, outcome)
             self._on_over(self)
             self.relay.refuse(outcome.reply)
             return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vsocks.channel import Channel, ChannelSource
     from vsocks.mux.handlers import PeerHandler, StreamHandler
     from vsocks.mux.stream import MuxStream
+    from vsocks.mux.trace import Trace
     from vsocks.protocol.any_session import AnySession
     from vsocks.protocol.endpoint import EndpointConfig
     from vsocks.protocol.handshake import Feature
@@ -34,8 +35,15 @@ _GOODBYE_TIMEOUT: Final = 0.5
 class Link:
     """The way to the daemon at the other end; there is one for the life of a daemon."""
 
-    def __init__(self, source: ChannelSource, config: EndpointConfig, peer: PeerHandler) -> None:
-        """``peer`` does what the other side asks for."""
+    def __init__(
+        self,
+        source: ChannelSource,
+        config: EndpointConfig,
+        peer: PeerHandler,
+        trace: Trace | None = None,
+    ) -> None:
+        """``peer`` does what the other side asks for; ``trace`` is closed when run() ends."""
+        self.trace = trace
         self._source = source
         self._config = config
         self._peer = peer
@@ -110,6 +118,8 @@ class Link:
                     await asyncio.sleep(_LAST_RETRY if in_vain else _FIRST_RETRY)
         finally:
             await self._source.close()
+            if self.trace is not None:
+                self.trace.close()
 
     def drop_channel(self, reason: str) -> None:
         """Close the channel if it is open; it is opened anew."""
@@ -142,8 +152,10 @@ class Link:
         offer = self._config.offer
         offer = replace(offer, max_frame=min(offer.max_frame, self._source.max_frame))
         endpoint = Endpoint(replace(self._config, offer=offer), self._loop.time())
-        connection = Connection(channel, endpoint, self._staging, self._peer)
+        connection = Connection(channel, endpoint, self._staging, self._peer, self.trace)
         self._connection = connection
+        if self.trace is not None:
+            self.trace.begin(None)
         try:
             connection.start()
             return await asyncio.shield(connection.over), connection.was_up

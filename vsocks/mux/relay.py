@@ -117,6 +117,8 @@ class Relay(StreamUser):
                 self.on_failed(error)
                 return
         self._moved += size
+        if (trace := self._link.trace) is not None:
+            trace.socket(self.label, "read", size)
         stream.send(buffer[:size])
 
     def on_sent(self) -> None:
@@ -127,6 +129,7 @@ class Relay(StreamUser):
     def _end_ours(self) -> None:
         """The socket sends no more."""
         self._we_ended = True
+        self._note("has ended")
         if self._stream is not None and not self._stream.half_closes:
             self._peer_ended = True
             self._finish_if_delivered()
@@ -150,6 +153,8 @@ class Relay(StreamUser):
         except OSError as error:
             self.on_failed(error)
             return
+        if (trace := self._link.trace) is not None:
+            trace.socket(self.label, "written", size)
         self._consumed(size)
         if size < len(data):
             self.buffers.inbound.put(data[size:])
@@ -172,6 +177,8 @@ class Relay(StreamUser):
         self._is_writing = False
         size, self._draining = self._draining, 0
         if size:
+            if (trace := self._link.trace) is not None:
+                trace.socket(self.label, "written", size)
             self.buffers.inbound.drop(size)
             self._consumed(size)
         self._drain()
@@ -197,7 +204,12 @@ class Relay(StreamUser):
             self._finish()
         else:
             socket.end()
+            self._note("end")
             self._watch()
+
+    def _note(self, what: str) -> None:
+        if self._link.trace is not None:
+            self._link.trace.socket(self.label, what)
 
     # -- endings ---------------------------------------------------------------------------
 
@@ -231,6 +243,7 @@ class Relay(StreamUser):
         socket, self._socket = self._socket, None
         self._deadlines.clear(self)
         if socket is not None:
+            self._note("reset" if self.aborted else "close")
             socket.close(reset=bool(self.aborted), then=self._give_back)
         else:
             self._give_back()
