@@ -16,7 +16,8 @@ APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
 APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
 APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
-APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server
+APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
+    golang-go golang-github-hashicorp-yamux-dev
 
 # Install the Debian packages $(1) that are missing; ask apt for nothing otherwise.
 define apt-install
@@ -119,7 +120,7 @@ guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for
 ##@ And besides
 .PHONY: bench fuzz clean
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted and the raw pipe
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz

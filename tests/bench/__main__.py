@@ -11,6 +11,7 @@ from .comparison import FULL, QUICK
 from .load.figures import Scale
 from .load.workloads import WORKLOADS
 from .machine import Others, describe
+from .peer_yamux import lacks_yamux
 from .profile import run_profile
 from .report import Part, write_report
 
@@ -33,6 +34,8 @@ def main() -> int:
     if options.profile:
         _profile(options)
         return 0
+    if why := lacks_yamux():
+        print(f"without yamux: {why}")
     parts = [*_loopback_parts(options), *_vm_parts(options)]
     write_report(parts, describe(), options.output)
     return 1 if any(part.results.failures for part in parts) else 0

@@ -1,4 +1,4 @@
-"""Connections by SOCKS5, beside OpenSSH's -D, a plain relay and nothing at all."""
+"""Connections by SOCKS5, beside OpenSSH's -D, Go's yamux, a plain relay and nothing at all."""
 
 from .comparison import CPU_OF_BULK, CPU_OF_MANY, MEMORY, Comparison
 from .load.workloads import WORKLOADS, warm_up
@@ -7,12 +7,19 @@ from .peer_direct import direct
 from .peer_socat import socat
 from .peer_ssh import ssh
 from .peer_vsocks import vsocks
+from .peer_yamux import lacks_yamux, yamux
 from .through import by_socks
 
 CONNECTIONS = Comparison(
     title="Two daemons on one machine, joined by a unix socket",
     through=by_socks,
-    peers={"direct": direct(by_socks), "socat": socat, "ssh": ssh, "vsocks": vsocks(by_socks)},
+    peers={
+        "direct": direct(by_socks),
+        "socat": socat,
+        "ssh": ssh,
+        **({} if lacks_yamux() else {"yamux": yamux}),
+        "vsocks": vsocks(by_socks),
+    },
     warm_up=warm_up,
     workloads=WORKLOADS,
     metrics=(
@@ -35,5 +42,5 @@ CONNECTIONS = Comparison(
         Metric("CPU connections 16", CPU_OF_MANY, cpu_of="connections 16"),
         Metric(MEMORY, "MB"),
     ),
-    ratios=(Ratio("vsocks", "ssh"),),
+    ratios=(Ratio("vsocks", "ssh"), *(() if lacks_yamux() else (Ratio("vsocks", "yamux"),))),
 )

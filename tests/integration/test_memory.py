@@ -20,7 +20,7 @@ from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support import socks
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.daemon import Daemon
-from tests.integration.support.pair import Pair
+from tests.integration.support.pair import ALLOW_LOOPBACK, NO_RATE, Pair
 from tests.integration.support.socks import Address
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import (
@@ -136,7 +136,7 @@ def test_memory_is_flat(
     slack: int,
     environment: dict[str, str],
 ) -> None:
-    pair = start_pair(environment=environment)
+    pair = start_pair(environment=environment, host_options=(*ALLOW_LOOPBACK, *NO_RATE))
     targets = Targets(serve(echo), serve(source), serve(sink))
     _warm_up(pair, targets)
     samples = [(measure(pair.guest), measure(pair.host))]

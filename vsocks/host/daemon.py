@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds' worth of connects that may come at once: programs do much when they begin.
+_BURST: Final = 5
 #: Descriptors of look-ups and questions under way, and of what else there is.
 _LOOK_UP_FILES: Final = 192
 _OTHER_FILES: Final = 64
@@ -90,7 +92,9 @@ class Host:
         link = self._link = Link(source, endpoint, self, config.trace)
         refused = self._refused
         self._resolver = Resolver()
-        self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
+        self._rate = TokenBucket(
+            config.connect_rate, burst=max(1, int(_BURST * config.connect_rate))
+        )
         self._dialer = Dialer(
             config.policy, self._resolver, config.dial_timeout, attempts=self._rate
         )

@@ -17,6 +17,9 @@ from tests.integration.support.socks import Address
 ALLOW_LOOPBACK = ("--allow", "127.0.0.0/8", "--allow", "[::1]")
 """The tests' targets are on loopback, which the default policy denies."""
 
+NO_RATE = ("--connect-rate", "100000")
+"""For a load of more connections a second than a guest has in the long run."""
+
 LISTENING = r"listening on 127\.0\.0\.1:(\d+)"
 SESSION_UP = r"session up"
 SESSION_LOST = r"session lost: \S"
