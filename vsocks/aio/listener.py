@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
+from vsocks.aio.socket_options import new_listener, set_up_stream
 from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from vsocks.aio.reactor import Watch
@@ -52,13 +53,11 @@ class Listener:
     def start(self) -> str:
         """Listen; returns where, as ADDR:PORT. Raises UsageError if the address can't be had."""
         host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            self._socket = new_listener(host, port, _BACKLOG)
         except (OSError, OverflowError) as error:
             where = format_host_port(host, port)
             raise UsageError(f"can't listen on {where}: {describe(error)}") from None
-        self._socket.setblocking(False)
         return format_host_port(*self._socket.getsockname()[:2])
 
     @property
@@ -110,9 +109,7 @@ class Listener:
                 self._gone.set()
 
         try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            set_up_stream(connection)
         except OSError as error:
             connection.close()
             log.debug("client gone: %s", describe(error))

@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
-import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vsocks.aio.deadlines import Deadlines
+from vsocks.aio.socket_options import reset_on_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Datagrams that are received in a row.
 DATAGRAMS: Final = 32
-#: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
-_RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class SocketOwner(Protocol):
@@ -210,9 +207,3 @@ class Reactor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give up what the reactor itself holds; its sockets are their owners' to close."""
-
-
-def reset_on_close(sock: socket.socket) -> None:
-    """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

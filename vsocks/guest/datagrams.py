@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vsocks.address import Target, target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
-from vsocks.aio.datagram_socket import bound_socket
+from vsocks.aio.socket_options import bound_datagram_socket
 from vsocks.proxy.udp import ClientLock, Malformed, encode_header, parse_datagram
 from vsocks.reply import Reply
 
@@ -106,7 +106,7 @@ class ClientDatagrams:
     def _bind(self) -> socket.socket:
         """A socket for datagrams where the client has found us."""
         ours = self._client.address
-        return bound_socket(self._client.family, (ours[0], 0, *ours[2:]))
+        return bound_datagram_socket(self._client.family, (ours[0], 0, *ours[2:]))
 
     # -- the client's connection -----------------------------------------------------------
 

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.listener import Listener, ServedByTask
+from vsocks.aio.socket_options import bound_datagram_socket, family_of
 from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
@@ -32,6 +32,8 @@ from vsocks.dns_message import (
 from vsocks.errors import UsageError, VsocksError, describe
 
 if TYPE_CHECKING:
+    import socket
+
     from vsocks.aio.reactor import Watch
 
 log = logging.getLogger(__name__)
@@ -183,23 +185,10 @@ def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
 
 def _bound_socket(host: str, port: int) -> socket.socket:
     """A UDP socket at that address. Raises UsageError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise _cannot_listen(host, port, error) from None
-    try:
-        if sys.platform == "win32":
-            # Else another program could take the port, too, and the queries with it.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((host, port))
+        return bound_datagram_socket(family_of(host), (host, port))
     except (OSError, OverflowError) as error:
-        sock.close()
         raise _cannot_listen(host, port, error) from None
-    return sock
 
 
 def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:

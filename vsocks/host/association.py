@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vsocks.address import target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
-from vsocks.aio.datagram_socket import bound_socket
+from vsocks.aio.socket_options import bound_datagram_socket
 from vsocks.aio.tasks import Tasks
 from vsocks.reply import DialError
 
@@ -190,9 +190,9 @@ class HostAssociation:
 
 def _bound_sockets() -> dict[int, socket.socket]:
     """A socket for each version of IP that this machine has; raises OSError without IPv4."""
-    sockets = {4: bound_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
+    sockets = {4: bound_datagram_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
     with contextlib.suppress(OSError):
-        sockets[6] = bound_socket(socket.AF_INET6, ("::", 0))
+        sockets[6] = bound_datagram_socket(socket.AF_INET6, ("::", 0))
     return sockets
 
 

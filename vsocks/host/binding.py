@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, target_of
+from vsocks.aio.socket_options import new_datagram_socket, new_listener, set_up_stream
 from vsocks.errors import describe
 from vsocks.reply import DialError, Reply, reply_for_error
 
@@ -50,7 +51,7 @@ class Binder:
             raise DialError(Reply.NOT_ALLOWED, reason)
         expected = await self._dialer.addresses(target)
         try:
-            with self._listen() as listener:
+            with new_listener(self._address, 0, _BACKLOG) as listener:
                 relay.announce(_where(listener, expected))
                 async with asyncio.timeout(self._timeout):
                     return await _accept_from(listener, expected)
@@ -60,13 +61,6 @@ class Binder:
         except OSError as error:
             reason = f"listening for {target}: {describe(error)}"
             raise DialError(reply_for_error(error), reason) from None
-
-    def _listen(self) -> socket.socket:
-        assert self._address is not None
-        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        listener = socket.create_server((self._address, 0), family=family, backlog=_BACKLOG)
-        listener.setblocking(False)
-        return listener
 
 
 class _Waiting:
@@ -100,9 +94,7 @@ async def _accept_from(
         connection, address = await loop.sock_accept(listener)
         came = target_of(address)
         if came.ip in expected:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            set_up_stream(connection)
             return connection, came
         connection.close()
         await asyncio.sleep(0)
@@ -117,7 +109,7 @@ def _where(listener: socket.socket, expected: Collection[IPAddress]) -> Target:
     if ip_address(host).is_unspecified:
         for ip in expected:
             if (ip.version == 6) == (listener.family == socket.AF_INET6):
-                with socket.socket(listener.family, socket.SOCK_DGRAM) as probe:
+                with new_datagram_socket(listener.family) as probe:
                     probe.connect((str(ip), port))
                     return Target(probe.getsockname()[0], port)
     return Target(host, port)

@@ -18,9 +18,10 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from vsocks.address import IPAddress, Target, target_of
 from vsocks.aio.reactor import NOTHING, Watch
+from vsocks.aio.socket_options import new_stream
 from vsocks.errors import BusyError, describe
 from vsocks.host.resolve import Resolver, literal_info
-from vsocks.mux.dial import Dial, new_socket
+from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
 from vsocks.reply import DialError, Reply, reply_for_error
@@ -170,7 +171,7 @@ class _DialByName:
 
 
 def _new_socket(info: AddrInfoType) -> socket.socket:
-    return new_socket(info[0])
+    return new_stream(info[0])
 
 
 def _explained(target: Target, error: OSError) -> DialError:

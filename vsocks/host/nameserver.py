@@ -14,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.aio.dns_tcp import receive_message, send_message
+from vsocks.aio.socket_options import new_datagram_socket, new_stream
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Rcode,
@@ -114,8 +115,7 @@ async def _exchange(server: Target, query: bytes) -> bytes:
 async def _by_udp(server: Target, query: bytes) -> bytes:
     family, address = _socket_address(server)
     loop = asyncio.get_running_loop()
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    with new_datagram_socket(family) as sock:
         # From a port that the system chooses anew; and only that server can answer there.
         sock.connect(address)
         sock.send(query)
@@ -129,8 +129,7 @@ async def _by_udp(server: Target, query: bytes) -> bytes:
 
 async def _by_tcp(server: Target, query: bytes) -> bytes:
     family, address = _socket_address(server)
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
+    with new_stream(family) as sock:
         await asyncio.get_running_loop().sock_connect(sock, address)
         await send_message(sock, query)
         answer = await receive_message(sock)
