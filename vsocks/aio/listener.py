@@ -1,4 +1,4 @@
-"""A listening socket, and those who come."""
+"""A listening socket and its clients."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ACCEPT_PAUSE: Final = 0.1
 
 
 class Served(Protocol):
-    """Somebody who has come."""
+    """A client that is being served."""
 
     def close(self) -> None:
-        """Have done with it; ``gone`` is called soon, if it wasn't."""
+        """End it; ``gone`` is called soon, unless it has been."""
 
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Listener:
     """Serves clients at a TCP address: start(), then run() until cancelled."""
 
     def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
-        """``serve`` gets each connection, ``max_clients`` at a time; one more is closed."""
+        """``serve`` gets each connection; beyond ``max_clients`` at a time they are closed."""
         self._address = address
         self._serve = serve
         self._max_clients = max_clients
@@ -62,7 +62,7 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, with the true port; after start()."""
+        """Where it listens, with the actual port; after start()."""
         assert self._socket is not None, "start() comes first"
         host, port = self._socket.getsockname()[:2]
         return host, port
@@ -81,7 +81,7 @@ class Listener:
                 await self._gone.wait()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._accepting is not None:
             self._accepting.close()
             self._accepting = None
@@ -94,7 +94,7 @@ class Listener:
             self._accepting = reactor().accept(self._socket, self._take, self._on_failed)
 
     def _take(self, connection: socket.socket) -> None:
-        """One client, from its coming to its going."""
+        """Serve one client, from accept to close."""
         if len(self._clients) >= self._max_clients:
             connection.close()
             return

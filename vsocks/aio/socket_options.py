@@ -1,15 +1,15 @@
-"""How each kind of socket is made, and what is set on it: nowhere else are options set.
+"""How each kind of socket is made, and which options it gets: they are set nowhere else.
 
-    kind              on it
+    kind              options
     ----------------  ------------------------------------------------------------------------
-    TCP, connected    TCP_NODELAY: what goes in one write is gathered before;
-                      SO_KEEPALIVE, after the system's time: who has vanished holds no place
-    unix, connected   SO_SNDBUF, which with Linux's 208 KiB has writer and reader take turns
-    TCP, listening    SO_REUSEADDR but on Windows, where it would let others take the port too
-    datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE for the same reason
+    TCP, connected    TCP_NODELAY: what belongs into one write is gathered before;
+                      SO_KEEPALIVE, with the system's times: a vanished peer is noticed
+    unix, connected   SO_SNDBUF: with Linux's 208 KiB, writer and reader take turns
+    TCP, listening    SO_REUSEADDR, but not on Windows, where others could take the port too
+    datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE, for the same reason
 
-None blocks. One of IPv6 is IPv6 alone: who wants IPv4, too, has another one for it. Python lets no
-program that we start inherit a socket (PEP 446), whether made or accepted.
+None of them blocks. An IPv6 socket takes IPv6 only; IPv4 needs a socket of its own. No child
+process inherits a socket, whether created or accepted: Python sees to that (PEP 446).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 
 
 
 def family_of(host: str) -> socket.AddressFamily:
-    """The family for an address, or for a name that is to be looked up as IPv4."""
+    """The address family of ``host``; a name is looked up as IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def set_up_stream(sock: socket.socket) -> None:
-    """Set up a stream socket that was accepted, handed over, or is to be connected.
+    """Set the options of a stream socket, accepted or to be connected.
 
-    Raises OSError, which it may do when whoever was accepted has left.
+    Raises OSError, for example when an accepted client has already left.
     """
     sock.setblocking(False)
     if sock.family == AF_UNIX:
@@ -62,14 +62,14 @@ def new_stream(family: int) -> socket.socket:
 
 
 def new_listener(host: str, port: int, backlog: int) -> socket.socket:
-    """A TCP socket that listens at that address. Raises OSError, OverflowError for a wild port."""
+    """A listening TCP socket. Raises OSError, or OverflowError for an impossible port."""
     listener = socket.create_server((host, port), family=family_of(host), backlog=backlog)
     listener.setblocking(False)
     return listener
 
 
 def new_datagram_socket(family: int) -> socket.socket:
-    """A socket for datagrams, not bound yet. Raises OSError."""
+    """A socket for datagrams, not yet bound. Raises OSError."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -86,7 +86,7 @@ def new_datagram_socket(family: int) -> socket.socket:
 
 
 def bound_datagram_socket(family: int, address: tuple[Any, ...]) -> socket.socket:
-    """The same, bound to ``address``. Raises OSError, OverflowError for a wild port."""
+    """The same, bound to ``address``. Raises OSError, or OverflowError for an impossible port."""
     sock = new_datagram_socket(family)
     try:
         sock.bind(address)
@@ -97,6 +97,6 @@ def bound_datagram_socket(family: int, address: tuple[Any, ...]) -> socket.socke
 
 
 def reset_on_close(sock: socket.socket) -> None:
-    """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
+    """Have close() reset the connection, so that the end doesn't look orderly."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

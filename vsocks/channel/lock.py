@@ -1,8 +1,8 @@
-"""One daemon a channel: a second one would connect, get no byte, and wait for ever.
+"""One daemon per channel: a second one would connect, get no byte, and wait forever.
 
-The lock is a socket name in the kernel's abstract namespace: it needs no writable folder, it
-is gone with its process, and works between users. Linux only; elsewhere the devices
-themselves are exclusive.
+The lock is a socket name in the kernel's abstract namespace: it needs no writable folder, goes
+away with its process, and works across users. Linux only; elsewhere the devices themselves are
+exclusive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChannelLock:
-    """Held from its making until close(); raises ChannelError if another daemon holds it."""
+    """Held from construction to close(); raises ChannelError if another daemon holds it."""
 
     def __init__(self, role: str, spec: ChannelSpec) -> None:
         self._socket: socket.socket | None = None

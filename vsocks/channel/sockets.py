@@ -33,7 +33,7 @@ _GONE: Final = "the other end of the channel has gone"
 
 
 def socket_channel(connection: socket.socket) -> Channel:
-    """The channel over a connected stream socket, which is the channel's from now on."""
+    """A channel over a connected stream socket; the channel owns it from now on."""
     set_up_stream(connection)
     if sys.platform != "win32":
         waits = reactor()
@@ -187,7 +187,7 @@ class OverlappedSocketChannel(Channel):
             self._user.on_writable()
 
     def on_failed(self, error: OSError) -> None:
-        """It is of no more use."""
+        """It is unusable."""
         self._failure = error
         if self._user is not None:
             self._user.on_failed(error)
@@ -259,7 +259,7 @@ async def _connected(
 
 
 class ListenSource(ChannelSource):
-    """Waits for whoever connects; one at a time, the next one waits in the backlog."""
+    """Waits for whoever connects: one at a time, the next waits in the backlog."""
 
     def __init__(self, address: str | tuple[str, int]) -> None:
         self._address = address
@@ -305,7 +305,7 @@ class ListenSource(ChannelSource):
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket on which nobody listens any more; one in use stays and fails the bind."""
+    """Remove a socket on which nobody listens; one in use stays, and fails the bind."""
     if not Path(path).is_socket():
         return
     with socket.socket(AF_UNIX, socket.SOCK_STREAM) as probe:

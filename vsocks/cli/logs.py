@@ -1,4 +1,4 @@
-"""What the daemons say on stderr."""
+"""The daemons' log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
 def configure(
     *, verbose: int, as_json: bool, handlers: Sequence[logging.Handler] | None = None
 ) -> None:
-    """Log to ``handlers``, else to stderr: what a person should know; with ``verbose`` more."""
+    """Log to ``handlers``, or to stderr: what an operator should know; more with ``verbose``."""
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
     handlers = handlers or [logging.StreamHandler(sys.stderr)]
     for handler in handlers:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def reporting(program: str, run: Callable[[], int]) -> int:
-    """The exit status of ``run``; an error of ours becomes one line on stderr."""
+    """The exit status of ``run``; a VsocksError becomes one line on stderr."""
     try:
         return run()
     except VsocksError as error:
@@ -62,7 +62,7 @@ def _parser() -> Parser:
 
 
 def run_guest(options: argparse.Namespace) -> int:
-    """Be the guest daemon until a signal; raises VsocksError if it can't start."""
+    """Run the guest daemon until a signal; raises VsocksError if it can't start."""
     make = guest_maker(options)
     _configure_logs(options)
     run_until_signal(make)
@@ -70,7 +70,7 @@ def run_guest(options: argparse.Namespace) -> int:
 
 
 def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
-    """Makes the guest daemon in an event loop; raises UsageError if the options make no sense."""
+    """A function that makes the guest daemon; raises UsageError if the options make no sense."""
     from vsocks.guest.daemon import Guest
 
     spec = parse_spec(options.channel)

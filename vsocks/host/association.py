@@ -1,8 +1,8 @@
-"""One association: a socket for IPv4 and one for IPv6, where the policy decides on each address.
+"""One UDP association: a socket each for IPv4 and IPv6; the policy decides on each address.
 
 Answers come in only from addresses to which the guest has sent something on that association
-(address-dependent filtering, RFC 4787, section 5): a socket that is open to the whole network
-would be a way in.
+(address-dependent filtering, RFC 4787, section 5): a socket open to the whole network would be a
+way in.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class HostAssociation:
         dialer: Dialer,
         refused: Callable[[str], None],
     ) -> None:
-        """``deliver`` takes what comes, valid during the call, and says whether it could.
+        """``deliver`` takes each datagram, valid during the call, and returns whether it could.
 
-        Raises BusyError if the pool has no slot, OSError if the system has no socket.
+        Raises BusyError if the pool has no buffers, OSError if the system has no socket.
         """
         self.number = number
         self._deliver = deliver
@@ -93,7 +93,7 @@ class HostAssociation:
             self._dropped += 1
 
     def count_dropped(self) -> None:
-        """A datagram to be sent was dropped."""
+        """Count a datagram that was not sent."""
         self._dropped += 1
 
     def end(self) -> None:
@@ -101,7 +101,7 @@ class HostAssociation:
         self._over.set()
 
     async def run(self, idle: float) -> None:
-        """Receive until end(), or until nothing has moved for ``idle`` seconds."""
+        """Receive until end(), or until it was idle for ``idle`` seconds."""
         buffer = self._buffers.outbound
         share = len(buffer) // len(self._sockets)
         parts = [buffer[at * share : (at + 1) * share] for at in range(len(self._sockets))]
@@ -123,7 +123,7 @@ class HostAssociation:
     # -- to the network --------------------------------------------------------------------
 
     def _known(self, target: Target) -> IPAddress | None:
-        """The address that a name had a moment ago, and that was allowed for that port."""
+        """The address that the name had a moment ago, and that was allowed on that port."""
         ip, until = self._names.get(target, (None, 0.0))
         return ip if until > self._loop.time() else None
 
@@ -138,7 +138,7 @@ class HostAssociation:
         self._send_to(ip, target.port, memoryview(data))
 
     def _permits(self, ip: IPAddress, port: int) -> bool:
-        """Whether the policy does; says so in the log if not."""
+        """Whether the policy permits it; a refusal is logged."""
         try:
             if (ip, port) not in self._allowed:
                 self._dialer.judge(ip, port)
@@ -174,7 +174,7 @@ class HostAssociation:
     # -- endings ---------------------------------------------------------------------------
 
     async def _wait_for_end(self, idle: float) -> None:
-        """Until end() is called, or nothing has moved for ``idle`` seconds."""
+        """Wait for end(), or until it was idle for ``idle`` seconds."""
         passed_before = -1
         while self._passed != passed_before:
             passed_before = self._passed

@@ -1,7 +1,7 @@
-"""Listening for the target of a stream (SOCKS BIND): one connection, from whom the guest expects.
+"""Waiting for a target to connect (SOCKS BIND): one connection, from the address that is expected.
 
-Active FTP is the case: the server connects back to the client. Off unless the host was told at
-which of its addresses it may listen.
+Active FTP is the main use: the server connects back to the client. It is off unless --allow-bind
+says at which of its addresses the host may listen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BACKLOG: Final = 4
 
 
 class Binder:
-    """Waits at ``address``, for at most ``timeout`` seconds each, for whom the policy permits."""
+    """Waits at ``address`` for targets that the policy permits, ``timeout`` seconds for each."""
 
     def __init__(self, address: str | None, dialer: Dialer, timeout: float) -> None:
         self._address = address
@@ -37,14 +37,14 @@ class Binder:
         self._timeout = timeout
 
     def begin(self, target: Target, relay: Relay, done: Connected) -> Watch:
-        """Begin to wait; ``done`` gets the connection of ``target``, and where it came from."""
+        """Begin to wait; ``done`` gets the connection and the address it came from."""
         return _Waiting(self.wait_for(target, relay), done)
 
     async def wait_for(self, target: Target, relay: Relay) -> tuple[socket.socket, Target]:
-        """The connection of ``target``, and where it came from. Raises DialError.
+        """The connection from ``target``, and the address it came from. Raises DialError.
 
-        Its port doesn't count: nobody knows from which one a connection will come. Connections
-        of others are closed.
+        The port of ``target`` is ignored: nobody knows from which port it will connect. Other
+        connections are closed.
         """
         if self._address is None:
             reason = f"listening for {target}: it is off; --allow-bind turns it on"
@@ -82,7 +82,7 @@ class _Waiting:
             done(outcome)
 
     def close(self) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._task.cancel()
 
 
@@ -101,9 +101,9 @@ async def _accept_from(
 
 
 def _where(listener: socket.socket, expected: Collection[IPAddress]) -> Target:
-    """Where the expected one finds the listener.
+    """The address at which the expected target finds the listener.
 
-    One that listens at all addresses is found at that from which this machine would go there.
+    If it listens on all addresses: the one from which this machine would reach the target.
     """
     host, port = listener.getsockname()[:2]
     if ip_address(host).is_unspecified:

@@ -1,8 +1,8 @@
 """Connecting to a target, if the policy permits.
 
-look up the name (or not, for an address) → judge each address → connect to those that
-are left. The addresses that were judged are those that are dialled: no second look-up
-could be answered differently.
+look up the name (an address needs none) → judge each address → connect to those that are left.
+The addresses that were judged are those that are dialled: there is no second look-up whose answer
+might differ.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ _MOST_TELLING = (
 class Dialer:
     """Dials what ``policy`` permits, each within ``timeout`` seconds, look-up included.
 
-    When a name has several addresses, the next is tried beside the one before after
-    ``head_start`` seconds (RFC 8305), and at most ``max_addresses`` of each IP version:
-    a name with thousands of them would make one request a port scan.
+    If a name has several addresses, each has a head start of ``head_start`` seconds before the
+    next (Happy Eyeballs, RFC 8305). At most ``max_addresses`` of each IP version are tried: a name
+    with thousands of addresses would make one request a port scan.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Dialer:
 
     @contextlib.asynccontextmanager
     async def _bounded(self, target: Target) -> AsyncIterator[list[str]]:
-        """Bounds the time, and has what fails explained; the list's last entry is being done."""
+        """Bound the time and explain failures; the list's last entry says what is being done."""
         doing = ["looking up its name"]
         try:
             async with asyncio.timeout(self._timeout) as deadline:
@@ -152,7 +152,7 @@ class Dialer:
 
 
 class _DialByName:
-    """A dial that has to look up first: a task's work."""
+    """A dial that needs a look-up, done by a task."""
 
     def __init__(self, dialer: Dialer, target: Target, done: Connected) -> None:
         self._task = asyncio.get_running_loop().create_task(self._dial(dialer, target, done))

@@ -1,4 +1,4 @@
-"""What was refused, in the log, but not so much that a hostile guest fills the disk with it."""
+"""Logging refusals, but not so many that a hostile guest could fill the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AT_ONCE: Final = 50
 
 
 class Refusals:
-    """Logs refusals, or counts them for the next line that is logged."""
+    """Logs refusals; those beyond the rate are only counted, in the next line."""
 
     def __init__(self) -> None:
         self._rate = TokenBucket(_LOGGED, burst=_AT_ONCE)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Dial:
-    """One attempt to connect; close() gives it up."""
+    """One attempt to connect; close() abandons it."""
 
     def __init__(self, target: Target, ip: IPAddress, timeout: float, done: Connected) -> None:
-        """``target`` is for words, ``ip`` its address; ``done`` is told, maybe within this call."""
+        """``target`` is for messages, ``ip`` its address; ``done`` is told, maybe in this call."""
         self._target = target
         self._timeout = timeout
         self._done = done
@@ -41,7 +41,7 @@ class Dial:
             self._deadlines.set(self, timeout, self._on_time)
 
     def close(self) -> None:
-        """Give it up; nothing is told."""
+        """Abandon it; nothing is told."""
         self._deadlines.clear(self)
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
