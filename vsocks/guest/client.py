@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
 from vsocks.aio.current import reactor
-from vsocks.errors import BusyError, NotSupportedError, StreamAbortedError, describe
+from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.guest.client_socket import LeavingClient, WaitingClient
 from vsocks.guest.datagrams import ClientDatagrams
 from vsocks.guest.forwarder import Forwarder
@@ -230,7 +230,7 @@ class Client:
             self._refuse(Reply.GENERAL_FAILURE, describe(error), busy=True)
         except NotSupportedError as error:
             self._refuse(Reply.COMMAND_NOT_SUPPORTED, describe(error))
-        except (StreamAbortedError, OSError) as error:
+        except OSError as error:
             log.debug("client lost: %s", describe(error))
             self._close()
 

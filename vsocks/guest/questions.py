@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
-#: QuestionClient that may be open at once.
+#: Questions that may be open at once.
 _LIMIT: Final = 64
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vsocks.host.nameserver import Nameserver
     from vsocks.mux.link import Link
 
-#: QuestionServer that are being answered at once.
+#: Questions that are answered at once.
 _LIMIT: Final = 64
 
 
