@@ -42,7 +42,7 @@ _COLON_OUTSIDE_BRACKETS = re.compile(r":(?![^\[\]]*\])")
 
 
 class AddressError(VsocksError, ValueError):
-    """Bytes that are no address; ``address_type`` is the type byte they began with."""
+    """Bytes that are no address; ``address_type`` is their first byte, the type."""
 
     def __init__(self, message: str, address_type: int) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ class Target:
 
 
 def target_of(address: tuple[Any, ...]) -> Target:
-    """A socket's address as a target; the scope of an IPv6 one is this machine's alone."""
+    """A socket's address as a target, without the scope, which means something only here."""
     host, port = address[:2]
     return Target(host.partition("%")[0], port)
 
@@ -85,7 +85,7 @@ def parse_ip(text: str) -> IPAddress | None:
 
 
 def pointed_at(name: str) -> IPAddress | None:
-    """The address whose name is asked for under ``name``: 10.0.0.1 for 1.0.0.10.in-addr.arpa."""
+    """The address that a reverse name stands for: 10.0.0.1 for 1.0.0.10.in-addr.arpa."""
     labels = name.lower().split(".")
     parts, zone = labels[-3::-1], labels[-2:]
     if zone == ["in-addr", "arpa"] and len(parts) == 4:
@@ -96,7 +96,7 @@ def pointed_at(name: str) -> IPAddress | None:
 
 
 def ascii_name(name: str) -> str:
-    """``name`` as it goes into a look-up, internationalised names in their ``xn--`` form.
+    """``name`` as it is looked up, an internationalised name in its ``xn--`` form.
 
     Raises ValueError when it can't be a host name.
     """
@@ -139,7 +139,7 @@ def split_host_port(text: str) -> tuple[str, str | None]:
 
 
 def split_at_colons(text: str) -> list[str]:
-    """Its parts, but for the colons in brackets, which stay."""
+    """The parts of ``text`` between colons, but for those in brackets."""
     return _COLON_OUTSIDE_BRACKETS.split(text)
 
 
@@ -169,7 +169,7 @@ def parse_host_port(
 
 
 def _check_labels(name: str) -> None:
-    """Raise ValueError if ``name`` can't be looked up as text, which Python makes IDNA of."""
+    """Raise ValueError if Python can't encode ``name`` as IDNA, as it does for a look-up."""
     try:
         ascii_name(name).encode("idna")
     except UnicodeError:
@@ -223,7 +223,7 @@ def _ip_text(packed: bytes) -> str:
 
 
 def encode_address(target: Target) -> bytes:
-    """The bytes of ``target``. Raises ValueError when it has no such form."""
+    """The bytes of ``target``. Raises ValueError if it can't be encoded."""
     if not 0 <= target.port <= _MAX_PORT:
         raise ValueError(f"{target.port} is no port: ports go from 0 to {_MAX_PORT}")
     port = target.port.to_bytes(_PORT_SIZE, "big")
@@ -237,7 +237,7 @@ def encode_address(target: Target) -> bytes:
 def parse_address(
     data: bytes | bytearray | memoryview, offset: int = 0
 ) -> tuple[Target, int] | None:
-    """The target at ``offset`` and the offset behind it, or None while bytes are missing.
+    """The target at ``offset`` and the offset after it, or None while bytes are missing.
 
     A name that spells an IP address ("127.0.0.1") becomes that address, since a
     look-up would treat it so. Raises AddressError or BadAddressError, as soon as the

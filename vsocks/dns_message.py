@@ -1,4 +1,4 @@
-"""DNS messages (RFC 1035, section 4), as far as somebody must know them who passes them on.
+"""DNS messages (RFC 1035, section 4), as far as a forwarder must know them.
 
     header    id, flags, four counts: 2 bytes each, big-endian
     question  name, type, class
@@ -86,10 +86,10 @@ class _Record:
 
 
 def read_query(data: bytes) -> Query | Rcode | None:
-    """The query; or what is to be answered instead, by ``error_answer``; or None: nothing is.
+    """The query; or the Rcode to answer with, by ``error_answer``; or None: don't answer.
 
-    An answer, or what is too short to be anything, is not answered: two servers might do so
-    for ever.
+    An answer, or a message too short to have a header, gets no answer: two servers might keep
+    answering each other forever.
     """
     if len(data) < _HEADER.size:
         return None
@@ -138,9 +138,9 @@ def error_answer(query: bytes, rcode: Rcode) -> bytes:
 
 
 def is_answer_to(answer: bytes, query: bytes) -> bool:
-    """Whether ``answer`` is one to ``query``: the same id, and the same question.
+    """Whether ``answer`` answers ``query``: the same id and the same question.
 
-    Some servers leave the question out when all they say is that they failed.
+    Some servers leave out the question when they only report a failure.
     """
     if not _HEADER.size <= len(answer) <= MAX_MESSAGE or len(query) < _HEADER.size:
         return False
@@ -153,7 +153,7 @@ def is_answer_to(answer: bytes, query: bytes) -> bool:
 
 
 def with_id(message: bytes, number: int) -> bytes:
-    """The message under another id; it is its sender's own, and its answer's."""
+    """The same message with another id."""
     return number.to_bytes(2, "big") + message[2:]
 
 
@@ -163,20 +163,20 @@ def id_of(message: bytes) -> int:
 
 
 def rcode_of(answer: bytes) -> int:
-    """The Rcode, or a number that has no name here; of what has no header, 0."""
+    """The Rcode, or a number without a name here; 0 if there is no header."""
     return answer[3] & _RCODE if len(answer) >= _HEADER.size else 0
 
 
 def is_truncated(answer: bytes) -> bool:
-    """Whether there is more, to be asked for by TCP."""
+    """Whether the answer was cut off, and is to be asked for by TCP."""
     return len(answer) >= _HEADER.size and bool(answer[2] & (_TRUNCATED >> 8))
 
 
 def fitted(answer: bytes, size: int) -> bytes:
-    """The answer if it has no more than ``size`` bytes (512 at least), else that it was cut off.
+    """The answer, if it has at most ``size`` bytes (512 at least); else a truncated one.
 
-    Nothing is left then but question and OPT record, which must stay (RFC 6891, section 7): a
-    client may not use a part of the answer (RFC 2181, section 9).
+    That has only the question and the OPT record, which must stay (RFC 6891, section 7): a
+    client may not use part of an answer (RFC 2181, section 9).
     """
     if len(answer) <= size:
         return answer
@@ -193,7 +193,7 @@ def fitted(answer: bytes, size: int) -> bytes:
 
 
 def _asked(message: bytes) -> tuple[str, int, int] | None:
-    """The question, in a form in which the same ones are equal: names know no case."""
+    """The question in a form to compare: names have no case."""
     question = _read_question(message)
     if question is None:
         return None

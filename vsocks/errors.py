@@ -6,7 +6,6 @@ VsocksError
 │   └── UserError              ... in a name and its password (proxy/users.py)
 ├── ChannelError               the channel can't be opened, or failed
 ├── BusyError                  a bounded resource is all taken, or no session stands
-├── StreamAbortedError         a stream is over before its time: reset, lost, or silent for too long
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire
 ├── SessionLostError           the session is over, the daemon isn't
 │   └── ProtocolError          ... because the peer sent what the protocol forbids
@@ -53,10 +52,6 @@ class NotSupportedError(VsocksError):
 
 class SessionLostError(VsocksError):
     """The session is over; the text says why."""
-
-
-class StreamAbortedError(VsocksError):
-    """A stream is over before its time; the text says why."""
 
 
 class ProtocolError(SessionLostError):

@@ -7,7 +7,7 @@ from vsocks.errors import VsocksError
 
 
 class Reply(IntEnum):
-    """The reply field; every one of them but SUCCEEDED ends the connection."""
+    """The reply field; every code but SUCCEEDED ends the connection."""
 
     SUCCEEDED = 0
     GENERAL_FAILURE = 1
@@ -30,12 +30,12 @@ _WORDS: dict[int, str] = {
 
 
 def words_for(reply: int) -> str:
-    """What a refusal of a target means, for people."""
+    """What a refusal means, in words for people."""
     return _WORDS.get(reply, "the host could not connect")
 
 
 class TargetError(VsocksError):
-    """A client's target can't be had. ``reply`` is for the client, ``reason`` for the log."""
+    """A target can't be reached, or looked up. ``reply`` is for the client, ``reason`` the log."""
 
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
@@ -77,7 +77,7 @@ _BY_NUMBER = {
 
 
 def reply_for_error(error: BaseException) -> Reply:
-    """The reply that tells a client truly why connecting to its target failed."""
+    """The reply that tells a client why connecting to its target failed."""
     if isinstance(error, TimeoutError):
         return Reply.TTL_EXPIRED
     if not isinstance(error, OSError) or error.errno is None:

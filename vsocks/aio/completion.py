@@ -1,9 +1,9 @@
-"""Sockets by completion: the system reads and writes in buffers that it is given, as on Windows.
+"""Sockets by completion, as on Windows: the system itself reads into our buffers and writes them.
 
-Through the event loop's own operations, which are overlapped on its completion port. A read is
-never cancelled: it may have taken bytes already, which would be lost. It goes on when nobody
-wants it any more, and whoever asks next gets what it brings. A buffer is free only when the
-system is through with it, which can be later than the close (pending_io.py).
+The operations are the event loop's own, overlapped on its completion port. A read is never
+cancelled: it may already have taken bytes, which would be lost. It goes on when nobody wants it any
+more, and its bytes go to whoever reads next. A buffer is free only when the system has finished
+with it, which can be after the close (pending_io.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PAUSE: Final = 0.1
 
 
 class Completion(Reactor):
-    """What is under way in one event loop."""
+    """The operations under way in one event loop."""
 
     name = "completion"
 
@@ -145,13 +145,13 @@ def is_client_gone(error: BaseException | None) -> bool:
 
 
 def _on_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Leave out what asyncio says of a failed accept a second time, by a task of its own."""
+    """Drop asyncio's second report of a failed accept, which comes from a task of its own."""
     if not is_client_gone(context.get("exception")):
         loop.default_exception_handler(context)
 
 
 class _Doing:
-    """A task of the reactor's that can be given up."""
+    """A task of the reactor that can be cancelled."""
 
     def __init__(self, reactor: Completion, work: Coroutine[Any, Any, None]) -> None:
         self._task = reactor.tasks.start(work)
@@ -230,7 +230,7 @@ class OverlappedSocket(StreamSocket):
             self._loop.call_soon(self._give)
 
     def _give(self) -> None:
-        """Tell what is known and was not told."""
+        """Tell the owner what it wants to know and has not been told."""
         self._gives = False
         buffer = self._wanted
         if buffer is None or self._is_closed:
@@ -251,7 +251,7 @@ class OverlappedSocket(StreamSocket):
     # -- writing ---------------------------------------------------------------------------
 
     def write_rest(self, data: bytes | memoryview) -> None:
-        """By the system, in that buffer."""
+        """The system sends it, straight from that buffer."""
         assert self._writing is None, "one piece at a time"
         self._writing = self._loop.create_task(self._loop.sock_sendall(self._sock, data))
         self._writing.add_done_callback(self._on_sent)

@@ -1,4 +1,4 @@
-"""The one reactor of each event loop, of the kind that its system has."""
+"""The one reactor of each event loop, of the kind that suits the system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _reactors: WeakKeyDictionary[asyncio.AbstractEventLoop, Reactor] = WeakKeyDictio
 
 
 def reactor() -> Reactor:
-    """That of the running event loop, made when it is first asked for."""
+    """The reactor of the running event loop; made on first use."""
     loop = asyncio.get_running_loop()
     found = _reactors.get(loop)
     if found is None:
@@ -23,7 +23,7 @@ def reactor() -> Reactor:
 
 
 def use(made: Reactor) -> None:
-    """Have the running event loop use that one: before reactor() is first called."""
+    """Have the running event loop use ``made``; call this before reactor()."""
     _reactors[asyncio.get_running_loop()] = made
 
 

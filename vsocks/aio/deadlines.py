@@ -1,6 +1,6 @@
-"""Many deadlines on one timer: to set one and to take it back costs next to nothing.
+"""Many deadlines on one timer: setting or clearing one costs next to nothing.
 
-Each connection has several in its life, and hardly one of them ever comes.
+Each connection sets several in its life, and hardly any of them is ever reached.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """What is to be called when the time of its owner is over; an owner has one deadline."""
+    """What to call when an owner's time is up; an owner has at most one deadline."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -24,18 +24,18 @@ class Deadlines:
         self._timer_at = math.inf
 
     def set(self, owner: Hashable, seconds: float, callback: Callable[[], None]) -> None:
-        """Call ``callback`` after ``seconds``, in place of the owner's deadline before, if any."""
+        """Call ``callback`` after ``seconds``; replaces the owner's deadline, if it has one."""
         when = self._loop.time() + seconds
         self._deadlines[owner] = (when, callback)
         if when < self._timer_at:
             self._arm(when)
 
     def clear(self, owner: Hashable) -> None:
-        """Take the owner's deadline back, if it has one."""
+        """Remove the owner's deadline, if it has one."""
         self._deadlines.pop(owner, None)
 
     def close(self) -> None:
-        """Call nothing any more."""
+        """Remove all deadlines."""
         self._deadlines.clear()
         if self._timer is not None:
             self._timer.cancel()

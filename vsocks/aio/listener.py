@@ -1,4 +1,4 @@
-"""A listening socket, and those who come."""
+"""A listening socket and its clients."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
+from vsocks.aio.socket_options import new_listener, set_up_stream
 from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from vsocks.aio.reactor import Watch
@@ -35,14 +37,14 @@ class Standing(IntEnum):
 
 
 class Served(Protocol):
-    """Somebody who has come."""
+    """A client that is being served."""
 
     @property
     def standing(self) -> Standing:
         """What it is now."""
 
     def close(self) -> None:
-        """Have done with it; ``gone`` is called soon, if it wasn't."""
+        """End it; ``gone`` is called soon, unless it has been."""
 
 
 if TYPE_CHECKING:
@@ -71,18 +73,16 @@ class Listener:
     def start(self) -> str:
         """Listen; returns where, as ADDR:PORT. Raises UsageError if the address can't be had."""
         host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            self._socket = new_listener(host, port, _BACKLOG)
         except (OSError, OverflowError) as error:
             where = format_host_port(host, port)
             raise UsageError(f"can't listen on {where}: {describe(error)}") from None
-        self._socket.setblocking(False)
         return format_host_port(*self._socket.getsockname()[:2])
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, with the true port; after start()."""
+        """Where it listens, with the actual port; after start()."""
         assert self._socket is not None, "start() comes first"
         host, port = self._socket.getsockname()[:2]
         return host, port
@@ -101,7 +101,7 @@ class Listener:
                 await self._gone.wait()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._accepting is not None:
             self._accepting.close()
             self._accepting = None
@@ -129,9 +129,7 @@ class Listener:
                 self._gone.set()
 
         try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            set_up_stream(connection)
         except OSError as error:
             connection.close()
             log.debug("client gone: %s", describe(error))

@@ -17,7 +17,7 @@ VARIABLE: Final = "VSOCKS_LOOP"
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Makes the loop; raises UsageError if the one that VSOCKS_LOOP names can't be had."""
+    """What makes the loop; raises UsageError if VSOCKS_LOOP names one that isn't there."""
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in {"", "asyncio", "uvloop"}:
         raise UsageError(f"{VARIABLE}={wanted!r}: it can be uvloop or asyncio")

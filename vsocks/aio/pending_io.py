@@ -1,8 +1,8 @@
-"""Operations that were cancelled and haven't ended: until they have, their buffers are theirs.
+"""Operations that were cancelled but have not ended: until then their buffers are in use.
 
-On Windows a read or write is carried out by the system, in the buffer it was given; to cancel it
-is a wish (CancelIoEx). asyncio gives the future up at once and keeps the operation in mind. On
-other systems asyncio itself reads and writes, and there is nothing to wait for.
+On Windows the system carries out a read or a write, in the buffer it was given, and cancelling one
+(CancelIoEx) is only a request. asyncio cancels the future at once and remembers the operation. On
+other systems asyncio reads and writes by itself, and there is nothing to wait for.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Waiting for sockets without a task or a future for each: one small interface over two systems.
+"""Waiting for sockets without a task or future for each: one interface over two kinds of system.
 
-On Linux the system says when a socket is ready (readiness.py); on Windows it reads and writes by
-itself and says when that is done (completion.py). Who uses a StreamSocket need not know which:
-it asks for one read into its buffer, writes what goes at once, hands over the rest, and is told.
+Linux says when a socket is ready (readiness.py). Windows reads and writes by itself, and says when
+it has finished (completion.py). The owner of a StreamSocket need not know which: it asks for one
+read into a buffer, writes what the socket takes at once, hands over the rest, and is told.
 
-Nothing here calls its user back from within a call of the user's own, unless it says so.
+Nothing here calls its user back from within one of the user's own calls, unless it says so.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
-import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vsocks.aio.deadlines import Deadlines
+from vsocks.aio.socket_options import reset_on_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,28 +26,26 @@ if TYPE_CHECKING:
 
 #: Datagrams that are received in a row.
 DATAGRAMS: Final = 32
-#: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
-_RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class SocketOwner(Protocol):
-    """Who a socket belongs to, and who hears of it."""
+    """The owner of a socket, which is told what happens to it."""
 
     def on_read(self, size: int) -> None:
-        """The read that was asked for has brought ``size`` bytes; 0 is the end, once."""
+        """The read has brought ``size`` bytes; 0 is the end of the stream, told once."""
 
     def on_written(self) -> None:
-        """All of what write_rest() was given has gone."""
+        """All that write_rest() was given has been sent."""
 
     def on_failed(self, error: OSError) -> None:
-        """The socket is of no more use: close it. Said once."""
+        """The socket is unusable: close it. Told once."""
 
 
 class StreamSocket(ABC):
-    """A connected stream socket, which is this object's alone until close().
+    """A connected stream socket, which this object owns until close().
 
-    Bytes that its owner has read and has no use for go back by push_back(); the next read brings
-    them first. So a socket can pass from one owner to the next in the middle of anything.
+    An owner returns bytes that it has read and doesn't need by push_back(); the next read brings
+    them first. So a socket can change owners at any point of a conversation.
     """
 
     def __init__(self, sock: socket.socket, owner: SocketOwner) -> None:
@@ -68,17 +65,17 @@ class StreamSocket(ABC):
 
     @abstractmethod
     def stop_reading(self) -> None:
-        """Forget the read that was asked for, if any; what it would bring comes with the next."""
+        """Withdraw the read, if one was asked for; its bytes come with the next."""
 
     def read_more(self, buffer: memoryview) -> int:
-        """Read what is there, without waiting, maybe nothing. Raises OSError."""
+        """Read what has arrived, maybe nothing, without waiting. Raises OSError."""
         with contextlib.suppress(BlockingIOError, InterruptedError):
             return self._sock.recv_into(buffer)
         return 0
 
     @property
     def has_unread(self) -> bool:
-        """Whether something was pushed back and not read again."""
+        """Whether bytes were pushed back and not read again."""
         return bool(self._unread)
 
     def push_back(self, data: bytes | memoryview) -> None:
@@ -88,17 +85,17 @@ class StreamSocket(ABC):
     # -- writing ---------------------------------------------------------------------------
 
     def write(self, data: bytes | memoryview) -> int:
-        """Write what goes at once; returns how many bytes that was. Raises OSError."""
+        """Write what the socket takes now; returns how many bytes. Raises OSError."""
         with contextlib.suppress(BlockingIOError, InterruptedError):
             return self._sock.send(data)
         return 0
 
     @abstractmethod
     def write_rest(self, data: bytes | memoryview) -> None:
-        """Write all of ``data``, which must stay as it is until on_written(); one at a time."""
+        """Write all of ``data``, which must not change before on_written(); one at a time."""
 
     def end(self) -> None:
-        """Send no more: the peer sees the end behind what was written."""
+        """Shut down writing: the peer reads the end after what was written."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
 
@@ -106,10 +103,10 @@ class StreamSocket(ABC):
 
     @abstractmethod
     def close(self, *, reset: bool = False, then: Callable[[], None] = lambda: None) -> None:
-        """Close it, with ``reset`` so that the end doesn't look clean; nothing is told any more.
+        """Close it, with ``reset`` by a reset; the owner is told nothing more.
 
-        ``then`` is called, maybe within this call, when the system works in no buffer any more.
-        May be called again, which does nothing.
+        ``then`` is called, maybe within this call, when the system uses none of the buffers any
+        more. Closing again does nothing.
         """
 
     def _close_socket(self, *, reset: bool) -> None:
@@ -136,14 +133,14 @@ class StreamSocket(ABC):
 
 
 class Watch(Protocol):
-    """Something that is waited for, until close()."""
+    """A wait that goes on until close()."""
 
     def close(self) -> None:
-        """Wait no more; nothing is told after it. May be called again."""
+        """Stop waiting; nothing is told afterwards. May be called again."""
 
 
 class _Nothing:
-    """What needs no waiting."""
+    """A wait that is over already."""
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -153,7 +150,7 @@ NOTHING: Final = _Nothing()
 
 
 class Reactor(ABC):
-    """What waits, for one event loop."""
+    """All waiting of one event loop."""
 
     #: For the log.
     name: str
@@ -173,9 +170,9 @@ class Reactor(ABC):
         on_client: Callable[[socket.socket], None],
         on_failed: Callable[[OSError], None],
     ) -> Watch:
-        """Give ``on_client`` each connection that comes; set it up, it blocks as yet.
+        """Give ``on_client`` each accepted connection, which still blocks.
 
-        ``on_failed`` is told when accepting one fails, and the next is waited for.
+        ``on_failed`` is told when an accept fails; the next is waited for all the same.
         """
 
     @abstractmethod
@@ -185,9 +182,9 @@ class Reactor(ABC):
         address: tuple[Any, ...],
         on_done: Callable[[OSError | None], None],
     ) -> Watch:
-        """Connect ``sock``; ``on_done`` is told, maybe within this call, what went wrong if it did.
+        """Connect ``sock``; ``on_done`` gets the error, or None, maybe within this call.
 
-        ``sock`` stays the caller's.
+        ``sock`` remains the caller's.
         """
 
     @abstractmethod
@@ -198,21 +195,15 @@ class Reactor(ABC):
         take: TakeDatagram,
         in_a_row: int = DATAGRAMS,
     ) -> Watch:
-        """Give each datagram that comes to ``take``, in ``buffer``.
+        """Receive each datagram into ``buffer``, and give it to ``take``.
 
-        Longer ones are cut, or lost on Windows. After ``in_a_row`` of them others have a turn.
+        Longer ones are cut, or lost on Windows. After ``in_a_row`` of them, others have a turn.
         """
 
     @abstractmethod
     def at_end_of_turn(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when those that are ready now have had their turn."""
+        """Call ``callback`` when all that is ready now has had its turn."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give up what the reactor itself holds; its sockets are their owners' to close."""
-
-
-def reset_on_close(sock: socket.socket) -> None:
-    """Have the connection end by a reset when it is closed, so that the end doesn't look clean."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        """Release what the reactor itself holds; the owners close their sockets."""

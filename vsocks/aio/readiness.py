@@ -1,9 +1,9 @@
 """Sockets by readiness, on Linux.
 
-One epoll set for all sockets, which the event loop watches as one reader. To register a socket
-there costs a system call, where a reader of asyncio's costs ten times as much; all that are ready
-have their turn in one go, and what should be done once a turn is done at its end. A socket stays
-registered while it is read again and again; one that is ready and not wanted is taken out.
+All sockets are in one epoll set, and the event loop watches the set as a single reader. Registering
+a socket costs one system call; a reader of asyncio's own costs ten times as much. All sockets that
+are ready have their turn in one go, and what should happen once a turn happens at its end. A socket
+stays registered from one read to the next; it is removed when it is ready and nobody wants to read.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ class Readiness(Reactor):
     # -- the set ---------------------------------------------------------------------------
 
     def watch(self, fd: int, events: int, handler: Callable[[int], None]) -> None:
-        """Call ``handler`` with what is ready, again and again until forget().
+        """Call ``handler`` with what is ready, each time, until forget().
 
-        What it is told is a hint: the one before it may have used it up.
+        That is a hint: another handler in the same turn may have changed it.
         """
         self._epoll.register(fd, events)
         self._handlers[fd] = handler
 
     def change(self, fd: int, events: int) -> None:
-        """Watch for other events from now on."""
+        """Watch for other events instead."""
         self._epoll.modify(fd, events)
 
     def forget(self, fd: int) -> None:
-        """Watch no more; before ``fd`` is closed."""
+        """Stop watching; to be called before ``fd`` is closed."""
         del self._handlers[fd]
         self._epoll.unregister(fd)
 
@@ -76,7 +76,7 @@ class Readiness(Reactor):
         self._end_turn()
 
     def _guard(self, call: Callable[..., None], *arguments: int) -> None:
-        """Call it; a fault of one may not take the others' turn."""
+        """Call it; an exception must not cost the others their turn."""
         try:
             call(*arguments)
         except Exception as error:
@@ -85,7 +85,7 @@ class Readiness(Reactor):
             )
 
     def at_end_of_turn(self, callback: Callable[[], None]) -> None:
-        """Within a turn of the set at its end, else in the loop's next."""
+        """At the end of the set's turn, or else in the loop's next iteration."""
         if not self._in_turn and not self._at_end:
             self.loop.call_soon(self._end_turn)
         self._at_end.append(callback)
@@ -114,7 +114,7 @@ class Readiness(Reactor):
         on_client: Callable[[socket.socket], None],
         on_failed: Callable[[OSError], None],
     ) -> Watch:
-        """Accept some a turn."""
+        """Accept a bounded number a turn."""
 
         def accept_some(_events: int) -> None:
             for _ in range(_ACCEPTED):
@@ -137,7 +137,7 @@ class Readiness(Reactor):
         address: tuple[Any, ...],
         on_done: Callable[[OSError | None], None],
     ) -> Watch:
-        """On a loopback it is done within the call."""
+        """On the loopback it completes within the call."""
         code = sock.connect_ex(address)
         if code == errno.EINPROGRESS:
             # To ask a second time costs less than to wait: what is near is connected by now.
@@ -160,7 +160,7 @@ class Readiness(Reactor):
         take: TakeDatagram,
         in_a_row: int = DATAGRAMS,
     ) -> Watch:
-        """Receive some a turn."""
+        """Receive a bounded number a turn."""
 
         def receive_some(_events: int) -> None:
             for _ in range(in_a_row):
@@ -228,7 +228,7 @@ class ReadySocket(StreamSocket):
     # -- reading ---------------------------------------------------------------------------
 
     def read(self, buffer: memoryview) -> None:
-        """Be told when there is something."""
+        """Wait until the socket is readable."""
         self._buffer = buffer
         if self._unread:
             self._give_unread_soon()
@@ -236,7 +236,7 @@ class ReadySocket(StreamSocket):
             self._watch(self._events | IN)
 
     def stop_reading(self) -> None:
-        """It stays in the set until it is found to be ready: often it is read again before."""
+        """It stays registered until it is found ready: mostly it is read again before that."""
         self._buffer = None
 
     def _give_unread_soon(self) -> None:
@@ -258,7 +258,7 @@ class ReadySocket(StreamSocket):
     # -- writing ---------------------------------------------------------------------------
 
     def write_rest(self, data: bytes | memoryview) -> None:
-        """Be told when it takes more."""
+        """Wait until the socket is writable."""
         assert self._rest is None, "one piece at a time"
         self._rest = memoryview(data)
         self._watch(self._events | OUT)

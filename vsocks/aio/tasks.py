@@ -1,4 +1,4 @@
-"""Running things side by side, with an owner for each."""
+"""Running coroutines side by side, each with an owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def run_until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 class Tasks:
-    """Tasks that come and go, and who has to see to their end."""
+    """Tasks that come and go; their owner cancels those that are left."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -34,7 +34,7 @@ class Tasks:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin one more."""
+        """Start one more."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

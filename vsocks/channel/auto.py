@@ -1,4 +1,4 @@
-"""No channel was named: take the first that is there."""
+"""When no channel is named, the first one that exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a channel can do, and who opens it."""
+"""What a channel is to its user, and to whoever opens it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class ChannelUser(Protocol):
-    """Who uses an open channel, and hears of it."""
+    """The user of an open channel, which is told what happens to it."""
 
     def on_readable(self) -> None:
-        """There may be bytes: read_now() tells. Said again while there are more."""
+        """There may be bytes: call read_now(). Told again while there are more."""
 
     def on_writable(self) -> None:
-        """write_now() may take more; said after it has not taken all."""
+        """write_now() may take more; told after it has not taken everything."""
 
     def on_failed(self, error: OSError) -> None:
-        """The channel is of no more use. Never said from within a call of the user's."""
+        """The channel is unusable. Never told within one of the user's own calls."""
 
 
 class Channel(abc.ABC):
@@ -24,11 +24,11 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     def start(self, user: ChannelUser) -> None:
-        """Begin to tell ``user``; once."""
+        """Start telling ``user``; called once."""
 
     @abc.abstractmethod
     def read_now(self, buffer: memoryview) -> int | None:
-        """Put bytes that are there into ``buffer``; returns how many, None if there are none now.
+        """Read what has arrived into ``buffer``; returns how many bytes, None if there are none.
 
         on_readable() follows when there are. Raises OSError when the channel fails or the other
         end has gone.
@@ -36,26 +36,26 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     def pause_reading(self) -> None:
-        """Have on_readable() not called until resume_reading()."""
+        """Hold on_readable() back until resume_reading()."""
 
     @abc.abstractmethod
     def resume_reading(self) -> None:
-        """Have it called again, soon if there may be bytes by now."""
+        """Tell on_readable() again; soon, if there may be bytes already."""
 
     @abc.abstractmethod
     def write_now(self, data: memoryview) -> int:
-        """Take what fits without waiting; returns how many bytes, which may change afterwards.
+        """Write what fits, without waiting; returns how many bytes, which may be reused then.
 
-        If that isn't all, on_writable() follows. Raises OSError when the channel fails.
+        If that wasn't everything, on_writable() follows. Raises OSError when the channel fails.
         """
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Let go of the channel; nothing is told any more."""
+        """Close the channel; nothing is told any more."""
 
 
 class ChannelSource(abc.ABC):
-    """Opens a channel, again and again: after a loss it is simply asked for the next one."""
+    """Opens a channel again and again: after a loss it is simply asked for the next one."""
 
     #: For people: what is opened.
     name: str = ""
@@ -64,11 +64,11 @@ class ChannelSource(abc.ABC):
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Take what only one daemon can have; raises ChannelError if that is impossible."""
+        """Take what only one daemon can have; raises ChannelError if it is taken."""
 
     @abc.abstractmethod
     async def open(self) -> Channel:
-        """Wait until the other end is there.
+        """Wait for the other end.
 
         Raises OSError if it isn't yet (not found, refused): ask again a little later.
         """

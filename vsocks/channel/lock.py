@@ -1,4 +1,4 @@
-"""One daemon a channel: a second one would connect, get no byte, and wait for ever.
+"""One daemon per channel: a second one would connect, get no byte, and wait forever.
 
 The lock is a socket name in the kernel's abstract namespace: it needs no writable folder, it
 is gone with its process, and works between users. Anybody can take such a name, so whoever holds
@@ -34,7 +34,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class ChannelLock:
-    """Held from its making until close(); raises ChannelError if another daemon holds it."""
+    """Held from construction to close(); raises ChannelError if another daemon holds it."""
 
     def __init__(self, role: str, spec: ChannelSpec) -> None:
         self._socket = _lock(role, spec)

@@ -1,4 +1,4 @@
-"""From a channel's specification to what opens it."""
+"""From a channel's specification to its source."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def open_source(spec: ChannelSpec) -> ChannelSource:
-    """The source of such channels; raises UsageError if this system has none.
+    """The source for a specification; raises UsageError if this system lacks that kind.
 
-    Each kind's module is loaded only when it is asked for.
+    The module of a kind is imported only when it is needed.
     """
     source = _auto_source() if spec.kind == "auto" else _open_source(spec)
     source.name = str(spec)

@@ -1,12 +1,11 @@
 """A device of Windows that is read and written by overlapped operations.
 
-The operations outlive the openings of the channel. A read that is pending when the host goes is
-completed by what the next host sends; a write can't be cancelled (vioserial/sys/Port.c). So the
-device stays open with its read and its write under way, in buffers of their own, and a channel
-is a view of it that ends when the host is seen to have gone. It is opened anew only after it has
-failed.
+The operations outlive the channel. A read that is pending when the host disconnects is completed by
+the bytes of the next host, and a write can't be cancelled (vioserial/sys/Port.c). So the device
+stays open, with its read and its write under way in buffers of their own, and a channel is a view
+of it that ends when the host is found to have gone. The device is reopened only after a failure.
 
-Nothing here calls Windows: what an operation is, a Device says (windows.py has the real one).
+Nothing here calls Windows: a Device performs the operations (windows.py has the real one).
 """
 
 from __future__ import annotations
@@ -64,13 +63,13 @@ class Device(Protocol):
         """Start a read; raises OSError at once or through the future."""
 
     def write(self, data: memoryview) -> asyncio.Future[int]:
-        """Start a write of ``data``, which must stay as it is; raises OSError likewise."""
+        """Start a write of ``data``, which must not change; raises OSError likewise."""
 
     def host_connected(self) -> bool | None:
-        """Whether the host is there; None if the device can't tell."""
+        """Whether the host is connected; None if the device can't tell."""
 
     def close(self) -> None:
-        """Give the handle up; may block."""
+        """Close the handle; may block."""
 
 
 class Port:
@@ -118,7 +117,7 @@ class Port:
             delay = min(_LAST_RETRY, delay * 2)
 
     def read_now(self, buffer: memoryview) -> int | None:
-        """Some bytes, None if there are none now.
+        """Read some bytes; None if there are none now.
 
         Raises ConnectionResetError when the host has gone, OSError on failure.
         """
@@ -137,7 +136,7 @@ class Port:
         raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
 
     def _read_on(self) -> None:
-        """See to it that the user hears of what comes next."""
+        """Make sure that the user is told of what comes next."""
         if self._unread:
             self.tell_soon()
         elif self._reading is None:  # it has timed out, or its bytes were taken
@@ -151,7 +150,7 @@ class Port:
                 self._tell()  # who reads meets it
 
     def _take(self, buffer: memoryview) -> int:
-        """What has been read, as far as it fits.
+        """Take what has been read, as far as it fits.
 
         Raises what a read failed with. After that, or a time-out, no read is under way.
         """
@@ -163,14 +162,14 @@ class Port:
         return size
 
     def _take_more(self, buffer: memoryview, size: int) -> int:
-        """Add what needs no wait: the driver gives 4 KiB at a time, however much there is."""
+        """Add what needs no waiting: the driver gives 4 KiB at a time, however much it has."""
         with contextlib.suppress(OSError):  # it is met again by the next read
             while size < len(buffer) and (more := self._take(buffer[size:])):
                 size += more
         return size
 
     def _collect(self) -> None:
-        """Look for the end of the read, or start one."""
+        """Finish the read if it is done, or start one."""
         self._start_reading()
         if self._reading is None or not self._reading.done():
             return
@@ -186,7 +185,7 @@ class Port:
         self._unread = self._inbox[:size]
 
     def _start_reading(self) -> None:
-        """Have a read under way; raises OSError if that can't be."""
+        """Have a read under way; raises OSError if none can be started."""
         if self.failure is not None:
             raise self.failure
         if self._reading is None and not self._unread:
@@ -197,7 +196,7 @@ class Port:
         return self.device.outlives_host and getattr(error, "winerror", None) in _TRY_AGAIN
 
     def tell_soon(self) -> None:
-        """Have the user read on in a later turn."""
+        """Tell the user to read on, in a later turn."""
         if not self._tells:
             self._tells = True
             self._loop.call_soon(self._tell)
@@ -210,7 +209,7 @@ class Port:
     # -- writing ---------------------------------------------------------------------------
 
     def write_now(self, data: memoryview) -> int:
-        """Start to write as much as the buffer takes, unless a write is under way."""
+        """Start writing as much as the buffer holds, unless a write is under way."""
         if self.failure is not None:
             raise self.failure
         if self._writing is not None:
@@ -223,7 +222,7 @@ class Port:
         return size
 
     async def _write(self, rest: memoryview) -> None:
-        """Write all of it: one write at a time, and the same bytes again if they weren't taken."""
+        """Write all of it, one write at a time; bytes that were refused are written again."""
         delay = _FIRST_RETRY
         try:
             while rest:
@@ -245,26 +244,26 @@ class Port:
                 self.user.on_writable()
 
     def _look_for_host(self) -> None:
-        """After a refused write: a host that has gone is news for the reader, whose read pends."""
+        """After a refused write: if the host has gone, the reader, whose read pends, must hear."""
         if self.device.host_connected() is False:
             self._host_left = True
             self.tell_soon()
 
     async def written(self) -> None:
-        """Wait until no write is under way. Cancelling this doesn't cancel the write."""
+        """Wait until no write is under way; cancelling the wait doesn't cancel the write."""
         if self._writing is not None:
             await asyncio.wait({self._writing})
 
     # -- the end ---------------------------------------------------------------------------
 
     def _failed(self, error: OSError) -> OSError:
-        """Remember it: the device is of no more use."""
+        """Remember the error: the device is unusable."""
         self.failure = self.failure or error
         self.tell_soon()
         return self.failure
 
     async def close(self) -> None:
-        """Cancel what is under way and give the device up, within seconds in any case."""
+        """Cancel what is under way and close the device; takes seconds at most."""
         self.failure = self.failure or OSError(errno.EBADF, "the channel was closed")
         for operation in (self._reading, self._writing):
             if operation is not None:
@@ -277,7 +276,7 @@ class Port:
 
 
 class OverlappedChannel(Channel):
-    """A view of the port, from one coming of the host to its going."""
+    """A view of the port, from one connect of the host to its disconnect."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -339,9 +338,9 @@ class OverlappedSource(ChannelSource):
 async def off_loop(
     function: Callable[[], T], discard: Callable[[T], None] = lambda _result: None
 ) -> T:
-    """Call what may block in a thread of its own, which nobody waits for when the process ends.
+    """Call what may block, in a thread of its own that doesn't delay the end of the process.
 
-    If this is cancelled the call goes on, and what it returns is given to ``discard``.
+    If this is cancelled, the call goes on and its result goes to ``discard``.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -370,7 +369,7 @@ async def off_loop(
 
 
 def _error(winerror: int, text: str) -> OSError:
-    """An error as Windows would give it, on any system."""
+    """An error as Windows would raise it, on any system."""
     error = OSError(errno.EIO, text)
     error.winerror = winerror  # type: ignore[attr-defined, unused-ignore]
     return error

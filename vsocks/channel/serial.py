@@ -61,7 +61,7 @@ class SerialSource(ChannelSource):
 
 
 class SerialChannel(Channel, asyncio.Protocol):
-    """An open serial line: one piece that was read is held, and one that is to be written."""
+    """An open serial line, which holds one piece that was read and one to be written."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -113,10 +113,10 @@ class SerialChannel(Channel, asyncio.Protocol):
         return written
 
     async def close(self) -> None:
-        """Within a moment, in which what is on its way may go.
+        """Close it, after a moment in which pending bytes may leave.
 
-        Closing drains the line (tcdrain), which blocks for as long as the other end doesn't
-        read: so that is done before, in a thread, and what is left then is thrown away.
+        Closing drains the line (tcdrain), which blocks while the other end doesn't read. So the
+        line is drained before, in a thread, and what is left then is discarded.
         """
         self._user = None
         transport, self._transport = self._transport, None

@@ -1,4 +1,4 @@
-"""Settings of a COM port: bytes pass as they are, and a read returns as soon as there are some."""
+"""Settings of a COM port: bytes pass unchanged, and a read returns as soon as there are any."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _timeouts() -> _Timeouts:
 
 
 def is_wine() -> bool:
-    """Whether this Windows is Wine: only its ntdll tells its version so."""
+    """Whether this Windows is Wine: only Wine's ntdll has a version of Wine."""
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 

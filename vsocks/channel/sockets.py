@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
+from vsocks.aio.socket_options import AF_UNIX, new_listener, new_stream, set_up_stream
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.errors import ChannelError, describe
 
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from vsocks.channel.base import ChannelUser
     from vsocks.channel.spec import ChannelSpec
 
-#: Windows' Python has none.
-_AF_UNIX: Final[int] = getattr(socket, "AF_UNIX", -1)
 _CONNECT_TIMEOUT: Final = 10.0
-#: With Linux's 208 KiB, writer and reader take turns. The session bounds what waits here.
-_SEND_BUFFER: Final = 512 * 1024
 #: Peers that came and went while one was served wait here too.
 _BACKLOG: Final = 16
 #: Bytes read and written at once where the system does it by itself.
@@ -36,12 +33,8 @@ _GONE: Final = "the other end of the channel has gone"
 
 
 def socket_channel(connection: socket.socket) -> Channel:
-    """The channel over a connected stream socket, which is the channel's from now on."""
-    connection.setblocking(False)
-    if connection.family == _AF_UNIX:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    else:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """A channel over a connected stream socket; the channel owns it from now on."""
+    set_up_stream(connection)
     if sys.platform != "win32":
         waits = reactor()
         if isinstance(waits, Readiness):
@@ -194,7 +187,7 @@ class OverlappedSocketChannel(Channel):
             self._user.on_writable()
 
     def on_failed(self, error: OSError) -> None:
-        """It is of no more use."""
+        """It is unusable."""
         self._failure = error
         if self._user is not None:
             self._user.on_failed(error)
@@ -229,14 +222,11 @@ class ConnectSource(ChannelSource):
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
         if isinstance(self._address, str):
-            connection = socket.socket(_AF_UNIX, socket.SOCK_STREAM)
-            targets: list[tuple[socket.socket, object]] = [(connection, self._address)]
+            targets: list[tuple[int, object]] = [(AF_UNIX, self._address)]
         else:
             host, port = self._address
             infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            targets = [
-                (socket.socket(family, kind), address) for family, kind, _, _, address in infos
-            ]
+            targets = [(family, address) for family, _, _, _, address in infos]
         return socket_channel(await _first_connected(loop, targets))
 
     async def close(self) -> None:
@@ -244,30 +234,32 @@ class ConnectSource(ChannelSource):
 
 
 async def _first_connected(
-    loop: asyncio.AbstractEventLoop, targets: list[tuple[socket.socket, object]]
+    loop: asyncio.AbstractEventLoop, targets: list[tuple[int, object]]
 ) -> socket.socket:
     last_error: OSError = OSError(errno.EADDRNOTAVAIL, "no address to connect to")
-    chosen: socket.socket | None = None
+    for family, address in targets:
+        try:
+            return await _connected(loop, family, address)
+        except OSError as error:
+            last_error = error
+    raise last_error
+
+
+async def _connected(
+    loop: asyncio.AbstractEventLoop, family: int, address: object
+) -> socket.socket:
+    connection = new_stream(family)
     try:
-        for candidate, address in targets:
-            candidate.setblocking(False)
-            try:
-                async with asyncio.timeout(_CONNECT_TIMEOUT):
-                    await loop.sock_connect(candidate, address)  # type: ignore[arg-type]
-            except OSError as error:
-                last_error = error
-            else:
-                chosen = candidate
-                return candidate
-        raise last_error
-    finally:
-        for candidate, _ in targets:
-            if candidate is not chosen:
-                candidate.close()
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            await loop.sock_connect(connection, address)  # type: ignore[arg-type]
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class ListenSource(ChannelSource):
-    """Waits for whoever connects; one at a time, the next one waits in the backlog."""
+    """Waits for whoever connects: one at a time, the next waits in the backlog."""
 
     def __init__(self, address: str | tuple[str, int]) -> None:
         self._address = address
@@ -278,7 +270,6 @@ class ListenSource(ChannelSource):
             self._listener = self._listen()
         except OSError as error:
             raise ChannelError(f"can't listen on {self._name}: {describe(error)}") from None
-        self._listener.setblocking(False)
 
     @property
     def _name(self) -> str:
@@ -288,13 +279,9 @@ class ListenSource(ChannelSource):
 
     def _listen(self) -> socket.socket:
         if not isinstance(self._address, str):
-            return socket.create_server(
-                self._address,
-                family=socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET,
-                backlog=_BACKLOG,
-            )
+            return new_listener(*self._address, _BACKLOG)
         _remove_stale(self._address)
-        listener = socket.socket(_AF_UNIX, socket.SOCK_STREAM)
+        listener = new_stream(AF_UNIX)
         try:
             listener.bind(self._address)
             Path(self._address).chmod(0o600)
@@ -318,10 +305,10 @@ class ListenSource(ChannelSource):
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket on which nobody listens any more; one in use stays and fails the bind."""
+    """Remove a socket on which nobody listens; one in use stays, and fails the bind."""
     if not Path(path).is_socket():
         return
-    with socket.socket(_AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
             probe.connect(path)

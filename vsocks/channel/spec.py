@@ -124,7 +124,7 @@ def _tcp(kind: str, rest: str, text: str) -> ChannelSpec:
 
 
 def _recognise(text: str) -> ChannelSpec:
-    """A bare path is what it is found to be."""
+    """Tell the kind of a bare path by looking at it."""
     path = Path(text)
     try:
         mode = path.stat().st_mode
@@ -153,7 +153,7 @@ def _is_tty(path: str) -> bool:
 
 
 def _number(text: str) -> int:
-    """The number in a few decimal digits, else -1."""
+    """The number that a few decimal digits spell, else -1."""
     is_number = text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS
     return int(text) if is_number else -1
 

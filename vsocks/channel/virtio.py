@@ -1,9 +1,9 @@
 """A virtio-serial port in a Linux guest (drivers/char/virtio_console.c).
 
-The port is no tty. While no host is connected a read returns 0 and poll says POLLHUP, again
-and again; the driver wakes waiters when the host comes, so an edge-triggered epoll set tells
-of every change once, and can itself be watched by the event loop. Closing the port drops
-what was unread, so the port is opened anew for each coming of the host.
+The port is no tty. While no host is connected, a read returns 0 and poll says POLLHUP all the time.
+The driver wakes waiters when the host connects. So an edge-triggered epoll set reports each change
+once, and the event loop can watch that set. Closing the port drops what was unread; the port is
+opened anew each time a host connects.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DISCONNECTED: Final = "the host has disconnected"
 
 
 class VirtioSource(ChannelSource):
-    """Opens the port of a name (or a /dev path) whenever a host is connected to it."""
+    """Opens the named port (or a /dev path) whenever a host is connected to it."""
 
     def __init__(self, name: str) -> None:
         self._path = Path(name) if "/" in name else _FOLDER / name
@@ -76,7 +76,7 @@ class VirtioChannel(Channel):
         self._tells = False
 
     async def host_connected(self) -> None:
-        """Wait for a host at the other end; before start()."""
+        """Wait until a host is connected; called before start()."""
         while self._hung_up():
             self._edge.clear()
             await self._edge.wait()
@@ -86,7 +86,7 @@ class VirtioChannel(Channel):
         self._tell_soon()
 
     def read_now(self, buffer: memoryview) -> int | None:
-        """Read what there is: a read gives one of QEMU's buffers, 4 KiB, however much waits."""
+        """Read what has arrived: one read gives one buffer of QEMU's, 4 KiB, however much waits."""
         size = 0
         try:
             while size < len(buffer):
@@ -131,7 +131,7 @@ class VirtioChannel(Channel):
         os.close(fd)
 
     def _look_for_host(self) -> None:
-        """A write that waits for a host which has gone would wait for ever."""
+        """Notice that the host has gone: a pending write would wait forever."""
         if self._is_blocked and self._user is not None and self._hung_up():
             self._user.on_failed(ConnectionResetError(errno.ECONNRESET, _DISCONNECTED))
 
@@ -150,7 +150,7 @@ class VirtioChannel(Channel):
             self._user.on_writable()
 
     def _tell_soon(self) -> None:
-        """Have the user read on in a later turn: there is no edge for what is there already."""
+        """Tell the user to read on later: for bytes that are there already no edge comes."""
         if not self._tells:
             self._tells = True
             self._loop.call_soon(self._tell)

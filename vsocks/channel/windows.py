@@ -1,7 +1,7 @@
 """Devices of Windows, opened for overlapped operations on the event loop's completion port.
 
 The operations are those of asyncio's IocpProactor, which works on any overlapped handle. Its pipe
-transports don't fit: they post a read of their own, and give up for good at the first 1450.
+transports don't fit: they start a read of their own, and close for good at the first error 1450.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Handle:
         self._handle = _open(path)
 
     def fileno(self) -> int:
-        """The handle: this is what the proactor asks for."""
+        """The handle; the proactor asks for it by this name."""
         return self._handle
 
     def read(self, buffer: memoryview) -> asyncio.Future[int]:
@@ -125,7 +125,7 @@ class Line(Handle):
 
 
 def _open_path(path: str) -> Handle:
-    """Whatever it is: only a serial line takes the settings of one, and needs them."""
+    """Open any device; a serial line, and only that, takes and needs a line's settings."""
     try:
         return Line(path, _PATH_BAUDRATE)
     except OSError:
@@ -172,7 +172,7 @@ class _Overlapped(ctypes.Structure):
 
 
 def _control(handle: int, code: int, answer: ctypes.Array[ctypes.c_char]) -> int:
-    """Ask the driver; returns the size of its answer, 0 if it has none. Waits a moment at most."""
+    """Ask the driver; returns the size of its answer, 0 for none. Waits a moment at most."""
     event = _overlapped.CreateEvent(None, True, False, None)
     try:
         # With the lowest bit set the completion isn't queued to the event loop's port.

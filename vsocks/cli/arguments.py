@@ -1,4 +1,4 @@
-"""What the command line's words mean, and how to say what is wrong with them."""
+"""Parsing the command line, and saying what is wrong with it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what was wrong in one line, without the usage before it.
+    """Reports an error in one line, without the usage.
 
-    Options are to be spelled out: what is short for one today may be short for two, or be
-    another one, tomorrow.
+    Options must be spelled out: an abbreviation that is unique today may be ambiguous, or an
+    option of its own, tomorrow.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_max_streams(parser: argparse.ArgumentParser, default: int, what: str) -> None:
-    """How many connections there may be."""
+    """--max-streams, the number of connections."""
     parser.add_argument(
         "--max-streams",
         type=stream_count,
@@ -53,7 +53,7 @@ def add_max_streams(parser: argparse.ArgumentParser, default: int, what: str) ->
 
 
 def add_seconds(parser: argparse.ArgumentParser, name: str, default: float, what: str) -> None:
-    """An option that is a time."""
+    """An option that is a time in seconds."""
     parser.add_argument(
         name,
         type=positive,
@@ -64,19 +64,17 @@ def add_seconds(parser: argparse.ArgumentParser, name: str, default: float, what
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """What both daemons take."""
+    """The options that both daemons have."""
     parser.add_argument(
         "--wire",
         type=Wire,
         choices=list(Wire),
         default=Wire.AUTO,
-        help="the wire format: auto finds out what the peer speaks (default: auto)",
+        help="the wire format; auto detects what the peer speaks (default: auto)",
     )
-    add_seconds(parser, "--idle-timeout", 86400, "close a connection that is silent for so long")
-    add_seconds(
-        parser, "--half-close-timeout", 300, "the same once one of its directions has ended"
-    )
-    add_seconds(parser, "--udp-idle-timeout", 300, "end an exchange of datagrams silent so long")
+    add_seconds(parser, "--idle-timeout", 86400, "close a connection that is idle for so long")
+    add_seconds(parser, "--half-close-timeout", 300, "the same once one direction has ended")
+    add_seconds(parser, "--udp-idle-timeout", 300, "end a UDP association that is idle for so long")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log each connection")
     parser.add_argument(
         "--trace",
@@ -84,11 +82,16 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="append a line there for each frame and each event of a socket",
     )
-    parser.add_argument("--log-format", choices=["text", "json"], default="text")
+    parser.add_argument(
+        "--log-format",
+        choices=["text", "json"],
+        default="text",
+        help="how log lines are written; json is one object a line (default: text)",
+    )
 
 
 def explained(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """``parse`` for an option: argparse itself would say that a value is wrong, but not why."""
+    """``parse`` as an option's type, so that argparse says why a value is wrong."""
 
     def parsed(text: str) -> T:
         try:
@@ -101,7 +104,7 @@ def explained(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 @contextlib.contextmanager
 def being(text: str, form: str) -> Iterator[None]:
-    """Has a ValueError of the body say that ``text`` is not of that form, and why."""
+    """Turn a ValueError of the body into an error that says how ``text`` misses the form."""
     try:
         yield
     except ValueError as error:
@@ -116,7 +119,7 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def exposed_target(text: str) -> Target:
-    """[ADDR:]PORT of this machine or one that it reaches; without ADDR the loopback."""
+    """[ADDR:]PORT that the host may connect to; ADDR is the loopback by default."""
     with being(text, "[ADDR:]PORT"):
         return loopback_or(text)
 

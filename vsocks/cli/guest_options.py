@@ -1,4 +1,4 @@
-"""What can be asked of the guest daemon."""
+"""The options of the guest daemon."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _GREATEST_HEAD: Final = 1 << 20
 
 
 def add_guest_options(parser: argparse.ArgumentParser) -> None:
-    """All that `vsocks guest` takes."""
+    """Add all options of `vsocks guest`."""
     parser.epilog = f"channels:\n{FORMS}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--channel",
         default="auto",
         metavar="SPEC",
-        help="the pipe, see below; by default it is searched for",
+        help="the pipe to the host, see below (default: auto)",
     )
     parser.add_argument(
         "--listen",
@@ -57,7 +57,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         "--dns",
         type=listen_address,
         metavar="ADDR:PORT",
-        help="answer DNS queries there, by UDP and TCP, as the host does (default: off)",
+        help="serve DNS there, by UDP and TCP; the host answers (default: off)",
     )
     parser.add_argument(
         "--expose",
@@ -65,10 +65,10 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[ADDR:]PORT",
-        help="let the host's --forward connect there; repeatable (default: nowhere)",
+        help="let the host's --forward connect there; repeatable (default: none)",
     )
     _add_users(parser)
-    add_max_streams(parser, 64, "connections at once; their memory is taken at start")
+    add_max_streams(parser, 64, "connections at once; their memory is allocated at start")
     _add_limits(parser)
     add_common(parser)
 
@@ -80,11 +80,11 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME:PASSWORD",
-        help="only let clients in that say this; repeatable. Other users of this machine may see "
-        f"it: better use --users-file, or the environment's {_ENVIRONMENT}, one a line",
+        help="require clients to log in as a user; repeatable. Other users of this machine can see "
+        f"it: prefer --users-file, or the environment's {_ENVIRONMENT}, one user a line",
     )
     parser.add_argument(
-        "--users-file", type=Path, metavar="PATH", help="the same from a file, one a line"
+        "--users-file", type=Path, metavar="PATH", help="the same from a file, one user a line"
     )
 
 
@@ -94,7 +94,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=16,
         metavar="N",
-        help="clients that exchange datagrams at once (default: 16)",
+        help="UDP associations at once (default: 16)",
     )
     parser.add_argument(
         "--max-header-size",
@@ -103,12 +103,14 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help="the longest head of an HTTP message (default: 32768)",
     )
-    add_seconds(parser, "--handshake-timeout", 10, "how long a client may take to say its wish")
-    add_seconds(parser, "--keep-alive-timeout", 60, "how long it may take for another HTTP request")
+    add_seconds(parser, "--handshake-timeout", 10, "how long a client may take for its request")
+    add_seconds(
+        parser, "--keep-alive-timeout", 60, "how long it may take for its next HTTP request"
+    )
 
 
 def guest_config(options: argparse.Namespace) -> GuestConfig:
-    """What the options say; raises UsageError if they make no sense."""
+    """The configuration that the options give; raises UsageError if they make no sense."""
     from vsocks.guest.context import Limits
     from vsocks.guest.daemon import GuestConfig
     from vsocks.mux.relay import IdleTimeouts
@@ -135,7 +137,7 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
 
 
 def _users(options: argparse.Namespace) -> Users:
-    """All that may use the proxy, wherever they are named."""
+    """All users of the proxy, wherever they are named."""
     users: list[User] = list(options.user)
     where = ""
     if (text := os.environ.get(_ENVIRONMENT)) is not None:

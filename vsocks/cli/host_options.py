@@ -1,4 +1,4 @@
-"""What can be asked of the host daemon."""
+"""The options of the host daemon."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """All that `vsocks host` takes."""
+    """Add all options of `vsocks host`."""
     parser.epilog = (
         f"channels:\n{FORMS}\n\nrules: see docs/policy.md; the last one that matches wins"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(rules=[])
-    parser.add_argument("--channel", required=True, metavar="SPEC", help="the pipe; see below")
+    parser.add_argument(
+        "--channel", required=True, metavar="SPEC", help="the pipe to the guest, see below"
+    )
     for verb in ("allow", "deny"):
         parser.add_argument(
             f"--{verb}",
@@ -56,8 +58,8 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[ADDR:]PORT:GUESTADDR:GUESTPORT",
-        help="let connections to that port of the host come out in the guest, which must "
-        "--expose it; ADDR is 127.0.0.1 unless told; repeatable",
+        help="forward that port of the host to an address in the guest, which must --expose it; "
+        "ADDR is 127.0.0.1 by default; repeatable",
     )
     parser.add_argument(
         "--dns-server",
@@ -65,13 +67,13 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR[:PORT]",
         help="the nameserver for the guest's --dns (default: the host's own)",
     )
-    add_max_streams(parser, 256, "the most connections that a guest may have at once")
+    add_max_streams(parser, 256, "connections at once")
     _add_limits(parser)
     add_common(parser)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add_seconds(parser, "--dial-timeout", 10, "how long a connect may take, the look-up included")
+    add_seconds(parser, "--dial-timeout", 10, "how long a connect may take, look-up included")
     parser.add_argument(
         "--connect-rate",
         type=positive,
@@ -92,19 +94,19 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=64,
         metavar="N",
-        help="the most exchanges of datagrams that a guest may have at once (default: 64)",
+        help="UDP associations at once (default: 64)",
     )
     parser.add_argument(
         "--datagram-rate",
         type=positive,
         default=5000.0,
         metavar="N",
-        help="the most datagrams a second that a guest may send (default: 5000)",
+        help="datagrams a second from the guest (default: 5000)",
     )
 
 
 def host_config(options: argparse.Namespace) -> HostConfig:
-    """What the options say."""
+    """The configuration that the options give."""
     from vsocks.host.associations import DatagramLimits
     from vsocks.host.daemon import HostConfig
     from vsocks.mux.relay import IdleTimeouts
@@ -130,7 +132,7 @@ def host_config(options: argparse.Namespace) -> HostConfig:
 
 
 class _AddRule(argparse.Action):
-    """Keeps --allow and --deny in the order in which they were given, for that decides."""
+    """Keeps --allow and --deny in the order given, which decides."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""What the daemons say on stderr."""
+"""The daemons' log."""
 
 from __future__ import annotations
 

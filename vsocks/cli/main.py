@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def reporting(program: str, run: Callable[[], int]) -> int:
-    """The exit status of ``run``; an error of ours becomes one line on stderr."""
+    """The exit status of ``run``; a VsocksError becomes one line on stderr."""
     try:
         return run()
     except VsocksError as error:
@@ -74,7 +74,7 @@ def run_guest(options: argparse.Namespace) -> int:
 
 
 def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
-    """Makes the guest daemon in an event loop; raises UsageError if the options make no sense."""
+    """A function that makes the guest daemon; raises UsageError if the options make no sense."""
     from vsocks.guest.daemon import Guest
 
     spec = parse_spec(options.channel)

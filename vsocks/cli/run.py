@@ -1,4 +1,4 @@
-"""Running a daemon, from its making to its end."""
+"""Running a daemon from start to end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LAST_OPERATIONS: Final = 0.5
 
 
 class Daemon(Protocol):
-    """What both daemons can do."""
+    """What both daemons have in common."""
 
     #: The most descriptors that it holds at once, and what it has given itself, for people.
     descriptors: int
@@ -89,7 +89,7 @@ async def serve(
 
 
 def _end_process() -> None:
-    """End at once: asyncio would wait for ever for a write that the host never reads.
+    """End at once: asyncio would wait forever for a write that the host never reads.
 
     (IocpProactor.close(); the write of a virtio-serial port can't be cancelled.)
     """

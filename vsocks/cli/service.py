@@ -1,4 +1,4 @@
-"""The guest daemon as a service of Windows: installing it, and being it."""
+"""The guest daemon as a Windows service: installing, controlling and running it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _NOT_RUNNING: Final = 1
 
 def main(words: Sequence[str]) -> int:
     """`vsocks-guest service …`; returns the exit status."""
-    parser = Parser(prog=_PROGRAM, description="The guest daemon as a service of Windows.")
+    parser = Parser(prog=_PROGRAM, description="The guest daemon as a Windows service.")
     commands = parser.add_subparsers(required=True, metavar="install|start|stop|status|uninstall")
     for name, run, what in (
-        ("install", _install, "have it started with Windows, with these options from now on"),
+        ("install", _install, "start it with Windows from now on, with these options"),
         ("start", _start, "start it now"),
         ("stop", _stop, "stop it"),
-        ("status", _status, "say whether it runs; status 0 if it does"),
-        ("uninstall", _uninstall, "stop and forget it, and remove its files"),
+        ("status", _status, "show whether it runs; exit status 0 if it does"),
+        ("uninstall", _uninstall, "stop and remove it and its files"),
     ):
         commands.add_parser(name, help=what).set_defaults(run=run)
     add_guest_options(commands.choices["install"])

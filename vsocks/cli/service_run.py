@@ -1,8 +1,8 @@
-"""Being a service of Windows: what the service manager asks of a process that it has started.
+"""Running as a Windows service: what the service manager asks of a process that it started.
 
-The main thread waits for the manager's calls (the dispatcher); the daemon runs in the thread that
-the manager makes for it. Stopping is promised within seconds: if the daemon isn't through by then,
-the service is reported as stopped and the process ends as it is.
+The main thread waits for the manager's calls (the dispatcher). The daemon runs in a thread that the
+manager creates. A stop takes seconds at most: if the daemon has not ended by then, the service is
+reported as stopped, and the process ends as it is.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _ServiceStatus(ctypes.Structure):
 
 
 def run_service(name: str, options: argparse.Namespace) -> None:
-    """Be the service until it is stopped; raises VsocksError if no service manager has called."""
+    """Run as the service until stopped; raises VsocksError if no service manager started us."""
     service = _Service(name, options)
     # These must live as long as the dispatcher.
     main = _ServiceMain(service.main)
@@ -140,20 +140,20 @@ class _Service:
         self._exit_code = 1
 
     def _finish(self) -> None:
-        """Say that we have stopped, once."""
+        """Report once that we have stopped."""
         if not self._ended.is_set():
             self._ended.set()
             logging.shutdown()
             self._report(State.STOPPED)
 
     def _abandon(self) -> None:
-        """Stop although a write to the host can't be ended: the rest is the system's."""
+        """Stop although a write to the host can't be cancelled: the system cleans up."""
         log.warning("the host doesn't read; what was on its way to it is left to the system")
         self._finish()
         os._exit(0)
 
     def _on_control(self, control: int, _event: int, _data: object, _context: object) -> int:
-        """HandlerEx: called in the main thread. What is raised here would vanish."""
+        """HandlerEx: called in the main thread. An exception here would be lost."""
         if control in {_CONTROL_STOP, _CONTROL_SHUTDOWN}:
             self._report(State.STOP_PENDING)
             threading.Thread(target=self._end_in_time, name="stop", daemon=True).start()

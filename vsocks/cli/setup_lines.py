@@ -1,6 +1,6 @@
-"""Lines that tell programs of the proxy: the environment's variables, and Windows' settings.
+"""Lines that set up programs for the proxy: environment variables, and Windows' settings.
 
-They are for people to read, to paste, and to give to a shell.
+They are for people to read and paste, and for a shell to evaluate.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _INTERNET_SETTINGS: Final = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Int
 
 
 def as_clients_see_it(listen: Target) -> Target:
-    """The address for a client on the same machine, when the proxy listens on ``listen``."""
+    """The address at which clients on the same machine find a proxy that listens on ``listen``."""
     host = str(listen.ip or listen.host)
     return Target(_LOOPBACK.get(host, host), listen.port)
 
 
 def script_url(proxy: Target) -> str:
-    """Where the proxy gives its PAC file."""
+    """The URL of the proxy's PAC file."""
     return f"http://{proxy}/proxy.pac"
 
 
 def variables(proxy: Target) -> dict[str, str]:
-    """The environment's variables, by their upper-case names."""
+    """The environment variables, by their upper-case names."""
     return {
         "HTTP_PROXY": f"http://{proxy}",
         "HTTPS_PROXY": f"http://{proxy}",

@@ -1,4 +1,4 @@
-"""The command `system-proxy`: programs that take the system's proxy settings come to ours."""
+"""The command `system-proxy`: making the system's proxy settings point to ours."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vsocks.cli import setup_lines
 from vsocks.cli.arguments import being
 from vsocks.errors import UsageError
 
-DESCRIPTION: Final = "Have programs use the proxy that take the system's settings."
+DESCRIPTION: Final = "Have programs that follow the system's settings use the proxy."
 
 _LISTEN: Final = "127.0.0.1:1080"
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Give ``parser`` the commands; the options that it parses have ``run``, with the status."""
+    """Add the commands to ``parser``; in parsed options ``run`` returns the exit status."""
     commands = parser.add_subparsers(required=True, metavar="on|off|status|show")
-    on = commands.add_parser("on", help="set the proxy, and save what was there before")
-    off = commands.add_parser("off", help="restore what was there before")
-    status = commands.add_parser("status", help="say what is set; status 0 if it is ours")
-    show = commands.add_parser("show", help="print commands that do it, for you to run")
+    on = commands.add_parser("on", help="set the proxy, and save the settings from before")
+    off = commands.add_parser("off", help="restore the settings from before")
+    status = commands.add_parser("status", help="show what is set; exit status 0 if it is ours")
+    show = commands.add_parser("show", help="print the commands that do it, for you to run")
     for command in (on, show):
         command.add_argument(
             "--listen",
@@ -32,13 +32,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
             help=f"where the guest daemon listens (default: {_LISTEN})",
         )
     on.add_argument(
-        "--pac", action="store_true", help="have WinINET fetch the proxy's PAC file instead"
+        "--pac", action="store_true", help="set the proxy's PAC file instead, in WinINET"
     )
     for command in (on, off, status):
         command.add_argument(
             "--user-only",
             action="store_true",
-            help="WinINET only, the current user's; WinHTTP needs administrator rights",
+            help="only WinINET, for the current user; WinHTTP needs administrator rights",
         )
     on.set_defaults(run=_on)
     off.set_defaults(run=_off)
@@ -47,7 +47,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _address(text: str) -> Target:
-    """The address of the proxy for its clients, none of whose characters means anything to a shell.
+    """The proxy's address for its clients, without any character that a shell might interpret.
 
     Raises ArgumentTypeError.
     """

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 NAME: Final = "vsocks-guest"
 
 _DESCRIPTION: Final = f"""\
-A SOCKS and HTTP proxy for a virtual machine without a network card: without any option it listens
-on 127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
-For programs to use it without being told one by one: {NAME} system-proxy --help"""
+A SOCKS and HTTP proxy for a virtual machine without a network card. Without options it listens on
+127.0.0.1:1080 and finds the port to the host by itself. As a service: {NAME} service --help
+For all programs that follow the system's proxy settings: {NAME} system-proxy --help"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The guest's exchanges of datagrams with the host: their numbers, and who hears what."""
+"""The guest's UDP associations with the host: their numbers, and who gets what."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class GuestAssociation:
-    """One exchange of datagrams."""
+    """One UDP association."""
 
     number: int
     #: The host's reply; from then on datagrams can be sent.
@@ -33,7 +33,7 @@ class GuestAssociation:
 
 
 class GuestAssociations:
-    """All of a guest's, at most ``limit`` at once."""
+    """All associations of a guest, at most ``limit`` at once."""
 
     def __init__(self, link: Link, limit: int) -> None:
         self._link = link
@@ -45,7 +45,7 @@ class GuestAssociations:
         return len(self._associations)
 
     def begin(self, on_datagram: Callable[[Target, memoryview], None]) -> GuestAssociation:
-        """Ask the host for one; to be given back by end().
+        """Ask the host for an association; the caller ends it by end().
 
         Raises BusyError if there are too many or no session stands, NotSupportedError if the
         host knows no datagrams.
@@ -68,7 +68,7 @@ class GuestAssociations:
         return self._link.post(Datagram(association.number, target, data))
 
     def end(self, association: GuestAssociation) -> None:
-        """Give it back."""
+        """End it."""
         if self._associations.pop(association.number, None) is not None:
             self._link.post(Dissociate(association.number))
 

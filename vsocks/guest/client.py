@@ -1,4 +1,4 @@
-"""One client of the guest's port, from its first byte to its end."""
+"""One client of the guest's port, from its first byte to its last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
 from vsocks.aio.current import reactor
 from vsocks.aio.listener import Standing
-from vsocks.errors import BusyError, NotSupportedError, StreamAbortedError, describe
+from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.guest.client_socket import LeavingClient, WaitingClient
 from vsocks.guest.datagrams import ClientDatagrams
 from vsocks.guest.forwarder import Forwarder
@@ -49,10 +49,10 @@ _READ_SIZE: Final = 16 * 1024
 
 
 class Client:
-    """Finds out what a client wants, and has it done; a SocketOwner while it reads requests.
+    """Reads a client's request and carries it out; a SocketOwner while it reads.
 
-    The client's socket passes from one owner to the next: from here to who waits with the
-    client for the host's answer, then to a relay or the forwarder, and last to who says goodbye.
+    The client's socket passes from one owner to the next: from here to a WaitingClient while the
+    host has not answered, then to a relay or the forwarder, and last to a LeavingClient.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Client:
     # -- requests --------------------------------------------------------------------------
 
     def on_read(self, size: int) -> None:
-        """Go on with what the client says."""
+        """The client has sent something, or ended."""
         if not size:
             self._close()
             return
@@ -128,7 +128,7 @@ class Client:
         self._socket.read(self._buffer)
 
     def on_written(self) -> None:
-        """Answers before the last are short: whatever waited has gone."""
+        """Nothing to do: answers before the last are short, and written at once."""
 
     def on_failed(self, error: OSError) -> None:
         """The client has left."""
@@ -136,7 +136,7 @@ class Client:
         self._close()
 
     def _write(self, answer: bytes) -> bool:
-        """Write a short answer; False if the client has left, or doesn't read even that."""
+        """Write a short answer; False if the client has left, or doesn't even read that."""
         try:
             written = self._socket.write(answer)
         except OSError as error:
@@ -148,7 +148,7 @@ class Client:
         return True
 
     def _carry_out(self, request: Request) -> None:
-        """Do what the client wants."""
+        """Carry out the client's request."""
         try:
             match request:
                 case Forward(head):
@@ -178,7 +178,7 @@ class Client:
     # -- HTTP requests in a row ------------------------------------------------------------
 
     def on_forwarded(self, *, client_stays: bool) -> None:
-        """The forwarder is through with a request, and has given the socket back."""
+        """The forwarder has finished a request, and returns the socket."""
         if not client_stays:
             self._say_last(b"")
             return
@@ -189,7 +189,7 @@ class Client:
         self._socket.read(self._buffer)
 
     def on_forward_failed(self, page: bytes) -> None:
-        """The forwarder can't go on, and has given the socket back; no page means a reset."""
+        """The forwarder can't go on, and returns the socket; without a page, reset the client."""
         if page:
             self._say_last(page)
         else:
@@ -201,7 +201,7 @@ class Client:
     # -- streams ---------------------------------------------------------------------------
 
     def _open(self, target: Target, *, listen: bool = False) -> None:
-        """Have the host connect to ``target``, or it to the host."""
+        """Have the host connect to ``target``, or wait for it to connect to the host."""
         context = self._context
         self._relay = relay = Relay(
             context.link, context.pool, context.limits.idle_timeouts, self._on_relay_over
@@ -230,7 +230,7 @@ class Client:
         relay.run(self._socket, self._dialect.reply(Reply.SUCCEEDED, bound))
 
     def _on_relay_over(self, why: str) -> None:
-        """The relay has ended: with the socket, or before it had it."""
+        """The relay has ended, together with the socket or before it got it."""
         relay, self._relay = self._relay, None
         if relay is None:
             return
@@ -243,7 +243,7 @@ class Client:
     # -- datagrams and questions -----------------------------------------------------------
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have a task do what waits long."""
+        """Start a task for what takes a while."""
         self._wait()
         self._task = self._context.tasks.start(self._guard(work))
 
@@ -254,7 +254,7 @@ class Client:
             self._refuse(Reply.GENERAL_FAILURE, describe(error), busy=True)
         except NotSupportedError as error:
             self._refuse(Reply.COMMAND_NOT_SUPPORTED, describe(error))
-        except (StreamAbortedError, OSError) as error:
+        except OSError as error:
             log.debug("client lost: %s", describe(error))
             self._close()
 
@@ -287,7 +287,7 @@ class Client:
             return Reply.TTL_EXPIRED, b""
 
     def _tell(self, reply: int, bound: Target | None) -> None:
-        """The answer to a question, after which there is nothing more to say."""
+        """Answer a look-up; nothing follows."""
         if reply or bound is None:
             self._refuse(reply or Reply.GENERAL_FAILURE)
         else:
@@ -296,7 +296,7 @@ class Client:
     # -- the client ------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Wait for the host's answer, as long as the client stays."""
+        """Wait for the host's answer while the client stays."""
         self._waiting = WaitingClient(
             self._socket, self._buffer, self._close, has_sent=bool(self._dialect.leftover)
         )
@@ -324,7 +324,7 @@ class Client:
             self._say_last(self._dialect.reply(reply, None, reason))
 
     def _say_last(self, answer: bytes) -> None:
-        """Give the client its last answer, and a moment to read it."""
+        """Send the client its last answer, and give it a moment to read it."""
         if self._is_gone:
             return
         self._let_go()
@@ -350,7 +350,7 @@ class Client:
         self._leave()
 
     def _let_go(self) -> None:
-        """Give up all but the socket."""
+        """Release everything but the socket."""
         self._deadlines.clear(self)
         self._stop_waiting()
         if self._forwarder is not None:

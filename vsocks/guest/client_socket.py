@@ -1,4 +1,4 @@
-"""What a client may do while it is waited with, or has been told its last: leave, or talk on."""
+"""Watching a client that waits for its answer, or that has had its last."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _GRACE: Final = 0.3
 class WaitingClient:
     """A client that waits for the host's answer; a SocketOwner until stop().
 
-    What it sends ahead goes back to the socket, one piece of it. One that ends without having
-    sent anything has left; one that has may end its side and still be there.
+    What it sends ahead is pushed back to the socket, one piece of it. A client that ends without
+    having sent anything has left; one that has sent something may have half-closed.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class WaitingClient:
         *,
         has_sent: bool,
     ) -> None:
-        """``has_sent`` says whether it has sent something ahead already."""
+        """``has_sent``: it has sent something ahead already."""
         self._socket = socket
         self._buffer = buffer
         self._on_left = on_left
@@ -61,10 +61,10 @@ class WaitingClient:
 
 
 class LeavingClient:
-    """A client that is told its last, and then has a moment to read it; a SocketOwner.
+    """A client that gets its last answer and a moment to read it; a SocketOwner.
 
-    A socket that is closed with unread bytes is reset, and the reset may overtake what was
-    written; so what the client still sends is read and thrown away.
+    Closing a socket with unread bytes resets it, and the reset may overtake what was written. So
+    what the client still sends is read and discarded.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LeavingClient:
         last: bytes,
         on_gone: Callable[[], None],
     ) -> None:
-        """``on_gone`` is told, maybe within this call, when the socket is closed."""
+        """``on_gone`` is called, maybe within this call, when the socket is closed."""
         self._socket = socket
         self._buffer = buffer
         self._on_gone = on_gone
@@ -94,7 +94,7 @@ class LeavingClient:
         socket.read(buffer)
 
     def on_read(self, size: int) -> None:
-        """It talks on, or has ended."""
+        """It has sent something more, or ended."""
         if size:
             self._socket.read(self._buffer)
             return
@@ -103,7 +103,7 @@ class LeavingClient:
             self._close()
 
     def on_written(self) -> None:
-        """It has all of it."""
+        """All of the answer has been sent."""
         self._is_writing = False
         self._socket.end()
         if self._has_ended:

@@ -1,4 +1,4 @@
-"""What the requests of clients are carried out with."""
+"""What it takes to carry out the requests of clients."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long, in seconds, and how much clients may take."""
+    """Limits on clients; times are in seconds."""
 
-    #: To say what it wants.
+    #: For a client to make its request.
     handshake: float = 10.0
     #: For the host to answer.
     answer: float = 60.0
-    #: For somebody to come to where the host listens.
+    #: For the expected target to connect to the host (BIND).
     arrival: float = 300.0
     #: Between two HTTP requests.
     keep_alive: float = 60.0
-    #: Without a datagram, until an association is over.
+    #: Until an association without any datagram ends.
     udp_idle: float = 300.0
     idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
     #: Bytes of the head of an HTTP message.
@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """The way to the host, and the rules for those who take it."""
+    """The link to the host, the limits, and what clients share."""
 
     limits: Limits
     users: Users

@@ -1,4 +1,4 @@
-"""The guest daemon: clients come in at a listening port, their streams go to the host."""
+"""The guest daemon: clients connect to its port, and their streams go to the host."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DNS_TIMEOUT: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GuestConfig:
-    """What the guest daemon is to do."""
+    """The configuration of the guest daemon."""
 
     wire: Wire
     #: Where clients connect.
@@ -84,7 +84,7 @@ class Guest:
         self._questions = QuestionClient(link)
         self._exposed = Exposed(config.exposed)
         self._incoming = IncomingStreams(link, pool, config.limits.idle_timeouts, _log_refusal)
-        #: What clients wait for.
+        #: The tasks of clients that wait for something.
         self._tasks = Tasks()
         self._context = ClientContext(
             config.limits,
@@ -105,7 +105,7 @@ class Guest:
         self._dns = DnsListener(config.dns, self._ask_dns) if config.dns else None
 
     async def start(self) -> None:
-        """Listen. Raises UsageError if an address can't be had, ChannelError likewise."""
+        """Listen. Raises UsageError or ChannelError if an address or the channel can't be had."""
         where = self._listener.start()
         try:
             if self._dns is not None:

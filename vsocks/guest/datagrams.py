@@ -1,6 +1,6 @@
-"""A client's datagrams (SOCKS5 UDP ASSOCIATE): its socket on one side, an association on the other.
+"""A client's datagrams (SOCKS5 UDP ASSOCIATE): a socket on one side, an association on the other.
 
-The association is the client's as long as its TCP connection stands (RFC 1928, section 6).
+The association lasts as long as the client's TCP connection (RFC 1928, section 6).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vsocks.address import Target, target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
-from vsocks.aio.datagram_socket import bound_socket
+from vsocks.aio.socket_options import bound_datagram_socket
 from vsocks.proxy.udp import ClientLock, Malformed, encode_header, parse_datagram
 from vsocks.reply import Reply
 
@@ -29,14 +29,13 @@ _LAST_OPERATIONS = 5.0
 
 
 class ClientDatagrams:
-    """Use it as a context: entering asks the host, run() relays until it is over.
+    """A context manager: entering asks the host for an association, run() relays until it ends.
 
-    Entering raises BusyError and NotSupportedError, as GuestAssociations.begin() does, and
-    OSError.
+    Entering raises BusyError and NotSupportedError as GuestAssociations.begin() does, and OSError.
     """
 
     def __init__(self, client: StreamSocket, said: Target, context: ClientContext) -> None:
-        """``client`` is the client's connection, ``said`` where it says that it sends from."""
+        """``client`` is its TCP connection, ``said`` the address it claims to send from."""
         self._client = client
         self._context = context
         self._lock = ClientLock(client.peer[0], said)
@@ -70,7 +69,7 @@ class ClientDatagrams:
             self._context.pool.give_back(self._buffers)
 
     async def answered(self) -> int:
-        """The host's reply, or that it has given none in time."""
+        """The host's reply; TTL_EXPIRED if none came in time."""
         try:
             async with asyncio.timeout(self._context.limits.answer):
                 return await self._association.answer
@@ -83,9 +82,9 @@ class ClientDatagrams:
         return target_of(self._socket.getsockname())
 
     async def run(self, buffer: memoryview) -> None:
-        """Relay until the client or the host ends it, or nothing has moved for long.
+        """Relay until the client or the host ends it, or it has been idle for too long.
 
-        What the client says on its connection means nothing; it is read into ``buffer``.
+        What the client sends on its TCP connection is ignored; it is read into ``buffer``.
         """
         self._buffer = buffer
         self._client.owner = self
@@ -104,9 +103,9 @@ class ClientDatagrams:
         log.debug("datagrams: silent for too long")
 
     def _bind(self) -> socket.socket:
-        """A socket for datagrams where the client has found us."""
+        """A datagram socket at the address to which the client has connected."""
         ours = self._client.address
-        return bound_socket(self._client.family, (ours[0], 0, *ours[2:]))
+        return bound_datagram_socket(self._client.family, (ours[0], 0, *ours[2:]))
 
     # -- the client's connection -----------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """DNS for programs that know no proxy: a nameserver whose answers come from the host.
 
-A query is passed to the host whole, and its answer back; what is wrong is said as DNS says it.
+Queries and answers pass unchanged; failures become DNS errors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.listener import Listener, ServedByTask
+from vsocks.aio.socket_options import bound_datagram_socket, family_of
 from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
@@ -32,6 +32,8 @@ from vsocks.dns_message import (
 from vsocks.errors import UsageError, VsocksError, describe
 
 if TYPE_CHECKING:
+    import socket
+
     from vsocks.aio.reactor import Watch
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ _TRIES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class DnsLimits:
-    """How much the listener takes on."""
+    """Limits of the listener."""
 
     #: Queries that wait for their answer at once. One more by UDP is dropped: its sender tries
     #: again. One more by TCP is answered with SERVFAIL.
@@ -74,7 +76,7 @@ class DnsListener:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens; with the true port, if any was asked for (0)."""
+        """Where it listens, with the actual port; after start()."""
         assert self._udp is not None, "start() comes first"
         host, port = self._udp.getsockname()[:2]
         return host, port
@@ -111,14 +113,14 @@ class DnsListener:
             await self._tasks.cancel()
 
     def close(self) -> None:
-        """Give the port back; for a listener that isn't run."""
+        """Stop listening; for a listener that isn't run."""
         if self._udp is not None:
             self._udp.close()
         if self._tcp is not None:
             self._tcp.close()
 
     def _receive(self, sock: socket.socket) -> Watch:
-        """Take queries in by UDP."""
+        """Receive queries by UDP."""
 
         def take(query: memoryview, client: Any) -> None:
             self._take(sock, bytes(query), client)
@@ -140,7 +142,7 @@ class DnsListener:
         _send_datagram(sock, fitted(await self._answer(data, query), query.udp_size), client)
 
     async def _serve(self, client: socket.socket) -> None:
-        """One TCP client: its queries are answered in turn, as many as it has."""
+        """Serve one TCP client: its queries are answered one after the other."""
         while True:
             async with asyncio.timeout(self._limits.idle_timeout):
                 data = await receive_message(client)
@@ -176,30 +178,17 @@ class DnsListener:
 
 
 def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
-    """Send it now or lose it: a datagram is not worth waiting for."""
+    """Send it now or drop it: a datagram is not worth waiting for."""
     with contextlib.suppress(OSError):
         sock.sendto(data, client)
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:
     """A UDP socket at that address. Raises UsageError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise _cannot_listen(host, port, error) from None
-    try:
-        if sys.platform == "win32":
-            # Else another program could take the port, too, and the queries with it.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((host, port))
+        return bound_datagram_socket(family_of(host), (host, port))
     except (OSError, OverflowError) as error:
-        sock.close()
         raise _cannot_listen(host, port, error) from None
-    return sock
 
 
 def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:

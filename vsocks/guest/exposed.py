@@ -1,4 +1,4 @@
-"""What the guest lets the host connect to: what its own options name, and nothing else."""
+"""What the host may connect to in the guest: what --expose names, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIMEOUT: Final = 10.0
 
 
 class Exposed:
-    """Connects streams of the host to those ``targets`` (addresses, no names)."""
+    """Connects the host's streams to ``targets`` (addresses, no names) and to nothing else."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = frozenset(targets)

@@ -1,10 +1,10 @@
-"""HTTP requests that are passed on, one after the other on the client's connection.
+"""Forwarding HTTP requests, one after the other on a client's connection.
 
-Each goes to its server by a stream of its own, or by that of the one before if it goes to the
-same server and both sides keep their connections.
+Each goes to its server on a stream of its own, or on that of the request before, if it is for the
+same server and both sides keep their connections alive.
 
     idle ──serve()──> opening ──answered──> passing on ──complete──> idle
-                         └────────┴── failed: the client is told by a page, or reset
+                         └────────┴── failed: the client gets a page, or a reset
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _JOINED_SIZE: Final = 16 * 1024
 
 
 class ForwarderOwner(Protocol):
-    """Who has the client's socket between the requests."""
+    """The owner of the client's socket between requests."""
 
     def on_forwarded(self, *, client_stays: bool) -> None:
-        """A request is through; what the client has sent since is in the socket."""
+        """A request is complete; what the client has sent since is in the socket."""
 
     def on_forward_failed(self, page: bytes) -> None:
-        """A request has failed: the page is the last for the client, which is reset if none is."""
+        """A request has failed: send ``page`` and close, or reset the client if it is empty."""
 
 
 class Forwarder:
-    """Passes on a client's requests; a SocketOwner and a ByteStreamOwner while it does."""
+    """Forwards a client's requests; a SocketOwner and a ByteStreamOwner meanwhile."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Forwarder:
         context: ClientContext,
         owner: ForwarderOwner,
     ) -> None:
-        """``buffer`` is for what the client sends, as long as ``socket`` is open."""
+        """``buffer`` takes what the client sends while ``socket`` is open."""
         self._socket = socket
         self._buffer = buffer
         self._context = context
@@ -85,7 +85,7 @@ class Forwarder:
         return self._server.label if self._server is not None else "-"
 
     def serve(self, head: RequestHead) -> None:
-        """Pass on a request; the client's socket is the forwarder's until its owner is told.
+        """Forward a request; the forwarder has the client's socket until its owner is told.
 
         Raises BusyError or NotSupportedError if there is nothing to serve it with.
         """
@@ -99,7 +99,7 @@ class Forwarder:
             self._connect(exchange)
 
     def close(self) -> None:
-        """Give up what is under way, and the connection to the server."""
+        """Abandon what is under way, and the connection to the server."""
         self._stop_waiting()
         self._deadlines.clear(self)
         was_under_way, self._exchange = self._exchange is not None, None
@@ -162,7 +162,7 @@ class Forwarder:
     # -- from the client to the server -----------------------------------------------------
 
     def on_stream_sent(self) -> None:
-        """The server has a piece: the next one, or more of the client."""
+        """The server has a piece: send the next one, or read more from the client."""
         server, exchange = self._server, self._exchange
         if server is None or exchange is None:
             return
@@ -196,7 +196,7 @@ class Forwarder:
         self.on_stream_sent()
 
     def _on_client_end(self, server: ByteStream, exchange: Exchange) -> None:
-        """The client sends no more: maybe it has left."""
+        """The client sends no more, and may have left."""
         self._client_ended = True
         self._watch()
         try:
@@ -215,7 +215,7 @@ class Forwarder:
         self._pass_down()
 
     def _pass_down(self) -> None:
-        """Give the client what has come for it, as far as it takes it."""
+        """Write to the client what has come for it, as far as it reads."""
         while not self._is_writing:
             server, exchange = self._server, self._exchange
             if server is None or exchange is None or self._is_through(exchange):
@@ -241,14 +241,14 @@ class Forwarder:
                 self._begin_tunnel(server)
 
     def _is_through(self, exchange: Exchange) -> bool:
-        """Whether the exchange is complete; it is ended then."""
+        """Whether the exchange is complete; if so, end it."""
         if exchange.is_complete:
             self._complete(exchange)
             return True
         return exchange.is_tunnel and self._server is not None and self._tunnel_has_ended
 
     def _write(self) -> None:
-        """Write the pieces; what they were made of is done with when all have gone."""
+        """Write the pieces; the server's bytes are consumed when all have gone."""
         try:
             while self._to_client:
                 piece = self._to_client.pop(0)
@@ -275,7 +275,7 @@ class Forwarder:
     # -- an upgrade ------------------------------------------------------------------------
 
     def _begin_tunnel(self, server: ByteStream) -> None:
-        """Both sides speak another protocol now: whatever comes, until both have ended."""
+        """Both sides have switched protocols: pass everything, until both have ended."""
         if server.is_sending:
             self._fail(502, "the server has left HTTP before it had the request")
             return
@@ -284,7 +284,7 @@ class Forwarder:
             self._socket.read(self._buffer)
 
     def _end_client(self, exchange: Exchange) -> None:
-        """The server of a tunnel has ended; of any other exchange the response has."""
+        """The server has ended: a tunnel's client is told, any other response is over."""
         if exchange.is_tunnel:
             self._tunnel_has_ended = True
             self._socket.end()
@@ -303,7 +303,7 @@ class Forwarder:
         self._owner.on_forwarded(client_stays=stays)
 
     def on_stream_aborted(self, reason: str) -> None:
-        """The stream was reset, or the session lost; the client may know nothing of it."""
+        """The stream was reset or the session lost, which need not concern the client."""
         exchange = self._exchange
         if exchange is None:
             self._drop_server()
@@ -339,7 +339,7 @@ class Forwarder:
             self._owner.on_forward_failed(failure_page(503, describe(error), method=head.method))
 
     def _fail(self, status: int, reason: str) -> None:
-        """Tell the client by a page, the last that it gets."""
+        """Tell the client by a page, its last answer."""
         exchange = self._exchange
         assert exchange is not None
         log.debug("%s %s: failed (%d): %s", self._label, exchange.target, status, reason)
@@ -348,7 +348,7 @@ class Forwarder:
         self._owner.on_forward_failed(exchange_failure(exchange, status, reason))
 
     def _watch(self) -> None:
-        """From now on something has to move; of a client that has ended, sooner."""
+        """Set the idle time-out anew; it is shorter once the client has ended."""
         timeouts = self._context.limits.idle_timeouts
         seconds = timeouts.half_closed if self._client_ended else timeouts.idle
         self._deadlines.set(self, seconds, self._on_silence)
@@ -359,7 +359,7 @@ class Forwarder:
 
 
 def _joined(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """The same bytes in one piece if they are few: a head and a short body cost one write."""
+    """The same bytes, in one piece if they are few: a head and a short body cost one write."""
     if len(pieces) < 2 or sum(map(len, pieces)) > _JOINED_SIZE:
         return list(pieces)
     return [b"".join(pieces)]

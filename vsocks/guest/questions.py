@@ -1,4 +1,4 @@
-"""QuestionClient to the host, each answered by one message."""
+"""Questions to the host, each answered by one message."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
-#: QuestionClient that may be open at once.
+#: Questions that may be open at once.
 _LIMIT: Final = 64
 
 
 class QuestionClient:
-    """What the guest has asked and not been told."""
+    """Asks questions, and hands out the answers."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -47,7 +47,7 @@ class QuestionClient:
             self._open.pop(number, None)
 
     async def ask_dns(self, query: bytes, seconds: float) -> bytes:
-        """The answer to a DNS query; raises as ask() does, and BusyError if the host can't say."""
+        """The answer to a DNS query; raises as ask() does, and BusyError if the host can't tell."""
         reply, answer = await self.ask(Topic.DNS, query, seconds)
         if reply:
             raise BusyError("the host could not ask its nameserver")

@@ -1,1 +1,1 @@
-"""The host daemon: it dials."""
+"""The host daemon, which connects to the targets."""

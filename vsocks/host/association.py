@@ -1,8 +1,8 @@
-"""One association: a socket for IPv4 and one for IPv6, where the policy decides on each address.
+"""One UDP association: a socket each for IPv4 and IPv6; the policy decides on each address.
 
 Answers come in only from addresses to which the guest has sent something on that association
-(address-dependent filtering, RFC 4787, section 5): a socket that is open to the whole network
-would be a way in.
+(address-dependent filtering, RFC 4787, section 5): a socket open to the whole network would be a
+way in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vsocks.address import target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
-from vsocks.aio.datagram_socket import bound_socket
+from vsocks.aio.socket_options import bound_datagram_socket
 from vsocks.aio.tasks import Tasks
 from vsocks.reply import DialError
 
@@ -52,9 +52,9 @@ class HostAssociation:
         dialer: Dialer,
         refused: Callable[[str], None],
     ) -> None:
-        """``deliver`` takes what comes, valid during the call, and says whether it could.
+        """``deliver`` takes each datagram, valid during the call, and returns whether it could.
 
-        Raises BusyError if the pool has no slot, OSError if the system has no socket.
+        Raises BusyError if the pool has no buffers, OSError if the system has no socket.
         """
         self.number = number
         self._deliver = deliver
@@ -94,7 +94,7 @@ class HostAssociation:
             self._dropped += 1
 
     def count_dropped(self) -> None:
-        """A datagram to be sent was dropped."""
+        """Count a datagram that was not sent."""
         self._dropped += 1
 
     def end(self) -> None:
@@ -133,7 +133,7 @@ class HostAssociation:
     # -- to the network --------------------------------------------------------------------
 
     def _known(self, target: Target) -> IPAddress | None:
-        """The address that a name had a moment ago, and that was allowed for that port."""
+        """The address that the name had a moment ago, and that was allowed on that port."""
         ip, until = self._names.get(target, (None, 0.0))
         return ip if until > self._loop.time() else None
 
@@ -148,7 +148,7 @@ class HostAssociation:
         self._send_to(ip, target.port, memoryview(data))
 
     def _permits(self, ip: IPAddress, port: int) -> bool:
-        """Whether the policy does; says so in the log if not."""
+        """Whether the policy permits it; a refusal is logged."""
         try:
             if (ip, port) not in self._allowed:
                 self._dialer.judge(ip, port)
@@ -184,7 +184,7 @@ class HostAssociation:
     # -- endings ---------------------------------------------------------------------------
 
     async def _wait_for_end(self, idle: float) -> None:
-        """Until end() is called, or nothing has moved for ``idle`` seconds."""
+        """Wait for end(), or until it was idle for ``idle`` seconds."""
         passed_before = -1
         while self._passed != passed_before:
             passed_before = self._passed
@@ -200,9 +200,9 @@ class HostAssociation:
 
 def _bound_sockets() -> dict[int, socket.socket]:
     """A socket for each version of IP that this machine has; raises OSError without IPv4."""
-    sockets = {4: bound_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
+    sockets = {4: bound_datagram_socket(socket.AF_INET, ("0.0.0.0", 0))}  # noqa: S104 - answers may come to any
     with contextlib.suppress(OSError):
-        sockets[6] = bound_socket(socket.AF_INET6, ("::", 0))
+        sockets[6] = bound_datagram_socket(socket.AF_INET6, ("::", 0))
     return sockets
 
 

@@ -1,4 +1,4 @@
-"""The guest's exchanges of datagrams: their numbers, and how many there may be."""
+"""The guest's UDP associations: their numbers, and how many there may be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DatagramLimits:
-    """What one guest may do."""
+    """Limits for one guest."""
 
     associations: int = 64
     #: A second, to the network.
@@ -35,7 +35,7 @@ class DatagramLimits:
 
 
 class HostAssociations:
-    """All of a guest's."""
+    """All associations of a guest."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Listening for the target of a stream (SOCKS BIND): one connection, from whom the guest expects.
+"""Waiting for a target to connect (SOCKS BIND): one connection, from the address that is expected.
 
-Active FTP is the case: the server connects back to the client. Off unless the host was told at
-which of its addresses it may listen.
+Active FTP is the main use: the server connects back to the client. It is off unless --allow-bind
+says at which of its addresses the host may listen.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, target_of
+from vsocks.aio.socket_options import new_datagram_socket, new_listener, set_up_stream
 from vsocks.errors import describe
 from vsocks.reply import DialError, Reply, reply_for_error
 
@@ -28,7 +29,7 @@ _BACKLOG: Final = 4
 
 
 class Binder:
-    """Waits at ``address``, for at most ``timeout`` seconds each, for whom the policy permits."""
+    """Waits at ``address`` for targets that the policy permits, ``timeout`` seconds for each."""
 
     def __init__(self, address: str | None, dialer: Dialer, timeout: float) -> None:
         self._address = address
@@ -36,21 +37,21 @@ class Binder:
         self._timeout = timeout
 
     def begin(self, target: Target, relay: Relay, done: Connected) -> Watch:
-        """Begin to wait; ``done`` gets the connection of ``target``, and where it came from."""
+        """Begin to wait; ``done`` gets the connection and the address it came from."""
         return _Waiting(self.wait_for(target, relay), done)
 
     async def wait_for(self, target: Target, relay: Relay) -> tuple[socket.socket, Target]:
-        """The connection of ``target``, and where it came from. Raises DialError.
+        """The connection from ``target``, and the address it came from. Raises DialError.
 
-        Its port doesn't count: nobody knows from which one a connection will come. Connections
-        of others are closed.
+        The port of ``target`` is ignored: nobody knows from which port it will connect. Other
+        connections are closed.
         """
         if self._address is None:
             reason = f"listening for {target}: it is off; --allow-bind turns it on"
             raise DialError(Reply.NOT_ALLOWED, reason)
         expected = await self._dialer.addresses(target)
         try:
-            with self._listen() as listener:
+            with new_listener(self._address, 0, _BACKLOG) as listener:
                 relay.announce(_where(listener, expected))
                 async with asyncio.timeout(self._timeout):
                     return await _accept_from(listener, expected)
@@ -60,13 +61,6 @@ class Binder:
         except OSError as error:
             reason = f"listening for {target}: {describe(error)}"
             raise DialError(reply_for_error(error), reason) from None
-
-    def _listen(self) -> socket.socket:
-        assert self._address is not None
-        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        listener = socket.create_server((self._address, 0), family=family, backlog=_BACKLOG)
-        listener.setblocking(False)
-        return listener
 
 
 class _Waiting:
@@ -88,7 +82,7 @@ class _Waiting:
             done(outcome)
 
     def close(self) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._task.cancel()
 
 
@@ -100,24 +94,22 @@ async def _accept_from(
         connection, address = await loop.sock_accept(listener)
         came = target_of(address)
         if came.ip in expected:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            set_up_stream(connection)
             return connection, came
         connection.close()
         await asyncio.sleep(0)
 
 
 def _where(listener: socket.socket, expected: Collection[IPAddress]) -> Target:
-    """Where the expected one finds the listener.
+    """The address at which the expected target finds the listener.
 
-    One that listens at all addresses is found at that from which this machine would go there.
+    If it listens on all addresses: the one from which this machine would reach the target.
     """
     host, port = listener.getsockname()[:2]
     if ip_address(host).is_unspecified:
         for ip in expected:
             if (ip.version == 6) == (listener.family == socket.AF_INET6):
-                with socket.socket(listener.family, socket.SOCK_DGRAM) as probe:
+                with new_datagram_socket(listener.family) as probe:
                     probe.connect((str(ip), port))
                     return Target(probe.getsockname()[0], port)
     return Target(host, port)

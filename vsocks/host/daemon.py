@@ -1,7 +1,7 @@
-"""The host daemon: streams come out of the channel, connections to their targets go out.
+"""The host daemon: it connects the streams that come out of the channel to their targets.
 
-The guest may be malware: what it sends is bounded everywhere, and the policy decides where
-it may go.
+The guest may be malware: what it can cost is bounded everywhere, and the policy decides what it
+may reach.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _OTHER_FILES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """What the host daemon is to do."""
+    """The configuration of the host daemon."""
 
     wire: Wire
     policy: Policy
     offer: Offer = field(default_factory=Offer)
-    #: Seconds for a connect, the look-up of the name included.
+    #: Seconds for a connect, look-up included.
     dial_timeout: float = 10.0
     #: Attempts to connect, and questions (look-ups), a second that the guest may cause in the long
     #: run.
@@ -128,7 +128,7 @@ class Host:
         )
 
     async def start(self) -> None:
-        """Take the channel and the forwarded ports.
+        """Take the channel, and listen on the forwarded ports.
 
         Raises ChannelError or UsageError if they can't be had.
         """
@@ -174,7 +174,7 @@ class Host:
     # -- what the guest asks for -----------------------------------------------------------
 
     def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> Relay | Reply:
-        """The guest wants a stream connected to a target, or a target to it."""
+        """The guest opens a stream to a target, or one to which a target is to connect."""
         if not self._rate.take(now=self._loop.time()):
             self._refused(f"{target}: more than {self._config.connect_rate:g} connects/s")
             return Reply.GENERAL_FAILURE

@@ -1,8 +1,8 @@
 """Connecting to a target, if the policy permits.
 
-look up the name (or not, for an address) → judge each address → connect to those that
-are left. The addresses that were judged are those that are dialled: no second look-up
-could be answered differently.
+look up the name (an address needs none) → judge each address → connect to those that are left.
+The addresses that were judged are those that are dialled: there is no second look-up whose answer
+might differ.
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from vsocks.address import IPAddress, Target, target_of
 from vsocks.aio.reactor import NOTHING, Watch
+from vsocks.aio.socket_options import new_stream
 from vsocks.errors import BusyError, describe
 from vsocks.host.resolve import Resolver, literal_info
-from vsocks.mux.dial import Dial, new_socket
+from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
 from vsocks.policy.token_bucket import TokenBucket
@@ -107,7 +108,7 @@ class Dialer:
 
     @contextlib.asynccontextmanager
     async def _bounded(self, target: Target) -> AsyncIterator[list[str]]:
-        """Bounds the time, and has what fails explained; the list's last entry is being done."""
+        """Bound the time and explain failures; the list's last entry says what is being done."""
         doing = ["looking up its name"]
         try:
             async with asyncio.timeout(self._timeout) as deadline:
@@ -188,7 +189,7 @@ class Dialer:
 
 
 class _DialByName:
-    """A dial that has to look up first: a task's work."""
+    """A dial that needs a look-up, done by a task."""
 
     def __init__(self, dialer: Dialer, target: Target, done: Connected) -> None:
         self._task = asyncio.get_running_loop().create_task(self._dial(dialer, target, done))
@@ -207,7 +208,7 @@ class _DialByName:
 
 
 def _new_socket(info: AddrInfoType) -> socket.socket:
-    return new_socket(info[0])
+    return new_stream(info[0])
 
 
 def _explained(target: Target, error: OSError) -> DialError:

@@ -1,4 +1,4 @@
-"""Ports of the host that come out in the guest."""
+"""Ports of the host that are forwarded into the guest."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ANSWER_TIMEOUT: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One port."""
+    """One forwarded port."""
 
     listen: tuple[str, int]
-    #: An address as the guest sees it.
+    #: The address that the guest connects to.
     target: Target
 
 
@@ -41,7 +41,7 @@ class Forwarding:
     def __init__(
         self, forward: Forward, link: Link, pool: Pool | Share, idle_timeouts: IdleTimeouts
     ) -> None:
-        #: Where it comes out in the guest.
+        #: The address that the guest connects to.
         self.target = forward.target
         self._link = link
         self._pool = pool
@@ -69,12 +69,12 @@ class Forwarding:
         return _Forwarded(self, connection, gone)
 
     def relay(self, on_over: Callable[[str], None]) -> Relay:
-        """What relays one connection. Raises BusyError."""
+        """The relay for one connection. Raises BusyError."""
         return Relay(self._link, self._pool, self._idle_timeouts, on_over)
 
 
 class _Forwarded:
-    """One connection. One that fails is reset, so that nobody takes it for an empty one."""
+    """One connection. On failure it is reset, so that nobody takes it for an empty response."""
 
     def __init__(
         self, forwarding: Forwarding, connection: socket.socket, gone: Callable[[], None]
@@ -119,7 +119,7 @@ class _Forwarded:
         """Nothing is read before the relay has the socket."""
 
     def on_written(self) -> None:
-        """Nor is anything written."""
+        """Nothing is written before, either."""
 
     def on_failed(self, error: OSError) -> None:
-        """Nor told."""
+        """Nothing is asked for that could fail."""

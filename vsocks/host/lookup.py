@@ -1,4 +1,4 @@
-"""Names and addresses by the system's resolver, for clients that ask for nothing more."""
+"""Look-ups by the system's resolver, for clients that want only the name or the address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LookUpError(TargetError):
 
 
 class LookUp:
-    """Looks up what ``policy`` doesn't deny on every port, each within ``timeout`` seconds."""
+    """Looks up what ``policy`` doesn't deny on all ports, each within ``timeout`` seconds."""
 
     def __init__(self, policy: Policy, resolver: Resolver, timeout: float = 10.0) -> None:
         self._policy = policy
@@ -38,7 +38,7 @@ class LookUp:
     async def addresses(self, name: str) -> Sequence[IPAddress]:
         """The addresses of ``name``, at least one, best first. Raises LookUpError.
 
-        They are for the guest to know, not to dial: what it connects to is judged then.
+        They only inform the guest: what it then connects to is judged at that time.
         """
         # The name is the guest's: it may be of any length, and hold anything.
         name = name[:_LONGER_THAN_ANY]

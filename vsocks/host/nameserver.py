@@ -1,7 +1,7 @@
 """Asking this machine's nameserver what a guest wants to know.
 
-Query and answer go through as they are but for the id: the guest knows neither that nor the port
-from which its query leaves, so that it can't help anybody to forge an answer (RFC 5452).
+Queries and answers pass unchanged but for the id. The guest knows neither the id nor the port from
+which its query is sent, so it can't help anybody to forge an answer (RFC 5452).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.aio.dns_tcp import receive_message, send_message
+from vsocks.aio.socket_options import new_datagram_socket, new_stream
 from vsocks.dns_message import (
     MAX_MESSAGE,
     Rcode,
@@ -41,13 +42,13 @@ _FAILURES: Final = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 
 
 class Nameserver:
-    """Answers queries by asking ``servers()``, the first of them, then the next or it again.
+    """Answers queries by asking the first of ``servers()``, then the next one, or it again.
 
-    What the policy denies on every port is answered with REFUSED and told to ``refused``, one
-    line each. It says nothing of the servers themselves, for the guest does not choose them.
+    A name that the policy denies on all ports is answered with REFUSED, and ``refused`` gets a
+    line. The policy doesn't apply to the servers themselves: the guest does not choose them.
 
-    A server has ``patience`` seconds for its answer, so it takes twice that at most. Of more
-    than ``max_pending`` queries at a time, the rest are answered with SERVFAIL.
+    A server has ``patience`` seconds to answer, so a query takes twice that at most. Beyond
+    ``max_pending`` queries at a time, the answer is SERVFAIL.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Nameserver:
 
 
 async def _exchange(server: Target, query: bytes) -> bytes:
-    """The server's answer: by UDP, or by TCP if it is too long for that. Raises OSError."""
+    """The server's answer, by UDP, or by TCP if it is too long. Raises OSError."""
     sent = with_id(query, int.from_bytes(os.urandom(2), "big"))
     answer = await _by_udp(server, sent)
     return await _by_tcp(server, sent) if is_truncated(answer) else answer
@@ -114,8 +115,7 @@ async def _exchange(server: Target, query: bytes) -> bytes:
 async def _by_udp(server: Target, query: bytes) -> bytes:
     family, address = _socket_address(server)
     loop = asyncio.get_running_loop()
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    with new_datagram_socket(family) as sock:
         # From a port that the system chooses anew; and only that server can answer there.
         sock.connect(address)
         sock.send(query)
@@ -129,8 +129,7 @@ async def _by_udp(server: Target, query: bytes) -> bytes:
 
 async def _by_tcp(server: Target, query: bytes) -> bytes:
     family, address = _socket_address(server)
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
+    with new_stream(family) as sock:
         await asyncio.get_running_loop().sock_connect(sock, address)
         await send_message(sock, query)
         answer = await receive_message(sock)
@@ -140,7 +139,7 @@ async def _by_tcp(server: Target, query: bytes) -> bytes:
 
 
 def _socket_address(server: Target) -> tuple[socket.AddressFamily, Any]:
-    """Family and address as the system takes them, with the scope of an IPv6 address."""
+    """Address family and socket address, with the scope of an IPv6 address."""
     [(family, _, _, _, address)] = socket.getaddrinfo(
         server.host, server.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )

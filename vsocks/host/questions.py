@@ -64,7 +64,7 @@ class QuestionServer:
         self._tasks.give_up()
 
     async def close(self) -> None:
-        """Answer nothing more."""
+        """Stop answering."""
         await self._tasks.cancel()
 
     async def _answer(self, question: int, topic: int, data: bytes) -> None:
@@ -80,7 +80,7 @@ class QuestionServer:
             self._tell(question, reply, told)
 
     async def _find_out(self, topic: int, data: bytes) -> bytes:
-        """What is to be told, nothing if that isn't known. Raises LookUpError and ValueError."""
+        """The answer, empty if there is none. Raises LookUpError and ValueError."""
         match topic:
             case Topic.ADDRESS_OF:
                 [best, *_] = await self._look_up.addresses(data.decode("ascii"))

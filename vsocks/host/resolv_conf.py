@@ -20,7 +20,7 @@ _OWN_MACHINE: Final = (Target("127.0.0.1", _PORT),)
 class ResolvConf:
     """The nameservers of a resolv.conf, read again whenever the file has changed.
 
-    It does when a laptop changes its network or a VPN comes up, and a daemon runs for weeks.
+    It changes when a laptop moves to another network or a VPN comes up; a daemon runs for weeks.
     """
 
     def __init__(self, path: Path = Path("/etc/resolv.conf")) -> None:
@@ -29,7 +29,7 @@ class ResolvConf:
         self._servers: Sequence[Target] = _OWN_MACHINE
 
     def servers(self) -> Sequence[Target]:
-        """The nameservers, at least one, in the order in which to ask them."""
+        """The nameservers, at least one, in the order to ask them."""
         try:
             status = self._path.stat()
             seen = status.st_ino, status.st_mtime_ns, status.st_size
@@ -42,7 +42,7 @@ class ResolvConf:
 
 
 def nameservers_in(text: str) -> Sequence[Target]:
-    """The nameservers that the text of a resolv.conf names, or the machine itself."""
+    """The nameservers in the text of a resolv.conf; the machine itself if it names none."""
     lines = [line.split() for line in text.splitlines()]
     named = [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
     return [Target(address, _PORT) for address in named if is_ip(address)] or _OWN_MACHINE

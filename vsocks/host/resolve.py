@@ -1,9 +1,9 @@
 """Look-ups of names and addresses by the system's resolver, without blocking and within bounds.
 
-A look-up in the system's resolver can't be interrupted and may take half a minute. So it
-runs in a daemon thread, for which nobody waits: not the caller who gives up, and not the
-end of the process. asyncio's own executor would keep the process alive until its threads
-are done, and bounds nothing.
+A look-up by the system's resolver can't be interrupted and may take half a minute. So it runs in
+a daemon thread, and nobody has to wait for it: neither a caller who gives up, nor the end of the
+process. asyncio's own executor keeps the process alive until its threads have finished, and has no
+bound on what is queued.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class _Job(Generic[T]):
     future: asyncio.Future[T]
 
     def settle(self, result: T | OSError) -> None:
-        """Give ``result`` to who waits, if anybody still does. In the event loop's thread."""
+        """Give ``result`` to the caller, if it still waits. Runs in the event loop's thread."""
         if self.future.done():
             return
         if isinstance(result, OSError):
@@ -40,14 +40,14 @@ class _Job(Generic[T]):
             self.future.set_result(result)
 
     def run(self) -> T | OSError:
-        """The result. In a thread."""
+        """The result. Runs in a thread."""
         try:
             return self.look_up()
         except OSError as error:
             return error
 
     def settle_from_thread(self, result: T | OSError) -> None:
-        """The same as ``settle``, in a thread."""
+        """The same as ``settle``, from a thread."""
         try:
             self.future.get_loop().call_soon_threadsafe(self.settle, result)
         except RuntimeError:
@@ -56,15 +56,15 @@ class _Job(Generic[T]):
 
 
 def system_look_up(name: bytes, port: int) -> Sequence[AddrInfoType]:
-    """What the system knows of ``name``: hosts file, DNS, whatever it is set up to ask.
+    """What the system finds for ``name``: hosts file, DNS, whatever it is configured to ask.
 
-    As bytes, since from text Python makes IDNA first, and fails in ways of its own.
+    The name is bytes: Python would first encode text as IDNA, and fail in ways of its own.
     """
     return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
 
 
 def system_reverse_look_up(address: str) -> str:
-    """What the system says ``address`` is called, by the same means."""
+    """The name that the system finds for ``address``, by the same means."""
     return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
 
 
@@ -96,9 +96,9 @@ class Resolver:
     async def resolve(self, name: str, port: int) -> Sequence[AddrInfoType]:
         """The addresses of ``name``, best first, in the form that connecting takes.
 
-        Raises socket.gaierror when there are none, and BusyError at once when too many
-        look-ups are pending. One that is under way when its caller is cancelled still
-        counts until it ends; one that waits is forgotten.
+        Raises socket.gaierror if there are none, and BusyError at once if too many look-ups are
+        pending. A look-up under way whose caller is cancelled counts until it ends; a queued one
+        is dropped.
         """
         ip = parse_ip(name)
         if ip is not None:
@@ -110,10 +110,10 @@ class Resolver:
         return await self._done(partial(self._look_up, raw_name, port))
 
     async def name_of(self, ip: IPAddress) -> str:
-        """What ``ip`` is called, in ASCII.
+        """The name of ``ip``, in ASCII.
 
-        Raises socket.gaierror when it has no name, or one that can't be, for whoever serves it
-        decides what comes; and BusyError as ``resolve`` does.
+        Raises socket.gaierror if it has none, or none that is valid: whoever serves the name may
+        answer anything. Raises BusyError as ``resolve`` does.
         """
         name = await self._done(partial(self._reverse_look_up, str(ip)))
         try:
@@ -133,7 +133,7 @@ class Resolver:
             raise
 
     def close(self) -> None:
-        """End the threads, each when its look-up is done; fail the callers in the queue.
+        """Stop the threads, each when its look-up has finished, and fail the queued callers.
 
         To be called in the event loop's thread.
         """
@@ -165,7 +165,7 @@ class Resolver:
                 self._queue.remove(job)
 
     def _work(self) -> None:
-        """A thread's life."""
+        """The body of a thread."""
         while (job := self._next()) is not None:
             result = job.run()
             with self._changed:
@@ -182,7 +182,7 @@ class Resolver:
 
 
 def literal_info(ip: IPAddress, port: int) -> AddrInfoType:
-    """An address as a look-up of it would give it."""
+    """What a look-up of an address would give."""
     if ip.version == 4:
         return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(ip), port)
     return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(ip), port, 0, 0)

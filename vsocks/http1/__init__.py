@@ -1,1 +1,1 @@
-"""HTTP/1.1 messages as a proxy sees them: heads, bodies, and what it may change. Pure."""
+"""HTTP/1.1 messages as a proxy sees them: heads, bodies, and what a proxy changes. Pure."""

@@ -1,4 +1,4 @@
-"""The bodies of messages: which bytes belong to them. They are passed on as they come."""
+"""Message bodies: which bytes belong to them. They are passed on unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 
 class Body(ABC):
-    """Follows one body through the bytes of its connection."""
+    """Finds the end of one body in the bytes of its connection."""
 
     #: Whether nothing of the body is to come any more.
     is_complete: bool = False
@@ -20,12 +20,12 @@ class Body(ABC):
         """
 
     def end(self) -> bool:
-        """The connection has ended; returns whether that leaves the body whole."""
+        """The connection has ended; returns whether the body is complete."""
         return self.is_complete
 
 
 class LengthBody(Body):
-    """A body of so many bytes; 0 is none at all."""
+    """A body of known length; 0 is no body at all."""
 
     def __init__(self, length: int) -> None:
         self._left = length
@@ -42,7 +42,7 @@ class LengthBody(Body):
 
 
 class ClosingBody(Body):
-    """A response's body that goes on until the connection ends."""
+    """A response's body that lasts until the connection ends."""
 
     def receive(self, data: memoryview, content: list[memoryview] | None = None) -> int:
         """Never raises."""
@@ -51,6 +51,6 @@ class ClosingBody(Body):
         return len(data)
 
     def end(self) -> bool:
-        """It is whole now."""
+        """The body is complete."""
         self.is_complete = True
         return True

@@ -4,8 +4,8 @@
         │ 0
         └──> trailers ──> empty line
 
-Each state is a method, named ``_state_…``. It returns how many bytes it has used. Chunks go on
-as they came, so they are read as strictly as the strictest next reader might.
+Each state is a method, named ``_state_…``, which returns how many bytes it has used. Chunks are
+passed on unchanged, so they are parsed as strictly as the strictest recipient might.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_TRAILERS: Final = frozenset({"content-length", "transfer-encoding", "host"})
 
 
 class ChunkedBody(Body):
-    """A body in chunks. ``padded`` allows space behind a size, which old servers send."""
+    """A chunked body. ``padded`` allows space after a size, which old servers send."""
 
     def __init__(self, *, padded: bool = False) -> None:
         self._padded = padded

@@ -1,4 +1,4 @@
-"""What is wrong with a message, or with what it asks for."""
+"""Errors in a message, or in what it asks for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SHOWN: Final = 60
 
 
 class HttpError(VsocksError):
-    """A message that can't go on its way.
+    """A message that can't be forwarded.
 
-    ``status`` is what tells the client so; ``reason`` is one printable line for a person.
+    ``status`` is the HTTP status for the client; ``reason`` is one printable line.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -23,18 +23,18 @@ class HttpError(VsocksError):
 
 
 def show_name(line: bytes) -> str:
-    """The name of a malformed header line, for its value may be a password; "" if it has none."""
+    """The name in a malformed header line, without the value, which may be secret; "" if none."""
     name, colon, _ = line.partition(b":")
     is_folded = line[:1].isspace()
     return f": {show(name.split()[0])}" if colon and name.split() and not is_folded else ""
 
 
 def show_authority(text: str) -> str:
-    """What a client names as HOST:PORT, without a user and a password before it."""
+    """An authority for an error message, without user and password."""
     return show(text.rpartition("@")[2])
 
 
 def show(text: str | bytes) -> str:
-    """What a peer sent, quoted, cut short, and harmless for a log line."""
+    """What a peer sent: quoted, cut short, and safe for a log line."""
     quoted = ascii(text[:_SHOWN]).removeprefix("b")
     return quoted + ("…" if len(text) > _SHOWN else "")

@@ -1,38 +1,31 @@
-"""One request and its response on their way through the proxy: bytes in, bytes out.
+"""One request and its response passing through the proxy: bytes in, bytes out.
 
     request   head, body ─────────────────> server
     response  client <── 1xx …, head, body
                           │ 101, if the client has asked for it
-                          └──> tunnel: whatever comes, both ways
+                          └──> tunnel: any bytes, both ways
 
-What both sides send is read only as far as is needed to know where it ends. How to use it, with
-a task for each direction once the server is connected::
+What either side sends is parsed only as far as is needed to find its end. How it is used, once the
+server is connected (guest/forwarder.py does)::
 
-    exchange = Exchange(head)                      # of a Forward event
-    stream = await connect(exchange.target)        # failed: dialect.reply(…)
-    await stream.send(exchange.request)
+    exchange = Exchange(head)                    # of a Forward
+    server.send(exchange.request)
 
-    # from the client; ``data`` is first what the dialect has as leftover
-    while not exchange.is_request_complete:
-        pieces, used = exchange.from_client(data)  # then read more; b"" → client_ended()
-        await stream.send(*pieces)                 # data[used:] is kept: the next request
+    # from the client, until is_request_complete; at its end client_ended()
+    pieces, used = exchange.from_client(data)    # data[used:] belongs to the next request
+    server.send(*pieces)
 
-    # from the server
-    while not exchange.is_complete:
-        if data := await stream.receive():
-            pieces, _ = exchange.from_server(data)
-            await client.send(*pieces)
-        else:
-            exchange.server_ended()
+    # from the server, until is_complete; at its end server_ended()
+    pieces, used = exchange.from_server(data)
+    client.send(*pieces)
 
-    # HttpError from any of these: client.send(page) if there is one, else reset the client
-    page = exchange_failure(exchange, error.status, error.reason)    # proxy.pages
+    # HttpError from any of these: send the page if there is one, else reset the client
+    page = exchange_failure(exchange, error.status, error.reason)    # proxy/pages.py
 
-When it ``is_complete`` the direction from the client is cancelled, if it is still under way. Then
-``client_stays`` says whether the next request may be read from the client (what was kept comes
-first), and ``server_stays`` whether it may be sent to the same server. As soon as it
-``is_tunnel``, what was kept from the client and all that comes goes through ``from_client``
-again, and a side's end is passed on to the other.
+When it ``is_complete``, ``client_stays`` says whether the client's connection may bring another
+request (beginning with what was kept of the last data), and ``server_stays`` whether that may go
+to the same server. As soon as it ``is_tunnel``, what was kept from the client and all that follows
+goes through ``from_client`` again, and the end of either side is passed on to the other.
 """
 
 from __future__ import annotations
@@ -55,7 +48,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Passed(NamedTuple):
-    """What to send on, in order (slices of what was given, mostly), and how much was used."""
+    """What to send on, in order (mostly slices of what was given), and how much was used."""
 
     pieces: Pieces
     used: int
@@ -68,7 +61,7 @@ class Exchange:
     """
 
     def __init__(self, head: RequestHead, max_head_size: int = MAX_HEAD_SIZE) -> None:
-        """Raises HttpError if this is nothing to pass on; a dialect's Forward always is."""
+        """Raises HttpError if this can't be forwarded; a dialect's Forward always can."""
         resource = parse_resource(head.target)
         self._head = head
         self._body = request_body(head)
@@ -86,29 +79,29 @@ class Exchange:
 
     @property
     def is_request_complete(self) -> bool:
-        """Whether the server has all of the request, and what follows isn't for it."""
+        """Whether the server has the whole request; what follows isn't for it."""
         return self._body.is_complete and not self.is_tunnel
 
     @property
     def is_tunnel(self) -> bool:
-        """Whether both sides have gone over to another protocol."""
+        """Whether both sides have switched to another protocol."""
         return self._response.state is ResponseState.TUNNEL
 
     @property
     def is_complete(self) -> bool:
-        """Whether the client has all of the response; of a tunnel, whether both sides ended."""
+        """Whether the client has the whole response; for a tunnel, whether both sides ended."""
         if self.is_tunnel:
             return self._client_ended and self._server_ended
         return self._response.state is ResponseState.COMPLETE
 
     @property
     def client_stays(self) -> bool:
-        """Whether the client's connection is good for another request now."""
+        """Whether the client's connection can take another request now."""
         return self._response.state is ResponseState.COMPLETE and self._response.client_stays
 
     @property
     def server_stays(self) -> bool:
-        """Whether the server's connection is good for another request of this client now."""
+        """Whether the server's connection can take another request of this client now."""
         return self.client_stays and self._response.server_stays
 
     @property
@@ -120,7 +113,7 @@ class Exchange:
         return self._head.method in _SAFE and not self._has_body and not self._response.is_begun
 
     def from_client(self, data: memoryview) -> Passed:
-        """What of ``data`` goes to the server; what isn't used is not of this request.
+        """What of ``data`` goes to the server; what isn't used belongs to the next request.
 
         Raises HttpError if the body is malformed.
         """
@@ -136,7 +129,7 @@ class Exchange:
             raise HttpError(400, "the client has ended within its request")
 
     def from_server(self, data: memoryview) -> Passed:
-        """What of ``data`` goes to the client; what isn't used nobody has asked for.
+        """What of ``data`` goes to the client; what isn't used was not asked for.
 
         Raises HttpError if the response is malformed.
         """

@@ -1,4 +1,4 @@
-"""How far a message's body reaches, by what its head says (RFC 9112, section 6)."""
+"""Where a message's body ends, according to its head (RFC 9112, section 6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 def content_length(head: RequestHead | ResponseHead) -> int | None:
-    """What Content-Length says; a value that is merely repeated counts once.
+    """The value of Content-Length; one that is merely repeated counts once.
 
     Raises HttpError for anything but one number.
     """
@@ -34,12 +34,12 @@ def content_length(head: RequestHead | ResponseHead) -> int | None:
 
 
 def is_chunked(head: RequestHead | ResponseHead) -> bool:
-    """Whether the body is chunked, by one header that says so and nothing else."""
+    """Whether the body is chunked: one Transfer-Encoding, and nothing but chunked in it."""
     return [value.lower() for value in head.values("transfer-encoding")] == ["chunked"]
 
 
 def request_body(head: RequestHead) -> Body:
-    """The body of a request. Raises HttpError for whatever two readers might read differently."""
+    """The body of a request. Raises HttpError for anything ambiguous."""
     length = content_length(head)
     if not head.values("transfer-encoding"):
         return LengthBody(length or 0)

@@ -25,7 +25,7 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\
 
 
 class _Head:
-    """What both heads have: look-ups in the headers, by names in small letters."""
+    """What both heads have: access to headers by name, in lower case."""
 
     __slots__ = ()
     headers: Headers
@@ -35,13 +35,13 @@ class _Head:
         return [value for key, value in self.headers if key.lower() == name]
 
     def tokens(self, name: str) -> list[str]:
-        """The members of a header that is a list of tokens, in small letters."""
+        """The members of a header that is a list of tokens, in lower case."""
         return list_of(self.values(name))
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead(_Head):
-    """A request's first line and headers; ``target`` is what stands there, as it was sent."""
+    """A request's first line and headers; ``target`` is as it was sent."""
 
     method: str
     target: str
@@ -60,7 +60,7 @@ class ResponseHead(_Head):
 
 
 def list_of(values: Iterable[str]) -> list[str]:
-    """The members of comma-separated lists, in small letters, without empty ones."""
+    """The members of comma-separated lists, in lower case, without empty ones."""
     members = (member.strip(" \t").lower() for value in values for member in value.split(","))
     return [member for member in members if member]
 
@@ -96,8 +96,8 @@ def parse_status_line(line: bytes) -> tuple[Version, int, str]:
 def parse_header(line: bytes) -> tuple[str, str]:
     """Name and value of a header line, or of a trailer.
 
-    Raises HttpError, also for space before the colon and for a line that begins with space
-    (a folded value): both have been used to hide headers from one of two recipients.
+    Raises HttpError, also for space before the colon and for a line that begins with space (a
+    folded value): both have been used to hide headers from one of two recipients.
     """
     name, colon, value = line.partition(b":")
     value = value.strip(b" \t")

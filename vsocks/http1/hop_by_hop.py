@@ -1,8 +1,7 @@
 """What a proxy changes in the heads that it passes on (RFC 9110, section 7.6).
 
-Some headers are for the next hop only. They are taken out, and those that are true of the hop to
-come are written anew. Nothing that says where a body ends is passed on as it came: it is written
-from what was understood.
+Hop-by-hop headers are removed, and those for the next hop are written anew. No header that says
+where a body ends is passed on as it came: it is written from what was understood.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 def wants_upgrade(head: RequestHead) -> bool:
-    """Whether the client asks to go on in another protocol, such as WebSocket's."""
+    """Whether the client asks to switch protocols, to WebSocket for example."""
     asked = "upgrade" in head.tokens("connection") and bool(head.values("upgrade"))
     return asked and head.version >= (1, 1)
 
@@ -48,8 +47,8 @@ def wants_upgrade(head: RequestHead) -> bool:
 def client_stays(head: RequestHead) -> bool:
     """Whether the client would send another request on its connection.
 
-    One of HTTP/1.0 that says so may repeat what a still older proxy has not understood, so it
-    isn't believed (RFC 9112, section 9.3).
+    An HTTP/1.0 client that says so isn't believed: an old proxy may have passed on a header that
+    it didn't understand (RFC 9112, section 9.3).
     """
     options = head.tokens("connection") + head.tokens("proxy-connection")
     return head.version >= (1, 1) and "close" not in options
@@ -68,7 +67,7 @@ def server_stays(head: ResponseHead) -> bool:
 
 
 def max_forwards(head: RequestHead) -> int | None:
-    """How many proxies may pass the request on, if it says so in a way that counts."""
+    """The value of Max-Forwards; None if there is no valid one, or it doesn't apply."""
     values = head.values("max-forwards")
     if head.method not in _COUNTED or len(values) != 1 or not _NUMBER.fullmatch(values[0]):
         return None
@@ -91,7 +90,7 @@ def encode_request(head: RequestHead, resource: Resource) -> bytes:
 
 
 def _request_only(head: RequestHead) -> Iterator[str]:
-    """Headers of this request that aren't passed on as they came."""
+    """Headers of this request that aren't passed on unchanged."""
     if max_forwards(head) is not None:
         yield "max-forwards"
     if head.version < (1, 1):
@@ -122,13 +121,13 @@ def encode_response(
 
 
 def _end_to_end(head: RequestHead | ResponseHead, *others: str) -> Iterator[tuple[str, str]]:
-    """The headers without those for one hop, those that Connection names, and ``others``."""
+    """The headers without hop-by-hop ones, those that Connection names, and ``others``."""
     dropped = _HOP_BY_HOP.union(head.tokens("connection"), others)
     return ((name, value) for name, value in head.headers if name.lower() not in dropped)
 
 
 def _framing(head: RequestHead | ResponseHead) -> list[tuple[str, str]]:
-    """What says where the body ends. A coding that isn't known stays what it is."""
+    """The headers that say where the body ends. An unknown coding stays as it is."""
     if is_chunked(head):
         return [("Transfer-Encoding", "chunked")]
     if head.values("transfer-encoding"):
@@ -138,7 +137,7 @@ def _framing(head: RequestHead | ResponseHead) -> list[tuple[str, str]]:
 
 
 def _size_of_absent_body(head: ResponseHead) -> list[tuple[str, str]]:
-    """To HEAD, and in 304, the length is that of the body which a GET would get."""
+    """In an answer to HEAD, and in a 304, the length is that of the body for a GET."""
     if head.status < 200 or head.status == 204:
         return []
     length = content_length(head)

@@ -1,4 +1,4 @@
-"""Lines out of bytes that come in any pieces."""
+"""Lines, from bytes that arrive in any pieces."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _STEP: Final = 512
 
 
 class LineReader:
-    """Takes lines from what it is given, and holds at most ``budget`` bytes.
+    """Splits what it is given into lines, and holds at most ``budget`` bytes.
 
     The budget is for all lines until it is renewed. With ``bare_lf`` a line may end in LF alone
-    (RFC 9112, section 2.2), which is for heads only that are written anew when they are passed
-    on: what goes on as it came must not be read in one way here and in another there.
+    (RFC 9112, section 2.2). That is only for heads, which are written anew: what is passed on
+    unchanged must not mean one thing here and another to the recipient.
     """
 
     def __init__(self, budget: int, too_long: HttpError, *, bare_lf: bool = False) -> None:
@@ -53,7 +53,7 @@ class LineReader:
         return None, used
 
     def _check_carriage_returns(self, start: int, end: int) -> None:
-        """Each CR has LF behind it: seen before the line is whole, as it may be passed on."""
+        """Each CR is followed by LF; checked before the line is whole, as it may be passed on."""
         at = self._line.find(b"\r", max(0, start - 1), end)
         if at >= 0 and self._line[at + 1 : at + 2].strip(b"\n"):
             raise HttpError(400, "a malformed line: there is CR in it without LF")

@@ -1,7 +1,7 @@
-"""Heads out of bytes that come in any pieces.
+"""Heads, from bytes that arrive in any pieces.
 
-Each line is judged as soon as it is whole, so however the bytes are cut, the result is the same,
-and what is held is bounded by ``max_head_size``.
+Each line is checked as soon as it is whole. So the result is the same however the bytes are cut,
+and no more than ``max_head_size`` bytes are held.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ class HeadReader(ABC, Generic[HeadT]):
 
     @abstractmethod
     def _begin(self, line: bytes) -> bool:
-        """Take the first line; returns whether it was one."""
+        """Take the first line; returns whether there was one."""
 
     @abstractmethod
     def _end(self, headers: Headers) -> HeadT:
-        """The head, of what was taken."""
+        """The head, from the lines taken."""
 
 
 class RequestReader(HeadReader[RequestHead]):

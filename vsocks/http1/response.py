@@ -26,7 +26,7 @@ _SWITCHING_PROTOCOLS = 101
 
 
 class ResponseState(Enum):
-    """How far the response has come."""
+    """How much of the response has arrived."""
 
     HEAD = auto()
     BODY = auto()
@@ -35,7 +35,7 @@ class ResponseState(Enum):
 
 
 class ResponseFlow:
-    """Passes on the response to one request: all that the server sends until it is complete."""
+    """Passes on the response to one request, until it is complete."""
 
     def __init__(self, request: RequestHead, max_head_size: int) -> None:
         self._request = request
@@ -51,7 +51,7 @@ class ResponseFlow:
         self.server_stays = client_stays(request)
 
     def receive(self, data: memoryview, pieces: Pieces, *, is_request_complete: bool) -> int:
-        """Add to ``pieces`` what ``data`` becomes for the client; returns how much was used.
+        """Add to ``pieces`` what goes to the client for ``data``; returns how much was used.
 
         Raises HttpError.
         """
@@ -87,7 +87,7 @@ class ResponseFlow:
             self.state = ResponseState.COMPLETE
 
     def _begin(self, head: ResponseHead, is_request_complete: bool) -> list[bytes]:
-        """The head as the client gets it, if it does."""
+        """The head for the client, if it is to get it."""
         if head.status == _SWITCHING_PROTOCOLS:
             if not (wants_upgrade(self._request) and is_request_complete):
                 raise HttpError(502, "it changes to a protocol that nobody has asked for")

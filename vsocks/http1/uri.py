@@ -1,4 +1,4 @@
-"""The targets of requests: what a client tells a proxy to reach (RFC 9112, section 3.2)."""
+"""The targets of requests to a proxy (RFC 9112, section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _USER: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:%]*")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What an absolute URI names."""
+    """The parts of an absolute URI."""
 
     #: Where the server is.
     target: Target
@@ -66,14 +66,14 @@ def _parse_host(host: str, shown: str, what: str) -> str:
 
 
 def is_absolute(target: str) -> bool:
-    """Whether a request's target begins as a URI does, of whatever scheme."""
+    """Whether a request's target begins like a URI, of any scheme."""
     return _SCHEME.match(target) is not None
 
 
 def parse_resource(uri: str) -> Resource:
-    """What an absolute ``http`` or ``ws`` URI names. Raises HttpError, for other schemes too.
+    """The parts of an absolute ``http`` or ``ws`` URI. Raises HttpError, also for other schemes.
 
-    User and password are dropped, as is a fragment: neither is for the server.
+    User, password and fragment are dropped: they are not for the server.
     """
     scheme = _SCHEME.match(uri)
     if scheme is None:

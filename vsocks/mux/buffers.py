@@ -1,4 +1,4 @@
-"""The buffers of all streams, made once."""
+"""The buffers of all streams, allocated once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ_SIZE: Final = 4 * MAX_PAYLOAD
 
 
 class Ring:
-    """Bytes in order, first in first out, in memory that was taken once."""
+    """A ring buffer: bytes, first in first out, in memory that is allocated once."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
@@ -43,16 +43,16 @@ class Ring:
         self._size += len(data)
 
     def peek(self) -> memoryview:
-        """The oldest bytes, as many as lie together; valid until drop() or clear()."""
+        """The oldest bytes, as many as are contiguous; valid until drop() or clear()."""
         return self._memory[self._start : self._start + self._size][: self._size]
 
     def drop(self, size: int) -> None:
-        """Forget the oldest ``size`` bytes."""
+        """Remove the oldest ``size`` bytes."""
         self._size -= size
         self._start = (self._start + size) % len(self._memory) if self._size else 0
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self._start = self._size = 0
 
 
@@ -69,8 +69,8 @@ class StreamBuffers:
 class Pool:
     """A fixed number of buffers in one piece of memory.
 
-    Those given back last are the next ones taken, so the system has to find real memory only
-    for as many as have ever been in use at once.
+    Buffers returned last are taken first, so the system needs real memory only for as many as
+    have ever been in use at once.
     """
 
     def __init__(self, count: int, window: int) -> None:
@@ -102,7 +102,7 @@ class Pool:
         return self._free.pop()
 
     def give_back(self, buffers: StreamBuffers) -> None:
-        """Let another stream have them."""
+        """Return the buffers for another stream."""
         buffers.inbound.clear()
         self._free.append(buffers)
 

@@ -1,4 +1,4 @@
-"""A stream to be read and written by somebody who looks into its bytes."""
+"""A stream whose bytes somebody here reads and writes, such as the HTTP forwarder."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _LINGER: Final = 0.5
 
 
 class ByteStreamOwner(Protocol):
-    """Who looks into the bytes."""
+    """The owner of a byte stream, which is told what happens to it."""
 
     def on_stream_data(self) -> None:
-        """More has come, or the end: see waiting and has_ended."""
+        """Data has come, or the end: see waiting and has_ended."""
 
     def on_stream_sent(self) -> None:
-        """What was sent has gone."""
+        """What was given to send() has left."""
 
     def on_stream_aborted(self, reason: str) -> None:
         """The stream is over before its time."""
 
 
 class ByteStream(StreamUser):
-    """Its data waits in the ring until it is asked for."""
+    """A stream whose data waits in the ring until it is consumed."""
 
     def __init__(self, link: Link, pool: Pool | Share, owner: ByteStreamOwner) -> None:
         """Raises BusyError if the pool has no buffers."""
@@ -40,12 +40,12 @@ class ByteStream(StreamUser):
 
     @property
     def waiting(self) -> memoryview:
-        """The oldest bytes that have come, as many as lie together; valid until consumed()."""
+        """The oldest bytes that wait, as many as are contiguous; valid until consumed()."""
         return self.buffers.inbound.peek()
 
     @property
     def is_sending(self) -> bool:
-        """Whether what was sent has not gone yet."""
+        """Whether what was given to send() has not left yet."""
         return self._stream is not None and self._stream.is_sending
 
     @property
@@ -59,7 +59,7 @@ class ByteStream(StreamUser):
         )
 
     def send(self, data: memoryview) -> None:
-        """Send ``data``, some bytes; they must stay as they are until on_stream_sent()."""
+        """Send ``data``, not empty, which must not change before on_stream_sent()."""
         if self._stream is not None:
             self._stream.send(data)
 
@@ -69,13 +69,13 @@ class ByteStream(StreamUser):
             self._stream.end()
 
     def consumed(self, size: int) -> None:
-        """Be done with the oldest ``size`` bytes: the peer may send as many more."""
+        """Drop the oldest ``size`` bytes: the peer may send as many more."""
         self.buffers.inbound.drop(size)
         if self._stream is not None:
             self._stream.consumed(size)
 
     def finish(self) -> None:
-        """Close it, by a reset only if the peer doesn't end soon, too; its owner hears no more."""
+        """Close it, by a reset only if the peer doesn't end soon; its owner is told no more."""
         if self._stream is None or self.is_sending:
             self.drop()
             return
@@ -85,7 +85,7 @@ class ByteStream(StreamUser):
         self._throw_away()
 
     def drop(self) -> None:
-        """Reset it; its owner hears no more."""
+        """Reset it; its owner is told no more."""
         self._owner = None
         self.abort("it is of no more use")
         self._give_up()
@@ -97,7 +97,7 @@ class ByteStream(StreamUser):
             self._finish()
 
     def _give_up(self) -> None:
-        """The buffers stay the owner's until it has done with the stream: it may be writing."""
+        """The owner keeps the buffers until it drops the stream: it may be writing from them."""
         self._deadlines.clear(self)
         if self._owner is None:
             self._give_back()

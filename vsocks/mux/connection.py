@@ -1,12 +1,12 @@
-"""One opening of the channel: reading, parsing, telling, gathering, writing, and its timer.
+"""One opening of the channel: it reads, parses and dispatches, gathers and writes, on one timer.
 
-What comes out of the channel goes through the endpoint to whom it concerns; nothing here waits
-for a stream. What they have to say is framed and written at the end of the turn, control first,
-as far as the channel takes it; while it takes no more, nothing is framed, so that what is urgent
-can still go first. Frames are made in one buffer that is never given to anybody else: a write
-that is still under way can't send bytes of a later session or stream.
+What comes out of the channel goes through the endpoint to the streams' handlers; nothing here waits
+for a stream. What the streams have to send is framed and written at the end of the turn, as far as
+the channel takes it, control messages first. While the channel takes nothing, nothing is
+framed, so that what is urgent can still go first. All frames are made in one buffer that is used
+for nothing else: a write that is still under way can't send bytes of a later session or stream.
 
-A turn reads the channel once and has a bounded number of frames: whatever the peer sends, the
+A turn reads the channel once and handles a bounded number of frames: whatever the peer sends,
 others have their turns, too.
 """
 
@@ -68,7 +68,7 @@ class Connection:
         peer: PeerHandler,
         trace: Trace | None = None,
     ) -> None:
-        """``staging`` is this connection's until its channel is closed."""
+        """The connection uses ``staging`` until its channel is closed."""
         self._channel = channel
         self._endpoint = endpoint
         self._staging = staging
@@ -102,7 +102,7 @@ class Connection:
         self.flush()
 
     def detach(self, reason: str) -> None:
-        """Be over: tell all streams; the channel is the owner's to close."""
+        """End: tell all streams. The caller closes the channel."""
         self._stop_timer()
         if not self.over.done():
             self.over.set_result(reason)
@@ -123,20 +123,20 @@ class Connection:
             self._take(size)
 
     def on_writable(self) -> None:
-        """It takes bytes again."""
+        """The channel takes bytes again."""
         if self._unsent is not None:
             self._write(self._unsent)
         if self._unsent is None:
             self.flush()
 
     def on_failed(self, error: OSError) -> None:
-        """The channel is of no more use."""
+        """The channel is unusable."""
         self.detach(describe(error))
 
     # -- bytes in --------------------------------------------------------------------------
 
     def _take(self, size: int) -> None:
-        """Work through what has come, as much as one turn may have."""
+        """Handle what has come, as much as one turn may."""
         endpoint = self._endpoint
         if self._trace is not None and size:
             self._trace.read(endpoint.buffer()[:size])
@@ -150,7 +150,7 @@ class Connection:
         self.flush_soon()
 
     def _go_on(self) -> None:
-        """Have another turn with what has been read."""
+        """Take another turn with what has been read."""
         if self.over.done():
             return
         self._channel.resume_reading()
@@ -167,7 +167,7 @@ class Connection:
             self._go_on()
 
     def _dispatch(self, events: Iterable[SessionEvent]) -> None:
-        """Tell each event to whom it concerns."""
+        """Pass each event to its handler."""
         try:
             for event in events:
                 self._tell(event)
@@ -220,7 +220,7 @@ class Connection:
             held.handler = answer
 
     def _lose_all(self, reason: str) -> None:
-        """Tell everybody that the session is over."""
+        """Tell all handlers that the session is over."""
         if self._is_up:
             log.info("session lost: %s", reason)
         self._is_up = False
@@ -255,17 +255,17 @@ class Connection:
         return held
 
     def forget(self, stream: Stream) -> None:
-        """Tell nobody any more of that stream."""
+        """Dispatch no more events of that stream."""
         del self._streams[stream]
 
     def on_room(self) -> None:
-        """A stream has been given room, for which reading may have waited."""
+        """A stream has room again, for which reading may have waited."""
         if self._awaits_room:
             self._loop.call_soon(self._look_for_room)
         self.flush_soon()
 
     async def goodbye(self, reason: str) -> None:
-        """Tell the peer that the session ends now, if one stands; waits until that is written."""
+        """Tell the peer that the session ends, if one stands; waits until that is written."""
         session = self.standing
         if session is None or self.over.done():
             return
@@ -279,7 +279,7 @@ class Connection:
     # -- bytes out -------------------------------------------------------------------------
 
     def flush_soon(self) -> None:
-        """Send at the end of this turn, with what others have to say in it.
+        """Flush at the end of this turn, together with what others send in it.
 
         A write wakes the peer, which costs far more than the bytes of a control message.
         """
@@ -288,7 +288,7 @@ class Connection:
             self._reactor.at_end_of_turn(self.flush)
 
     def flush(self) -> None:
-        """Send what is to be sent, as far as the channel takes it now."""
+        """Write what is due, as far as the channel takes it now."""
         self._flushes = False
         while self._unsent is None and not self.over.done():
             size = self._endpoint.write_into(self._staging, self._loop.time())
@@ -317,7 +317,7 @@ class Connection:
             self._written.set_result(None)
 
     def _read_last(self, reason: str) -> None:
-        """The channel takes nothing any more; what the peer said before, a goodbye, counts."""
+        """Writing has failed; what the peer said before that, a goodbye for example, counts."""
         if not self.over.done():
             self.on_readable()
         self.detach(reason)
@@ -333,7 +333,7 @@ class Connection:
     # -- time ------------------------------------------------------------------------------
 
     def _arm_timer(self) -> None:
-        """Be called when the endpoint asks for it, or earlier: re-arming each time would cost."""
+        """Have the timer fire when the endpoint asks, or earlier: re-arming it costs."""
         when = self._endpoint.next_poll
         if when is None or self._timer_at <= when:
             return

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from vsocks.address import target_of
 from vsocks.aio.current import reactor
+from vsocks.aio.socket_options import family_of, new_stream
 from vsocks.errors import describe
 from vsocks.reply import DialError, Reply, reply_for_error
 
 if TYPE_CHECKING:
+    import socket
+
     from vsocks.address import IPAddress, Target
     from vsocks.aio.reactor import Watch
     from vsocks.mux.incoming import Connected
 
 
-def new_socket(family: int) -> socket.socket:
-    """A TCP socket to be connected, which doesn't block. Raises OSError."""
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Finds out in the end that a target vanished, so that its stream's slot comes back.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return sock
-
-
 class Dial:
-    """One attempt to connect; close() gives it up."""
+    """One attempt to connect; close() abandons it."""
 
     def __init__(self, target: Target, ip: IPAddress, timeout: float, done: Connected) -> None:
-        """``target`` is for words, ``ip`` its address; ``done`` is told, maybe within this call."""
+        """``target`` is for messages, ``ip`` its address; ``done`` is told, maybe in this call."""
         self._target = target
         self._timeout = timeout
         self._done = done
         self._deadlines = reactor().deadlines
         self._connecting: Watch | None = None
         self._socket: socket.socket | None = None
-        family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+        host = str(ip)
         try:
-            self._socket = new_socket(family)
-            connecting = reactor().connect(self._socket, (str(ip), target.port), self._on_done)
+            self._socket = new_stream(family_of(host))
+            connecting = reactor().connect(self._socket, (host, target.port), self._on_done)
         except (OSError, OverflowError) as error:
             self._fail(reply_for_error(error), describe(error))
             return
@@ -49,7 +41,7 @@ class Dial:
             self._deadlines.set(self, timeout, self._on_time)
 
     def close(self) -> None:
-        """Give it up; nothing is told."""
+        """Abandon it; nothing is told."""
         self._deadlines.clear(self)
         connecting, self._connecting = self._connecting, None
         if connecting is not None:

@@ -1,4 +1,4 @@
-"""What the users of a session must be able to hear, from a turn of the loop: none may wait."""
+"""What the users of a session are told, within a turn of the event loop: none may block."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 class StreamHandler(Protocol):
-    """Who deals with one stream."""
+    """The user of one stream."""
 
     def on_answer(self, reply: int, bound: Target | None) -> None:
         """The peer has answered the open."""
 
     def on_listening(self, bound: Target) -> None:
-        """The peer waits at ``bound`` for who was to be listened for."""
+        """The peer listens at ``bound`` for the expected target."""
 
     def on_data(self, data: memoryview) -> None:
-        """Data, valid during the call only; to be reported by consumed() when passed on."""
+        """Data, valid during the call only; call consumed() once it is passed on."""
 
     def on_sent(self) -> None:
-        """What was given to send() has left, and its bytes may change."""
+        """What was given to send() has left; its bytes may change."""
 
     def on_end(self) -> None:
         """The peer sends no more."""
@@ -33,17 +33,17 @@ class StreamHandler(Protocol):
         """The peer is done with the stream."""
 
     def on_lost(self, reason: str) -> None:
-        """The session is over, and with it the stream."""
+        """The session is over, and the stream with it."""
 
 
 class PeerHandler(Protocol):
     """What a daemon does for its peer."""
 
     def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> StreamHandler | Reply:
-        """The peer opens a stream: who deals with it, or why not."""
+        """The peer opens a stream; returns who handles it, or why it is refused."""
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A message that is no stream's; its data is valid during the call only."""
 
     def on_lost(self) -> None:
-        """The session is over, and what was begun by parcels with it."""
+        """The session is over, and all that parcels began with it."""

@@ -24,22 +24,22 @@ log = logging.getLogger(__name__)
 
 
 class Connected(Protocol):
-    """Takes the connection of a stream and the address to tell the peer, or why there is none.
+    """Called with a connection and the address to tell the peer, or with why there is none.
 
-    Called once, maybe within the call that began it.
+    It is called once, maybe within the call that began the connect.
     """
 
     def __call__(self, outcome: tuple[socket.socket, Target] | DialError, /) -> None:
-        """It is done."""
+        """The connect has ended."""
 
 
 if TYPE_CHECKING:
-    #: Begins to connect a stream; closing what it returns gives it up.
+    #: Begins to connect a stream; closing what it returns abandons that.
     Connect = Callable[[Relay, Connected], Watch]
 
 
 class IncomingStreams:
-    """All of them."""
+    """All streams that the peer has opened."""
 
     def __init__(
         self,

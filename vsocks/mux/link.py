@@ -1,4 +1,4 @@
-"""One channel, opened again and again, and what both daemons do with the session on it."""
+"""One channel, opened again and again, and what both daemons ask of the session on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GOODBYE_TIMEOUT: Final = 0.5
 
 
 class Link:
-    """The way to the daemon at the other end; there is one for the life of a daemon."""
+    """The link to the other daemon; a daemon has one for all its life."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Link:
         return self._standing().open(target, handler, listen=listen)
 
     def post(self, parcel: Parcel) -> bool:
-        """Send a message that is no stream's, soon or never; False if it was dropped.
+        """Send a parcel, soon or never; returns False if it was dropped.
 
-        The caller has made sure that the peer has its feature.
+        The caller has made sure that the peer has the feature.
         """
         connection, session = self._connection, self._session
         if connection is None or session is None or not session.post(parcel, self._loop.time()):
@@ -127,7 +127,7 @@ class Link:
             self._connection.detach(reason)
 
     async def goodbye(self) -> None:
-        """Tell the peer that we end, if a session stands and the channel takes it soon."""
+        """Tell the peer that this daemon ends, if a session stands and the channel takes it."""
         if self._connection is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_TIMEOUT):
@@ -148,7 +148,7 @@ class Link:
             delay = min(_LAST_RETRY, delay * 2)
 
     async def _serve(self, channel: Channel) -> tuple[str, bool]:
-        """Run one opening of the channel; returns why it ended, and whether a session stood."""
+        """Serve one opening of the channel; returns why it ended, and whether a session stood."""
         offer = self._config.offer
         offer = replace(offer, max_frame=min(offer.max_frame, self._source.max_frame))
         endpoint = Endpoint(replace(self._config, offer=offer), self._loop.time())

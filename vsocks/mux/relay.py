@@ -1,8 +1,8 @@
 """One socket <-> one stream, with back-pressure both ways.
 
-Towards the channel the socket is read into the pool's buffer and what came is sent; no more is
-read until that has gone. From the channel data is written to the socket at once; what it doesn't
-take waits in the ring, which has room for all that the peer has credit for.
+From the socket: it is read into the pool's buffer, and that is sent; nothing more is read until it
+has left. To the socket: data is written at once; what the socket doesn't take waits in the ring,
+which has room for all that the peer has credit for.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MORE_FOLLOWS: Final = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IdleTimeouts:
-    """How long, in seconds, a connection may be silent before it is reset."""
+    """How long, in seconds, a connection may be idle before it is reset."""
 
     idle: float = 86400.0
-    #: When one direction has ended.
+    #: Once one direction has ended.
     half_closed: float = 300.0
 
 
@@ -50,9 +50,9 @@ class Relay(StreamUser):
         idle_timeouts: IdleTimeouts,
         on_over: Callable[[str], None],
     ) -> None:
-        """``on_over`` is told, once, when it is over and all is given up: why, or "" if in order.
+        """``on_over`` is called once, when all is over and released: why, or "" for an orderly end.
 
-        It isn't after a refusal, be it ours or the peer's. Raises BusyError if the pool has no
+        It isn't called after a refusal, ours or the peer's. Raises BusyError if the pool has no
         buffers.
         """
         super().__init__(link, pool)
@@ -70,8 +70,8 @@ class Relay(StreamUser):
         self._moved = 0
         self._moved_before = 0
 
-    def run(self, socket: StreamSocket, greeting: bytes = b"") -> None:
-        """Relay ``socket``, which is the relay's from now on; ``greeting`` goes to it first."""
+    def run(self, socket: StreamSocket, reply: bytes = b"") -> None:
+        """Relay ``socket``, which the relay owns from now on, after writing ``reply`` to it."""
         if self.aborted:
             socket.close(reset=True)
             return
@@ -79,13 +79,13 @@ class Relay(StreamUser):
         socket.owner = self
         self._watch()
         try:
-            written = socket.write(greeting) if greeting else 0
+            written = socket.write(reply) if reply else 0
         except OSError as error:
             self.on_failed(error)
             return
-        if written < len(greeting):
+        if written < len(reply):
             self._is_writing = True
-            socket.write_rest(greeting[written:])
+            socket.write_rest(reply[written:])
         else:
             self._drain()
         if not self._we_ended:
@@ -127,7 +127,7 @@ class Relay(StreamUser):
             self._socket.read(self.buffers.outbound)
 
     def _end_ours(self) -> None:
-        """The socket sends no more."""
+        """The socket has ended."""
         self._we_ended = True
         self._note("has ended")
         if self._stream is not None and not self._stream.half_closes:
@@ -143,7 +143,7 @@ class Relay(StreamUser):
     # -- to the socket ---------------------------------------------------------------------
 
     def on_data(self, data: memoryview) -> None:
-        """Write it now if nothing waits before it."""
+        """Write it now, unless other data waits before it."""
         socket = self._socket
         if socket is None or self._is_writing or len(self.buffers.inbound):
             self.buffers.inbound.put(data)
@@ -173,7 +173,7 @@ class Relay(StreamUser):
             self._finish_if_delivered()
 
     def on_written(self) -> None:
-        """A piece has gone."""
+        """A piece has been written."""
         self._is_writing = False
         size, self._draining = self._draining, 0
         if size:
@@ -214,7 +214,7 @@ class Relay(StreamUser):
     # -- endings ---------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Look from now on whether anything moves; with half of it closed, more often."""
+        """Start the idle time anew; it is shorter once one direction has ended."""
         half_closed = self._we_ended or self._is_delivered
         seconds = self._idle_timeouts.half_closed if half_closed else self._idle_timeouts.idle
         self._moved_before = self._moved
@@ -231,7 +231,7 @@ class Relay(StreamUser):
         self.abort(f"the connection failed: {describe(error)}")
 
     def _finish(self) -> None:
-        """Both directions have ended, and all was delivered."""
+        """Both directions have ended, and everything is delivered."""
         self._close_stream(CloseCode.DONE)
         self._give_up()
         self._on_over("")

@@ -1,4 +1,4 @@
-"""A stream as those have it who deal with it: the stream itself, and its life with its buffers."""
+"""A stream of the session, as its users have it: the stream itself, and its life in a daemon."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class MuxStream:
-    """One stream of the session that stands; of one that is closed or lost, nothing can be asked.
+    """One stream of the session; once it is closed or lost, nothing that is asked has any effect.
 
-    What is asked leaves at the end of the turn, with what other streams have to say in it.
+    What it sends leaves at the end of the turn, together with what other streams send in it.
     """
 
     __slots__ = ("_connection", "_session", "_stream", "handler")
@@ -39,7 +39,7 @@ class MuxStream:
         self._connection: Connection | None = connection
         self._session = session
         self._stream = stream
-        #: Who hears of it.
+        #: Who is told what happens to it.
         self.handler: StreamHandler | None = None
 
     def __repr__(self) -> str:
@@ -48,7 +48,7 @@ class MuxStream:
 
     @property
     def label(self) -> str:
-        """What log lines of both sides call the connection."""
+        """The name of the connection in the log lines of both sides."""
         return self._stream.label
 
     @property
@@ -63,11 +63,11 @@ class MuxStream:
 
     @property
     def is_sending(self) -> bool:
-        """Whether what was given to send() has not left yet."""
+        """Whether what was given to send() is still to leave."""
         return self._connection is not None and self._stream.outbound is not None
 
     def send(self, data: memoryview) -> None:
-        """Send ``data``, which must stay as it is until on_sent(); one piece at a time."""
+        """Send ``data``, which must not change before on_sent(); one piece at a time."""
         if (connection := self._connection) is not None:
             self._session.send(self._stream, data)
             connection.flush_soon()
@@ -97,19 +97,19 @@ class MuxStream:
             connection.flush_soon()
 
     def refuse(self, reply: int) -> None:
-        """Tell the peer why its target isn't connected; gives the stream back."""
+        """Tell the peer why its target isn't connected; this closes the stream."""
         if (connection := self._forgotten()) is not None:
             self._session.refuse(self._stream, reply)
             connection.flush_soon()
 
     def close(self, code: int) -> None:
-        """Give the stream back, see Session.close(); its handler hears no more of it."""
+        """Close the stream, see Session.close(); its handler is told no more."""
         if (connection := self._forgotten()) is not None:
             self._session.close(self._stream, code)
             connection.flush_soon()
 
     def lose(self) -> StreamHandler | None:
-        """The session is over; who is to be told."""
+        """The session is over; returns the handler to tell."""
         self._connection = None
         return self.handler
 
@@ -121,10 +121,10 @@ class MuxStream:
 
 
 class StreamUser(ABC):
-    """The life of one stream in a daemon, with buffers of the pool: a StreamHandler.
+    """The life of one stream in a daemon, with buffers from the pool; a StreamHandler.
 
-    It begins by open() or adopt(), and ends in order, or by an abort: the peer resets the stream,
-    the session is lost, or abort() is called. Then ``_on_aborted`` is told, once.
+    It begins by open() or adopt(). It ends in order, or is aborted: the peer resets the stream,
+    the session is lost, or abort() is called. Then ``_on_aborted`` is called once.
     """
 
     def __init__(self, link: Link, pool: Pool | Share) -> None:
@@ -137,7 +137,7 @@ class StreamUser(ABC):
         self._stream: MuxStream | None = None
         self._on_answer: OnAnswer | None = None
         self._on_listening: OnListening | None = None
-        #: What log lines call it.
+        #: Its name in log lines.
         self.label = ""
         #: Why it ended before its time; empty if it didn't.
         self.aborted = ""
@@ -155,11 +155,11 @@ class StreamUser(ABC):
         on_answer: OnAnswer,
         on_listening: OnListening | None = None,
     ) -> None:
-        """Open a stream to ``target``; ``on_answer`` is told the peer's answer, once.
+        """Open a stream to ``target``; ``on_answer`` gets the peer's answer, once.
 
-        With ``on_listening`` it is the target that is to connect, and before the answer that is
-        told where to. After ``timeout`` seconds the answer is a general failure. Raises BusyError
-        if there is no session or no free stream, NotSupportedError if the peer is too old.
+        With ``on_listening`` the target is to connect to the peer: that is called first, with the
+        address. After ``timeout`` seconds the answer is a general failure. Raises BusyError if
+        there is no session or no free stream, NotSupportedError if the peer is too old.
         """
         self._on_answer, self._on_listening = on_answer, on_listening
         try:
@@ -173,11 +173,11 @@ class StreamUser(ABC):
             self.answer_within(timeout)
 
     def answer_within(self, timeout: float) -> None:
-        """From now on wait so many seconds for the answer."""
+        """Wait so many seconds for the answer, from now on."""
         self._deadlines.set(self, timeout, self._on_no_answer)
 
     def adopt(self, stream: MuxStream) -> None:
-        """Take a stream, of which it is the handler."""
+        """Take over a stream, as its handler."""
         self._stream = stream
         self.label = stream.label
 
@@ -192,7 +192,7 @@ class StreamUser(ABC):
             self._stream.accept(bound)
 
     def refuse(self, reply: Reply) -> None:
-        """Tell the peer why its target isn't connected, and be over."""
+        """Tell the peer why its target isn't connected, and end."""
         if self._stream is not None:
             self._stream.refuse(reply)
             self._stream = None
@@ -257,15 +257,15 @@ class StreamUser(ABC):
 
     @abstractmethod
     def _on_aborted(self) -> None:
-        """It was aborted, and all that it held is given up."""
+        """It was aborted, and everything it held is released."""
 
     def _give_up(self) -> None:
-        """Give up all that is held but the stream; may be called again."""
+        """Release everything but the stream; may be called again."""
         self._deadlines.clear(self)
         self._give_back()
 
     def _give_back(self) -> None:
-        """Let others have the buffers, once."""
+        """Return the buffers, once."""
         if self._holds_buffers:
             self._holds_buffers = False
             self._pool.give_back(self.buffers)

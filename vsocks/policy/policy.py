@@ -1,7 +1,7 @@
 """May this guest reach that target? Last match wins; docs/policy.md is the user's side.
 
-The guest may be malware, so the question is asked about the resolved address that is
-dialled next, never about a name alone.
+The guest may be malware, so the question is always about the resolved address that is dialled next,
+never about a name alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Policy:
         self._last_first = tuple(reversed(rules))
 
     def permits(self, requested_name: str | None, ip: IPAddress, port: int) -> Verdict:
-        """Whether to dial ``ip``, to which the guest came by ``requested_name`` (or by itself).
+        """Whether to dial ``ip``, for which the guest asked by that name, or by the address.
 
         An IPv6 address that carries an IPv4 address must be allowed as both.
         """
@@ -82,10 +82,10 @@ class Policy:
         return self._judge(name, ip, port)
 
     def denies_name(self, name: str, port: int) -> Verdict | None:
-        """The denial of ``name`` that no address of it could turn; None if there is none.
+        """The denial of ``name`` that holds whatever its address; None if there is none.
 
-        What is denied in any case should not be looked up: a look-up is a message to
-        whoever serves the name.
+        What is denied in any case should not be looked up: a look-up is a message to whoever
+        serves the name.
         """
         plain = plain_name(name)
         for rule in self._last_first:
@@ -96,10 +96,10 @@ class Policy:
         return None
 
     def denies_look_up(self, name: str) -> Verdict | None:
-        """The denial of ``name`` that neither port nor address could turn; None if there is none.
+        """The denial of ``name`` that holds whatever its port and address; None if there is none.
 
-        A name that stands for an address (1.0.0.10.in-addr.arpa) is also denied where that
-        address is, on every port: what it is called is nothing for this guest to know.
+        A name that stands for an address (1.0.0.10.in-addr.arpa) is also denied if that address is
+        denied on all ports: its name is then not for this guest to know.
         """
         plain = plain_name(name)
         ip = pointed_at(plain)
@@ -112,7 +112,7 @@ class Policy:
         return denial or self._denies_all_ports(may_match, otherwise=None)
 
     def _denies_address(self, ip: IPAddress) -> Verdict | None:
-        """The denial of ``ip`` on every port; None if there is none."""
+        """The denial of ``ip`` on all ports; None if there is none."""
         inner = _carried(ip)
         denial = self._denies_address(inner) if inner is not None else None
         return denial or self._denies_all_ports(
@@ -122,10 +122,10 @@ class Policy:
     def _denies_all_ports(
         self, matches: Callable[[Rule], bool], otherwise: Verdict | None
     ) -> Verdict | None:
-        """The rule that denies the last port which none behind it has allowed.
+        """The rule that completes a denial of all ports; None if a rule allows one of them.
 
-        ``matches`` tells which rules to ask, apart from ports; ``otherwise`` is what becomes
-        of ports that none of them decides.
+        ``matches`` selects the rules, apart from their ports; ``otherwise`` is the verdict on
+        ports that no rule decides.
         """
         undecided = [(1, _MAX_PORT)]
         for rule in self._last_first:

@@ -56,7 +56,7 @@ class Rule:
         return self.may_match(name, port) and (self.network is None or ip in self.network)
 
     def may_match(self, name: str | None, port: int) -> bool:
-        """The same for an address still unknown: whether one exists that matches."""
+        """The same while the address is unknown: whether the rule matches for some address."""
         if not self.low <= port <= self.high:
             return False
         if self.name is not None:
@@ -70,7 +70,7 @@ class Rule:
 
 
 def plain_name(name: str) -> str:
-    """A host name with what makes no difference taken away: case, and the root's dot."""
+    """A host name to compare: without case, and without a dot at the end."""
     return name.lower().removesuffix(".")
 
 

@@ -1,8 +1,8 @@
-"""How often something may happen: a token bucket. Pure: the caller brings the time."""
+"""How often something may happen: a token bucket. Pure: the caller passes the time."""
 
 
 class TokenBucket:
-    """Permits ``per_second`` connects in the long run, and up to ``burst`` of them at once."""
+    """Permits ``per_second`` events in the long run, and up to ``burst`` of them at once."""
 
     def __init__(self, per_second: float, burst: int) -> None:
         if per_second <= 0 or burst < 1:
@@ -13,7 +13,7 @@ class TokenBucket:
         self._updated: float | None = None
 
     def take(self, *, now: float) -> bool:
-        """Whether one more connect may happen at ``now`` (seconds of any monotonic clock)."""
+        """Whether one more may happen at ``now`` (in seconds of any monotonic clock)."""
         if self._updated is not None:
             # A clock that went back gives nothing and takes nothing.
             passed = max(0.0, now - self._updated)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target
-from vsocks.errors import ProtocolError
+from vsocks.errors import ProtocolError, describe
 from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, epoch_of
 from vsocks.protocol.handshake import MAGIC, PROBE, Hello, decode_hello, find_hello
 from vsocks.protocol.messages import Listen, Open, decode_message
@@ -139,7 +139,7 @@ class Decoder:
         try:
             message = decode_message(memoryview(payload))
         except ProtocolError as error:
-            return self._take(size, "", f"damaged: {error}")
+            return self._take(size, "", f"damaged: {describe(error)}")
         if message is None:
             return self._take(size, "", f"of an unknown kind, {payload[0]:#04x}")
         stream = getattr(message, "stream", None)

@@ -25,8 +25,8 @@ class Heartbeat:
     def poll(self, now: float) -> bool:
         """Whether to ping the peer now.
 
-        A daemon that was itself suspended wakes to a long idle_timeouts that says nothing of the
-        peer: time in which nobody polled doesn't count.
+        A daemon that was itself suspended wakes to a long silence that says nothing of the peer:
+        time in which nobody polled doesn't count.
         """
         asleep = now - self._polled - 2 * self._interval
         if asleep > 0:

@@ -1,4 +1,4 @@
-"""One port for all protocols: a client's first byte tells which one it speaks."""
+"""One port for all protocols: a client's first byte tells which it speaks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _DIALECTS: Final[dict[int, tuple[str, Callable[[Users, int], Dialect]]]] = {
 
 
 class Detector:
-    """A ``Dialect`` that is none until the first byte, and then the client's.
+    """A ``Dialect`` that becomes the client's at the first byte.
 
-    ``protocol`` is its name for the log ("SOCKS5", "SOCKS4", "HTTP"; "" while it isn't known),
-    ``dialect`` the one who speaks it, for what only that one can do.
+    ``protocol`` is its name for the log ("SOCKS5", "SOCKS4", "HTTP"; "" while unknown). ``dialect``
+    is the object that speaks it, for what only that one can do.
     """
 
     def __init__(self, users: Users, max_head_size: int) -> None:
-        """``max_head_size`` bounds what an HTTP client says before the body of its request."""
+        """``max_head_size`` bounds the head of an HTTP request, in bytes."""
         self._users = users
         self._max_head_size = max_head_size
         self._is_refused = False
@@ -53,7 +53,7 @@ class Detector:
         return self.dialect.receive(data)
 
     def reply(self, reply: int, bound: Target | None = None, reason: str = "") -> bytes:
-        """The dialect's; raises RuntimeError when there is no request to reply to."""
+        """The dialect's reply; raises RuntimeError if there is no request to reply to."""
         if self.dialect is None:
             raise RuntimeError("no request awaits a reply")
         return self.dialect.reply(reply, bound, reason)
@@ -69,6 +69,6 @@ class Detector:
         return b"" if self.dialect is None else self.dialect.leftover
 
     def _refuse(self, first: int) -> Refuse:
-        """To an unknown protocol there is no answer that it would understand."""
+        """Close without an answer: an unknown protocol would not understand one."""
         self._is_refused = True
         return Refuse(b"", f"the client speaks neither SOCKS nor HTTP: first byte {first:#04x}")

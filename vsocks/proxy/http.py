@@ -4,8 +4,8 @@
     GET http://host/path     a request to pass on
     GET /path                a page of the proxy's own
 
-One instance serves one request. A connection on which another one follows gets another instance,
-which is given first what came behind the last.
+One instance serves one request. If another request follows on the connection, it gets an instance
+of its own, which is first given what came after the last request.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 class HttpDialect:
     """One request of an HTTP client. Implements ``Dialect``.
 
-    Until the request's head is whole it holds no more than ``max_head_size`` bytes. Afterwards it
-    keeps what it is given as ``leftover``: read no more from the client before the reply.
+    Until the request's head is whole it holds at most ``max_head_size`` bytes. Afterwards it keeps
+    what it is given as ``leftover``: read no more from the client before the reply.
     """
 
     def __init__(self, users: Users = NO_USERS, max_head_size: int = MAX_HEAD_SIZE) -> None:
@@ -72,10 +72,10 @@ class HttpDialect:
         return [event]
 
     def reply(self, reply: int, bound: Target | None = None, reason: str = "") -> bytes:
-        """The answer to the request, for the client: a page that says ``reason`` in a refusal.
+        """The answer for the client; a refusal is a page that says ``reason``.
 
-        Empty when a request that is passed on has found its server, which will answer.
-        Raises RuntimeError when no request awaits an answer.
+        Empty for a forwarded request that was connected: its server will answer. Raises
+        RuntimeError if no request awaits an answer.
         """
         head = self._take_request()
         if reply != Reply.SUCCEEDED:
@@ -83,7 +83,7 @@ class HttpDialect:
         return _ESTABLISHED if head.method == "CONNECT" else b""
 
     def busy(self, reason: str = "") -> bytes:
-        """The answer, in place of ``reply()``, when the proxy has nothing to serve it with."""
+        """The answer when the proxy has no resources for the request; replaces ``reply()``."""
         return failure_page(503, reason, method=self._take_request().method)
 
     @property
@@ -93,7 +93,7 @@ class HttpDialect:
 
     @property
     def leftover(self) -> bytes:
-        """What the client sent behind the head of its request."""
+        """What the client sent after the head of its request."""
         return bytes(self._leftover)
 
     def _take_request(self) -> RequestHead:
@@ -103,7 +103,7 @@ class HttpDialect:
         return self._head
 
     def _judge(self, head: RequestHead) -> Request | Refuse:
-        """What the client wants. Raises HttpError if it can't be had."""
+        """The client's request. Raises HttpError if it can't be carried out."""
         # None is no error even in HTTP/1.1: the target of such a request says all that it would.
         if len(head.values("host")) > 1:
             raise HttpError(400, "the request has several Host headers")

@@ -1,4 +1,4 @@
-"""The proxy's own pages: how it is, and how a browser is to use it."""
+"""The proxy's own pages: its status, and the PAC file that sets up browsers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ function FindProxyForURL(url, host) {{
 
 @dataclass(frozen=True, slots=True)
 class ProxyStatus:
-    """How the proxy is."""
+    """The proxy's status, for its status page."""
 
     version: str
     #: Where it listens, as clients reach it.
@@ -47,7 +47,7 @@ class ProxyStatus:
 
 
 def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
-    """The answer to a request for a page of the proxy's own; 404 and 405 are among them."""
+    """The answer to a request for one of the proxy's own pages; may be a 404 or a 405."""
     if head.method not in ("GET", "HEAD"):
         return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
     match head.target.partition("?")[0]:
@@ -60,7 +60,7 @@ def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
 
 
 def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
-    """The response with the page that shows how the proxy is."""
+    """The response with the status page."""
     rows = [
         ("Session with the host", f"none: {status.down}" if status.down else "up"),
         ("Connections", f"{status.connections} of {status.max_connections}"),
@@ -76,18 +76,18 @@ def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
 
 
 def proxy_pac(host: str, port: int, *, method: str = "GET") -> bytes:
-    """The response with the PAC file: all goes through the proxy, but what is on this machine.
+    """The response with the PAC file, which sends everything but this machine through the proxy.
 
-    A browser that can't reach it as an HTTP proxy tries SOCKS.
+    A browser that can't use it as an HTTP proxy tries SOCKS.
     """
     pac = _PAC.format(proxy=Target(host, port)).encode("ascii")
     return respond(pac, _PAC_TYPE, method=method)
 
 
 def last_hop_answer(head: RequestHead) -> bytes:
-    """The answer to TRACE or OPTIONS when the proxy is as far as it may go (Max-Forwards: 0).
+    """The answer to a TRACE or OPTIONS that may not be forwarded (Max-Forwards: 0).
 
-    TRACE gets its request back, without what is secret in it (RFC 9110, section 9.3.8).
+    TRACE gets its request back without credentials (RFC 9110, section 9.3.8).
     """
     if head.method == "OPTIONS":
         return respond(b"", "text/plain")

@@ -1,4 +1,4 @@
-"""The pages that say what went wrong, whole with their heads."""
+"""Whole responses whose pages say what went wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STYLE: Final = "body{font:1em/1.5 sans-serif;max-width:40em;margin:3em auto;pad
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """What a status means here: its phrase, what happened, and what to do about it."""
+    """What a status means here: its reason phrase, what happened, and what to do about it."""
 
     phrase: str
     happened: str
@@ -98,15 +98,14 @@ _STATUS_BY_REPLY: Final[dict[int, int]] = {
 
 
 def status_for(reply: int) -> int:
-    """The status that says in HTTP what ``reply`` says in SOCKS, a refusal of RFC 1928."""
+    """The HTTP status that corresponds to ``reply``, a refusal of RFC 1928."""
     return _STATUS_BY_REPLY.get(reply, 502)
 
 
 def failure_page(status: int, reason: str = "", *, method: str = "GET") -> bytes:
-    """The response that says why a request with ``method`` failed: for people, and the last one.
+    """The response that says why a request with ``method`` failed; the last on its connection.
 
-    ``reason`` says it in particular, in any characters. Statuses without a page of their own
-    become 502.
+    ``reason`` gives the details, in any characters. Statuses without a page become 502.
     """
     status = status if status in _FAILURES else 502
     failure = _FAILURES[status]
@@ -131,7 +130,7 @@ def html(title: str, body: str) -> bytes:
 
 
 def escape(text: str) -> str:
-    """``text`` as HTML, with "?" for what can't be shown."""
+    """``text`` as HTML, with "?" for unprintable characters."""
     shown = "".join(character if character.isprintable() else "?" for character in text)
     for character, entity in ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"):
         shown = shown.replace(character, entity)
@@ -146,7 +145,7 @@ def respond(
     headers: list[tuple[str, str]] | None = None,
     method: str = "GET",
 ) -> bytes:
-    """A whole response, the last on its connection, which nobody is to keep."""
+    """A whole response, the last on its connection, which must not be cached."""
     head = encode_head(
         f"HTTP/1.1 {status}",
         [
@@ -161,10 +160,10 @@ def respond(
 
 
 def exchange_failure(exchange: Exchange, status: int, reason: str) -> bytes:
-    """The page that tells the client what went wrong, and is the last on its connection.
+    """The page that tells the client what went wrong; the last response on its connection.
 
-    Empty when a response has been passed on in part. Then the client's connection is to be
-    reset, since after an orderly end it might take what it has for the whole.
+    Empty if part of a response has been passed on. Then reset the client's connection: after an
+    orderly end it might take what it has for the whole.
     """
     if exchange.is_answered:
         return b""

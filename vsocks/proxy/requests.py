@@ -1,7 +1,7 @@
-"""What a client wants, whichever protocol it says it in.
+"""What clients can request, in whichever protocol.
 
-Every protocol is a class with the methods of :class:`Dialect`; ``greeting`` finds out which one
-a client speaks.
+Every protocol is a class with the methods of :class:`Dialect`; ``detect.py`` finds out which one a
+client speaks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write ``data`` to the client and go on."""
+    """Write ``data`` to the client, and read on."""
 
     data: bytes
 
@@ -31,16 +31,16 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The client asks for ``target``: connect, then write what ``reply()`` gives."""
+    """Connect to ``target``, then write what ``reply()`` gives."""
 
     target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """The client wants to be connected to: listen, ``reply()``; ``reply()`` again when it was.
+    """Listen for a connection from ``target``: ``reply()`` once listening, and once it has come.
 
-    ``target`` is who the client expects.
+    ``target`` is the address that the client expects.
     """
 
     target: Target
@@ -48,35 +48,35 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class UdpAssociate:
-    """The client wants to exchange datagrams; ``source`` is where it says it sends them from."""
+    """Relay datagrams; ``source`` is the address that the client claims to send from."""
 
     source: Target
 
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """The client wants an address of ``name`` as what ``reply()`` says is bound."""
+    """Look up an address of ``name``; it goes into ``reply()`` as the bound address."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResolveAddress:
-    """The client wants the name of ``ip`` as what ``reply()`` says is bound."""
+    """Look up the name of ``ip``; it goes into ``reply()`` as the bound address."""
 
     ip: IPAddress
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """An HTTP request to pass on; ``leftover`` is what has come behind its head."""
+    """Forward an HTTP request; the dialect's ``leftover`` is what came after its head."""
 
     head: RequestHead
 
 
 @dataclass(frozen=True, slots=True)
 class ShowPage:
-    """An HTTP request for a page of the proxy's own."""
+    """Answer an HTTP request for one of the proxy's own pages."""
 
     head: RequestHead
 
@@ -86,12 +86,12 @@ DialectEvent = Send | Refuse | Request
 
 
 class Dialect(Protocol):
-    """One protocol's server side, from the client's first byte to the last reply."""
+    """The server side of one protocol, from a client's first byte to the last reply."""
 
     def receive(self, data: bytes) -> list[DialectEvent]:
-        """What to do after the client sent ``data``; never raises, whatever the bytes.
+        """What to do now that the client has sent ``data``; never raises, whatever the bytes.
 
-        A Refuse or a Request is the last event. What is given after it is kept as leftover.
+        A Refuse or a Request is the last event. What is given after it is kept as ``leftover``.
         """
         ...
 
@@ -104,10 +104,10 @@ class Dialect(Protocol):
 
     @property
     def is_answered(self) -> bool:
-        """Whether the client has had its (last) reply."""
+        """Whether the client has had its last reply."""
         ...
 
     @property
     def leftover(self) -> bytes:
-        """What the client sent beyond its request."""
+        """What the client sent after its request."""
         ...

@@ -1,10 +1,10 @@
-"""SOCKS4, and SOCKS4a, which has names: the server's side.
+"""The server side of SOCKS4, and of SOCKS4a, which has names.
 
     version 1 byte, 4 | command 1 | port 2, big-endian | IPv4 4 | user id, NUL | name, NUL
 
-The name is there if the address is 0.0.0.x with x other than 0. A reply is 8 bytes: 0, a code,
-port and address. The protocol has no passwords: the user id is what the client says, and when
-users are configured nobody can show to be one.
+There is a name if the address is 0.0.0.x with x other than 0. A reply is 8 bytes: 0, a code, port
+and address. The protocol has no passwords, only a user id that proves nothing; so when users are
+configured, every client is refused.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Socks4(SocksDialect):
         self._users = users
 
     def _encode_reply(self, reply: int, bound: Target | None) -> bytes:
-        """One code for all failures; zeros for an address that isn't IPv4."""
+        """There is one code for all failures; an address that isn't IPv4 becomes zeros."""
         code = _GRANTED if reply == Reply.SUCCEEDED else _REJECTED
         ip = bound.ip if bound else None
         if bound is None or not isinstance(ip, IPv4Address):
@@ -59,7 +59,7 @@ class Socks4(SocksDialect):
         return _encode(code, bound.port, ip)
 
     def _state_first(self) -> DialectEvent | None:
-        """The request, which is all that a client says."""
+        """The request; SOCKS4 has nothing else."""
         buffer = self._buffer
         if buffer and buffer[0] != _VERSION:
             # To an unknown protocol there is no answer that it would understand.
@@ -78,7 +78,7 @@ class Socks4(SocksDialect):
         return self._judge(self._take(end), user_end)
 
     def _judge(self, request: bytes, user_end: int) -> DialectEvent:
-        """What a whole request asks for."""
+        """The event for a whole request."""
         user = show_name(request[_HEAD_SIZE:user_end])
         if self._users.required:
             reason = f"user {user} can't show a password: SOCKS4 has none, and here it takes one"
@@ -97,12 +97,12 @@ class Socks4(SocksDialect):
                 return self._refuse(_encode(_REJECTED), reason)
 
     def _end_of_string(self, start: int) -> int | None:
-        """Where the NUL is, None if it isn't among the bytes where it must be."""
+        """The offset of the NUL, None if it isn't within the allowed length."""
         end = self._buffer.find(0, start, start + _MAX_STRING + 1)
         return None if end < 0 else end
 
     def _missing_end(self, start: int, what: str) -> DialectEvent | None:
-        """Wait for a string's NUL, but not beyond where it must be."""
+        """Wait for a string's NUL, up to the allowed length."""
         if len(self._buffer) <= start + _MAX_STRING:
             return None
         return self._refuse(
@@ -115,7 +115,7 @@ def _has_name(request: bytes | bytearray) -> bool:
 
 
 def _target(request: bytes, name: bytes) -> Target:
-    """By the same rules as in SOCKS5: what is no host name there is none here."""
+    """The target, by the same rules for host names as in SOCKS5."""
     port, ip = request[2:4], request[4:8]
     address = _NAME + bytes((len(name),)) + name if _has_name(request) else _IPV4 + ip
     parsed = parse_address(address + port)

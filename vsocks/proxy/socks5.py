@@ -1,11 +1,11 @@
-"""SOCKS5 (RFC 1928) with names and passwords (RFC 1929): the server's side.
+"""The server side of SOCKS5 (RFC 1928), with names and passwords (RFC 1929).
 
     first ──> credentials ──> request ──Connect, Bind, …──> requested
       │ └───────── │ ───────────┘│
       └────────────┴─────────────┴──Refuse──> refused
 
-Beside the RFC's three commands there are Tor's two, which ask for a look-up and end with the
-reply: RESOLVE (0xF0) a name, RESOLVE_PTR (0xF1) an address.
+Besides the RFC's three commands there are Tor's two for look-ups, which end with the reply: RESOLVE
+(0xF0) for a name, RESOLVE_PTR (0xF1) for an address.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Socks5(SocksDialect):
         return Send(bytes((_VERSION, method)))
 
     def _choose(self, methods: bytes) -> int:
-        """Of what the client offers; one that always says who it is may, if nobody asks."""
+        """Choose a method; a client that only offers to log in may do so, even if nobody must."""
         if not self._users.required and _NO_AUTHENTICATION in methods:
             return _NO_AUTHENTICATION
         return _CREDENTIALS if _CREDENTIALS in methods else _NO_ACCEPTABLE_METHOD
@@ -123,7 +123,7 @@ class Socks5(SocksDialect):
         return self._judge(self._take(end)[1], target)
 
     def _judge(self, command: int, target: Target) -> DialectEvent:
-        """What a whole request asks for. The port of a look-up means nothing."""
+        """The event for a whole request. The port of a look-up is ignored."""
         match command:
             case _Command.CONNECT:
                 return self._pass_on(Connect(target))

@@ -1,7 +1,7 @@
-"""What the SOCKS dialects have in common: a state machine over a buffer, and replies that are due.
+"""What the SOCKS dialects have in common: a state machine over a buffer, and their replies.
 
-Each state is a method, named ``_state_…``. It takes from the buffer and gives an event when all
-its bytes are there, and None while some are missing.
+Each state is a method, named ``_state_…``. When all its bytes have arrived, it takes them from the
+buffer and returns an event; while some are missing it returns None.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _CODES: frozenset[int] = frozenset(Reply)
 
 
 class SocksDialect(ABC):
-    """A ``Dialect`` by states; a subclass says which, and what its replies look like.
+    """A ``Dialect`` as a state machine; a subclass has the states and encodes the replies.
 
-    Until the request is whole a state refuses rather than let its message grow without an end.
-    Afterwards what comes is kept as ``leftover``: read no more from the client than one piece
-    before the last reply.
+    Until the request is whole, a state refuses a message that grows too long. Afterwards what
+    comes is kept as ``leftover``: read at most one more piece from the client before the last
+    reply.
     """
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class SocksDialect(ABC):
     def reply(self, reply: int, bound: Target | None = None, reason: str = "") -> bytes:
         """The answer to the request, for the client.
 
-        A Bind has two: who listens, then who came. Anything but a success is the last.
-        Raises RuntimeError when no request awaits one. ``reason`` has no place in SOCKS.
+        A Bind has two: the address that listens, then the one that came. A failure is the last.
+        Raises RuntimeError if no request awaits a reply. SOCKS has no place for ``reason``.
         """
         if not self._replies_due:
             raise RuntimeError("no request awaits a reply")
@@ -60,7 +60,7 @@ class SocksDialect(ABC):
 
     @property
     def leftover(self) -> bytes:
-        """What the client sent beyond its request, to be relayed after a good reply."""
+        """What the client sent after its request, to be relayed after a success."""
         return bytes(self._buffer) if self._state == self._state_requested else b""
 
     @abstractmethod
@@ -69,13 +69,13 @@ class SocksDialect(ABC):
 
     @abstractmethod
     def _encode_reply(self, reply: int, bound: Target | None) -> bytes:
-        """A reply in the protocol's bytes; ``reply`` is one of ``Reply``."""
+        """The bytes of a reply; ``reply`` is one of ``Reply``."""
 
     def _state_requested(self) -> None:  # noqa: B027 - there is nothing to do
-        """It is the caller's turn; what the client sends meanwhile stays in the buffer."""
+        """The caller has the request; what the client sends meanwhile stays in the buffer."""
 
     def _state_refused(self) -> None:
-        """Nothing that the client still says matters."""
+        """Ignore whatever the client still sends."""
         self._buffer.clear()
 
     def _pass_on(self, request: Request) -> Request:

@@ -1,8 +1,8 @@
-"""A SOCKS5 client's datagrams: what stands before each (RFC 1928, section 7), and whose it is.
+"""A SOCKS5 client's datagrams: the header of each (RFC 1928, section 7), and whose it is.
 
     reserved 2 bytes, 0 | fragment 1 byte | address as in a request | data
 
-From the client the address is where the data is to go, to the client where they came from.
+Towards the host, the address is where the data goes; towards the client, where it came from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_HEADER: Final = _ADDRESS_AT + 1 + 1 + 255 + 2
 
 
 class Malformed(Enum):
-    """Why a datagram is dropped, in words for a counter."""
+    """Why a datagram is dropped, in words for the log."""
 
     TOO_SHORT = "too short"
     RESERVED_NOT_ZERO = "reserved bytes are not zero"
@@ -34,9 +34,9 @@ class Malformed(Enum):
 
 
 def parse_datagram(datagram: bytes | memoryview) -> tuple[Target, memoryview] | Malformed:
-    """Where a client's datagram goes, and its data (a view, maybe empty); or what is wrong with it.
+    """A datagram's target and its data (a view, maybe empty), or what is wrong with it.
 
-    Fragments are not put together again, which the RFC leaves to the server: they are dropped.
+    Fragments are dropped: the RFC leaves it to the server whether to reassemble them.
     """
     view = memoryview(datagram)
     if len(view) <= _ADDRESS_AT:
@@ -56,24 +56,24 @@ def parse_datagram(datagram: bytes | memoryview) -> tuple[Target, memoryview] | 
 
 
 def encode_header(source: Target) -> bytes:
-    """What goes before data that came from ``source``."""
+    """The header for data that came from ``source``."""
     return _START + encode_address(source)
 
 
 class ClientLock:
-    """Decides by the source of each datagram whether it is the client's (RFC 1928, 6 and 7).
+    """Decides by its source whether a datagram is the client's (RFC 1928, sections 6 and 7).
 
-    The address is that of the client at the other end of the TCP connection, always: an address
-    in the request is never believed instead. Whoever may connect could otherwise open the
-    proxy's port for datagrams to anybody else, and have the answers sent there.
+    The address must be that of the client's TCP connection; an address in the request is never
+    believed. Otherwise a client could open the proxy's datagram port to somebody else, and have
+    answers sent there.
 
-    A client that knows the port it will send from says so in its request. Most don't (zeros), some
-    say an address that isn't theirs, from behind a NAT, or the one of their first target: a port
-    beside such an address means nothing. Then the first datagram's port is it from then on.
+    A client that knows the port it will send from names it in the request. Most don't (zeros);
+    some name an address that isn't theirs, from behind a NAT, or that of their first target, and
+    the port beside it means nothing. Then the port of the first datagram counts.
     """
 
     def __init__(self, client: str, said: Target) -> None:
-        """``client`` is the TCP peer's address; ``said`` is that of the Associate."""
+        """``client`` is the TCP peer's address, ``said`` the address in the request."""
         self._client = _plain(client)
         told = _plain(said.host)
         is_zeros = not isinstance(told, str) and told.is_unspecified
@@ -82,14 +82,14 @@ class ClientLock:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Where answers go: where the first datagram came from, None before there was one."""
+        """Where answers go: the source of the first datagram, None before that."""
         return self._locked
 
     def admits(self, host: str, port: int) -> bool:
-        """Whether a datagram from there is the client's, and from the first one on from now on.
+        """Whether a datagram from there is the client's; the first one fixes the port.
 
-        ``host`` is an address as sockets give it. To be asked only about well-formed
-        datagrams: what another program has sent by mistake should not be the first one.
+        ``host`` is an address as sockets give it. Ask only about well-formed datagrams: the first
+        one should not be what another program has sent by mistake.
         """
         if self._locked is not None:
             return (host, port) == self._locked
@@ -100,9 +100,9 @@ class ClientLock:
 
 
 def _plain(host: str) -> IPAddress | str:
-    """An address in a form to compare: an IPv4 one as such, also when IPv6 sockets give it.
+    """An address in a form to compare: an IPv4-mapped one as IPv4.
 
-    One with a scope (fe80::1%eth0) is compared as text: the scope is a part of it.
+    One with a scope (fe80::1%eth0) is compared as text, since the scope belongs to it.
     """
     ip = parse_ip(host)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:

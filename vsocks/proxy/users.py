@@ -1,4 +1,4 @@
-"""Who may use the proxy: names and passwords, compared without telling how near a guess was."""
+"""Who may use the proxy: names and passwords, compared without leaking how near a guess was."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _SHOWN: Final = 64
 
 
 class UserError(UsageError):
-    """What is no user, in one line that never shows a password."""
+    """A malformed user; the message is one line, and never shows a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One who may use the proxy, as it was configured."""
+    """A configured user of the proxy."""
 
     name: str
     password: str = field(repr=False)
 
 
 class Users:
-    """All who may use the proxy. Passwords are kept as digests only."""
+    """All users of the proxy. Passwords are kept as digests only."""
 
     def __init__(self, users: Iterable[User] = ()) -> None:
         """Raises UserError when two have the same name."""
@@ -50,14 +50,14 @@ class Users:
 
     @property
     def required(self) -> bool:
-        """Whether clients have to say who they are: somebody was configured."""
+        """Whether clients have to log in: any user is configured."""
         return bool(self._digests)
 
     def check(self, name: bytes, password: bytes) -> bool:
-        """Whether this is one of the users; it never is when there are none.
+        """Whether this is one of the users; False if there are none.
 
-        How long that takes depends on what the client sent and on how many users there are, not
-        on which of them exists or where a string differs: each is compared, by digests.
+        The time this takes depends on what the client sent and on the number of users, not on
+        which of them exists or where a string differs: all are compared, by their digests.
         """
         presented = _digest(name, password)
         found = False
@@ -72,7 +72,7 @@ NO_USERS: Final = Users()
 
 
 def parse_user(text: str) -> User:
-    """The user that ``NAME:PASSWORD`` describes; the password may have colons. Raises UserError."""
+    """The user in ``NAME:PASSWORD``; the password may contain colons. Raises UserError."""
     name, colon, password = text.partition(":")
     if not colon:
         # Not shown: it may well be a password.
@@ -87,10 +87,10 @@ def parse_user(text: str) -> User:
 
 
 def parse_users(lines: Iterable[str]) -> list[User]:
-    """The users of a file with one ``NAME:PASSWORD`` a line, blank lines and # comments aside.
+    """The users of a file: one ``NAME:PASSWORD`` a line; blank lines and # comments are skipped.
 
-    A line is taken as it is, but for its end: a password may begin or end with a space.
-    Raises UserError, which names the line.
+    Only the line's end is stripped: a password may begin or end with a space. Raises UserError,
+    which names the line.
     """
     users: dict[str, User] = {}
     for number, line in enumerate(lines, 1):
@@ -107,7 +107,7 @@ def parse_users(lines: Iterable[str]) -> list[User]:
 
 
 def show_name(name: bytes) -> str:
-    """A name as a client gave it, quoted and harmless for a log line."""
+    """A name as a client gave it, quoted and safe for a log line."""
     return repr(name[:_SHOWN])[1:] + ("…" if len(name) > _SHOWN else "")
 
 
@@ -125,5 +125,5 @@ def _check_size(what: str, text: str, name: str) -> None:
 
 
 def _digest(name: bytes, password: bytes) -> bytes:
-    """Of one length for all. A colon in a client's name can't move the border."""
+    """A digest; name and password can't be confused, whatever colons are in them."""
     return hashlib.sha256(len(name).to_bytes(4, "big") + name + password).digest()

@@ -1,1 +1,1 @@
-"""What there is on Windows only: the program, the service, and what they say."""
+"""Windows only: the service, the event log, and the system's proxy settings."""

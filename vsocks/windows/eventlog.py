@@ -47,7 +47,7 @@ class EventLogHandler(logging.Handler):
         self._log = wintypes.HANDLE(_advapi32.RegisterEventSourceW(None, source))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one event; what goes wrong is of no use to anybody here."""
+        """Write one event; errors are ignored, for there is nobody to tell."""
         text = ctypes.c_wchar_p(self.format(record)[:_MAX_TEXT])
         kind = _INFORMATION
         if record.levelno >= logging.WARNING:
@@ -55,6 +55,6 @@ class EventLogHandler(logging.Handler):
         _advapi32.ReportEventW(self._log, kind, 0, _EVENT_ID, None, 1, 0, ctypes.byref(text), None)
 
     def close(self) -> None:
-        """Let go of the event log."""
+        """Close the event log."""
         _advapi32.DeregisterEventSource(self._log)
         super().close()

@@ -1,7 +1,8 @@
 """The program's own folder, and that of its logs.
 
-A service runs as LocalSystem, so neither may be a place where an ordinary user can put files: what
-is installed is a copy under Program Files, and the log folder is closed to others' writing.
+A service runs as LocalSystem, so an ordinary user must not be able to write to either. What is
+installed is a copy under Program Files, and only the system and administrators can write to the log
+folder.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _kernel32.LocalFree.argtypes = [ctypes.c_void_p]
 
 
 class InstallError(VsocksError):
-    """The program can't be put where it belongs; the text says why."""
+    """The program can't be installed; the text says why."""
 
 
 def program_folder() -> Path:
@@ -49,7 +50,7 @@ def log_folder() -> Path:
 
 
 def _known_folder(number: int) -> Path:
-    """Asked from the system: the environment of a service may say something else."""
+    """Ask the system: the environment of a service may differ."""
     path = ctypes.create_unicode_buffer(wintypes.MAX_PATH)
     failed = _shell32.SHGetFolderPathW(None, number, None, 0, path)
     if failed:
@@ -58,7 +59,7 @@ def _known_folder(number: int) -> Path:
 
 
 def install_copy() -> Path:
-    """Copy this program, in its folder form, to where it belongs; returns the copy's path.
+    """Copy this program, in its folder form, to Program Files; returns the path of the copy.
 
     Raises InstallError if this isn't the built program, or if we may not write there.
     """
@@ -89,7 +90,7 @@ def _own_parts(_folder: str, names: list[str]) -> list[str]:
 
 
 def remove_copy() -> bool:
-    """Remove what install_copy() made; False if some of it stays until Windows starts again."""
+    """Remove the copy; returns False if some of it stays until Windows restarts."""
     folder = program_folder()
     shutil.rmtree(folder, ignore_errors=True)
     # A program can't remove itself while it runs.

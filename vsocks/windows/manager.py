@@ -76,7 +76,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a service is."""
+    """The state of a service."""
 
     state: State
     #: The process, 0 if there is none.
@@ -120,7 +120,7 @@ for _name in ("OpenSCManagerW", "CreateServiceW", "OpenServiceW"):
 
 
 def install(name: str, title: str, description: str, command: str) -> None:
-    """Have ``command`` started with the system, as LocalSystem, and again when it fails.
+    """Register ``command`` to start with the system, as LocalSystem, and again after a failure.
 
     Raises ServiceError if there is such a service already, or if we may not.
     """
@@ -171,7 +171,7 @@ def _change(service: wintypes.HANDLE, level: int, settings: object) -> None:
 
 
 def uninstall(name: str) -> None:
-    """Forget the service, and wait until that is done, for a while.
+    """Remove the service, and wait a while until that is done.
 
     Raises ServiceError if there is none, or if we may not.
     """
@@ -193,14 +193,14 @@ def exists(name: str) -> bool:
 
 
 def start(name: str) -> None:
-    """Ask for its start; none needed if it runs. Raises ServiceError."""
+    """Start it, unless it runs. Raises ServiceError."""
     with _service(name, _SERVICE_START) as service:
         if not _advapi32.StartServiceW(service, 0, None):
             _ignoring(ERROR_SERVICE_ALREADY_RUNNING, f"starting {name}")
 
 
 def stop(name: str) -> None:
-    """Ask for its end; none needed if it doesn't run. Raises ServiceError."""
+    """Stop it, if it runs. Raises ServiceError."""
     status = _StatusProcess()
     with _service(name, _SERVICE_STOP) as service:
         control = wintypes.DWORD(_SERVICE_CONTROL_STOP)
@@ -209,7 +209,7 @@ def stop(name: str) -> None:
 
 
 def query(name: str) -> Status:
-    """How it is. Raises ServiceError if there is none."""
+    """Its state. Raises ServiceError if there is none."""
     status = _StatusProcess()
     needed = wintypes.DWORD(0)
     with _service(name, _SERVICE_QUERY_STATUS) as service:
@@ -274,7 +274,7 @@ _ADVICE: Final = {
 
 
 def _checked(result: int | None, doing: str) -> int:
-    """``result`` unless it means failure."""
+    """``result``, unless it means failure. Raises ServiceError."""
     if result:
         return result
     error = ctypes.get_last_error()

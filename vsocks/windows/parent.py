@@ -1,6 +1,6 @@
 """The one-file program runs as two processes: one unpacks and waits, the other is the daemon.
 
-To end the first, in the task manager say, must end the second.
+Ending the first, in the task manager for example, must end the second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SYNCHRONIZE: Final = 0x00100000
 
 
 def end_with_parent() -> None:
-    """In the one-file form: when the process that unpacked us ends, end as by Ctrl-C."""
+    """In the one-file form, end as by Ctrl-C when the process that unpacked us ends."""
     unpacked = getattr(sys, "_MEIPASS", None)
     if unpacked is None or Path(sys.executable).parent in Path(unpacked).parents:
         return

@@ -1,4 +1,4 @@
-"""Who has the port, when it can't be opened."""
+"""Which program holds the port when it can't be opened."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOLDERS: Final = ("vsocks-guest", "spice-agent", "vdservice")
 
 
 def why_denied() -> str:
-    """What Windows means by ERROR_ACCESS_DENIED for a port, and what to do about it.
+    """What ERROR_ACCESS_DENIED means for a port, and what to do about it.
 
     The driver lets SYSTEM and Administrators in, and one of them at a time (vioserial/sys/Port.c,
     VIOSerialDeviceListCreatePdo).

@@ -1,6 +1,6 @@
 """The proxy settings from before ours, kept in the registry until they are restored.
 
-They are one value, so that a crash leaves either all of it or nothing.
+They are a single value, so that a crash leaves all of it or nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ProxyError(VsocksError):
 
 
 class DeniedError(ProxyError):
-    """Not without administrator rights."""
+    """It needs administrator rights."""
 
 
 class Settings(Protocol):
@@ -36,7 +36,7 @@ class Settings(Protocol):
         """The same with this proxy in use."""
 
     def is_by(self, ours: Self) -> bool:
-        """Whether what ``ours`` has put in use is in use here."""
+        """Whether the proxy of ``ours`` is in use here."""
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -44,7 +44,7 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 @dataclass(frozen=True, slots=True)
 class Backup(Generic[AnySettings]):
-    """What was there before us, and by what to know settings that are ours."""
+    """The settings from before us, and ours, by which they are recognised."""
 
     before: AnySettings
     #: More than one while they are being changed: a crash leaves the one or the other.
@@ -59,7 +59,7 @@ class BackupStore(Generic[AnySettings]):
         self._kind = kind
 
     def load(self) -> Backup[AnySettings] | None:
-        """What is kept, if anything is. Raises ProxyError if it makes no sense."""
+        """The backup, if there is one. Raises ProxyError if it can't be understood."""
         try:
             with winreg.OpenKey(self._root, _KEY) as key:
                 text, _ = winreg.QueryValueEx(key, _VALUE)
@@ -75,14 +75,14 @@ class BackupStore(Generic[AnySettings]):
             ) from None
 
     def save(self, backup: Backup[AnySettings]) -> None:
-        """Keep this one. Raises OSError."""
+        """Save this backup. Raises OSError."""
         ours = [asdict(settings) for settings in backup.ours]  # type: ignore[call-overload]
         text = json.dumps({"before": asdict(backup.before), "ours": ours})  # type: ignore[call-overload]
         with winreg.CreateKey(self._root, _KEY) as key:
             winreg.SetValueEx(key, _VALUE, 0, winreg.REG_SZ, text)
 
     def forget(self) -> None:
-        """Keep none. Raises OSError."""
+        """Delete the backup. Raises OSError."""
         with (
             contextlib.suppress(FileNotFoundError),
             winreg.OpenKey(self._root, _KEY, 0, winreg.KEY_SET_VALUE) as key,

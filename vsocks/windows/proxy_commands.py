@@ -1,8 +1,8 @@
 """`system-proxy on`, `off` and `status`, for both places where Windows keeps a proxy.
 
-WinINET's settings are the user's: browsers and most programs take them. WinHTTP's are the
-machine's: services and Windows Update take them, and only an administrator may change them. That is
-tried first, so that whoever may not has changed nothing.
+WinINET's settings are per user: browsers and most programs follow them. WinHTTP's are per machine:
+services and Windows Update follow them, and only an administrator may change them. They are changed
+first, so that without those rights nothing is changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOT_SO: Final = 1
 
 
 def turn_on(server: str, bypass: str, script: str | None, *, user_only: bool) -> int:
-    """Set the proxy, all of it or nothing; a PAC file, if one is given, only for WinINET.
+    """Set the proxy in both places or in none; a PAC file, if given, in WinINET only.
 
     Returns the exit status, like the others here; raises ProxyError if Windows refuses.
     """
@@ -50,7 +50,7 @@ def turn_on(server: str, bypass: str, script: str | None, *, user_only: bool) ->
 
 
 def turn_off(*, user_only: bool) -> int:
-    """Restore what was there before; status 0 if nothing of that is left to do."""
+    """Restore the settings from before; exit status 0 if nothing is left to restore."""
     all_done = True
     if not user_only:
         with _advising():
@@ -62,7 +62,7 @@ def turn_off(*, user_only: bool) -> int:
 
 
 def status(*, user_only: bool) -> int:
-    """Say what is set; status 0 if all of it is ours."""
+    """Print what is set; exit status 0 if all of it is ours."""
     reports = _reports(user_only=user_only)
     for _, report in reports:
         _say(report)
@@ -96,7 +96,7 @@ def _of_machine() -> Switch[MachineSettings]:
 
 @contextmanager
 def _advising() -> Iterator[None]:
-    """Say what to do when the machine's settings, which come first, may not be changed."""
+    """Add advice to a DeniedError: the machine's settings, which come first, need rights."""
     try:
         yield
     except DeniedError:

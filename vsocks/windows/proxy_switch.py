@@ -1,6 +1,6 @@
 """Turning a system proxy on and off in one of the places where Windows keeps one.
 
-What was there before is saved first and restored in the end; in between it may crash anywhere.
+The settings from before are saved first and restored in the end; a crash at any point is safe.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Switch(Generic[AnySettings]):
-    """One place for proxy settings: what it says, what it said before us, and whether it is ours.
+    """One place for proxy settings: what it has, what it had before us, and whether it is ours.
 
     All methods raise ProxyError if Windows refuses, DeniedError if for want of rights.
     """
@@ -46,9 +46,9 @@ class Switch(Generic[AnySettings]):
 
     @contextmanager
     def turned_on(self, make: Callable[[AnySettings], AnySettings]) -> Iterator[AnySettings]:
-        """Have the settings that ``make`` makes of those before us.
+        """Set what ``make`` makes of the settings from before us.
 
-        If the body fails, the settings and what is saved are again as they were.
+        If the body fails, the settings and the backup are put back.
         """
         with self._telling():
             now, saved = self._query(), self._store.load()
@@ -77,7 +77,7 @@ class Switch(Generic[AnySettings]):
     def _put_back(
         self, now: AnySettings, saved: Backup[AnySettings] | None, why: ProxyError
     ) -> None:
-        """Undo what has been done, which may be nothing."""
+        """Undo what was done, if anything."""
         try:
             if self._query() != now:
                 self._change(now)
@@ -95,9 +95,9 @@ class Switch(Generic[AnySettings]):
             self._store.forget()
 
     def turn_off(self) -> tuple[bool, str]:
-        """Restore what was there before us; whether nothing of it is left to do, and a report.
+        """Restore the settings from before us; returns whether nothing is left to do, and a report.
 
-        What is somebody else's by now is left alone.
+        Settings that somebody else has made since are left alone.
         """
         with self._telling():
             now, saved = self._query(), self._store.load()
@@ -128,7 +128,7 @@ class Switch(Generic[AnySettings]):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Errors of Windows as errors for people."""
+        """Turn errors of Windows into errors for people."""
         try:
             yield
         except PermissionError as error:

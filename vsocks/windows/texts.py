@@ -1,4 +1,4 @@
-"""Texts that pass by their address between us and Windows, inside structures."""
+"""Strings that are passed to and from Windows as pointers in structures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _kernel32.GlobalFree.argtypes = [ctypes.c_void_p]
 
 
 class WideString:
-    """A text for Windows to read, for as long as this lives."""
+    """A string for Windows to read while this object lives."""
 
     def __init__(self, text: str | None) -> None:
         self._memory = None if text is None else ctypes.create_unicode_buffer(text)
 
     @property
     def address(self) -> int | None:
-        """None if there is no text."""
+        """The address; None if there is no string."""
         return None if self._memory is None else ctypes.addressof(self._memory)
 
 
 def take_string(address: int | None) -> str | None:
-    """The text that Windows has put into global memory for us, which is freed."""
+    """The string that Windows allocated for us in global memory; frees it."""
     if address is None:
         return None
     text = ctypes.wstring_at(address)
@@ -34,6 +34,6 @@ def take_string(address: int | None) -> str | None:
 
 
 def check(done: int) -> None:
-    """Raise what Windows says, as OSError, unless the call is ``done``; for DLLs that keep it."""
+    """Raise the last error as OSError unless the call is ``done``; for DLLs that keep it."""
     if not done:
         raise ctypes.WinError(ctypes.get_last_error())

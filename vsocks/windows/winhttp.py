@@ -1,4 +1,4 @@
-"""WinHTTP's proxy settings: the machine's, which services and Windows Update take.
+"""WinHTTP's proxy settings: per machine, for services and Windows Update.
 
 `netsh winhttp` shows and sets the same. The structure and numbers are those of winhttp.h. Errors of
 Windows are raised as OSError.
@@ -42,7 +42,7 @@ class MachineSettings:
     bypass: str | None
 
     def with_proxy(self, server: str, bypass: str) -> MachineSettings:
-        """A proxy in use; nothing of what was there stays."""
+        """Settings with this proxy in use; nothing of the old ones stays."""
         return MachineSettings(WINHTTP_ACCESS_TYPE_NAMED_PROXY, server, bypass)
 
     def is_by(self, ours: MachineSettings) -> bool:
@@ -64,7 +64,7 @@ def query() -> MachineSettings:
 
 
 def change(settings: MachineSettings) -> None:
-    """Have the settings so; raises PermissionError if we aren't administrator."""
+    """Set them; raises PermissionError if we aren't administrator."""
     proxy, bypass = WideString(settings.proxy), WideString(settings.bypass)
     info = _ProxyInfo(settings.access, proxy.address, bypass.address)
     check(_winhttp.WinHttpSetDefaultProxyConfiguration(ctypes.byref(info)))

@@ -1,4 +1,4 @@
-"""WinINET's proxy settings: those of the current user, which browsers and most programs take.
+"""WinINET's proxy settings: per user, for browsers and most programs.
 
 The structures and numbers are those of wininet.h. Errors of Windows are raised as OSError.
 """
@@ -77,12 +77,12 @@ class UserSettings:
     script: str | None
 
     def with_proxy(self, server: str, bypass: str) -> UserSettings:
-        """The same with a proxy in use, and only that."""
+        """The same settings, with only this proxy in use."""
         flags = PROXY_TYPE_DIRECT | PROXY_TYPE_PROXY
         return replace(self, flags=flags, proxy=server, bypass=bypass)
 
     def with_script(self, url: str) -> UserSettings:
-        """The same with a PAC file in use, and only that."""
+        """The same settings, with only this PAC file in use."""
         return replace(self, flags=PROXY_TYPE_DIRECT | PROXY_TYPE_AUTO_PROXY_URL, script=url)
 
     def is_by(self, ours: UserSettings) -> bool:
@@ -117,7 +117,7 @@ def query() -> UserSettings:
 
 
 def change(settings: UserSettings) -> None:
-    """Have the settings so, and tell the programs that run."""
+    """Set them, and notify the programs that run."""
     texts = [WideString(text) for text in (settings.proxy, settings.bypass, settings.script)]
     asked = _list_of(_INTERNET_PER_CONN_FLAGS, *_TEXTS)
     asked.options[0].value.number = settings.flags

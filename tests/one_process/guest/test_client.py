@@ -11,7 +11,7 @@ import pytest
 from tests.one_process.conftest import Run, until
 from tests.one_process.pair import Pair, echo_server, pair, socks_ask, socks_connect
 from tests.one_process.targets import Address, all_of_it, client, serving
-from vsocks.aio.reactor import reset_on_close
+from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
 from vsocks.protocol.endpoint import Wire

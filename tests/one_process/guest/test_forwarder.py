@@ -10,7 +10,7 @@ import pytest
 from tests.one_process.conftest import Run, until
 from tests.one_process.pair import pair
 from tests.one_process.targets import all_of_it, answering, client, serving, url
-from vsocks.aio.reactor import reset_on_close
+from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
 from vsocks.mux.relay import IdleTimeouts

@@ -11,7 +11,7 @@ import pytest
 
 from tests.one_process.conftest import Run, until
 from tests.one_process.pair import LOOPBACK, Pair, echo_server, pair, socks_connect
-from vsocks.aio.reactor import reset_on_close
+from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
 from vsocks.host.daemon import HostConfig

@@ -1,0 +1,102 @@
+"""How each kind of socket is made, and which options it gets: they are set nowhere else.
+
+    kind              options
+    ----------------  ------------------------------------------------------------------------
+    TCP, connected    TCP_NODELAY: what belongs into one write is gathered before;
+                      SO_KEEPALIVE, with the system's times: a vanished peer is noticed
+    unix, connected   SO_SNDBUF: with Linux's 208 KiB, writer and reader take turns
+    TCP, listening    SO_REUSEADDR, but not on Windows, where others could take the port too
+    datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE, for the same reason
+
+None of them blocks. An IPv6 socket takes IPv6 only; IPv4 needs a socket of its own. No child
+process inherits a socket, whether created or accepted: Python sees to that (PEP 446).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+from typing import Any, Final
+
+#: Windows' Python has none.
+AF_UNIX: Final[int] = getattr(socket, "AF_UNIX", -1)
+
+#: The session bounds what waits in a channel.
+_SEND_BUFFER: Final = 512 * 1024
+#: Bytes that the system is asked to hold while we do something else. A burst is longer than what
+#: most systems hold by themselves; Linux gives no more than net.core.rmem_max.
+_RECEIVE_BUFFER: Final = 1 << 20
+#: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
+_RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The address family of ``host``; a name is looked up as IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def set_up_stream(sock: socket.socket) -> None:
+    """Set the options of a stream socket, accepted or to be connected.
+
+    Raises OSError, for example when an accepted client has already left.
+    """
+    sock.setblocking(False)
+    if sock.family == AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    else:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def new_stream(family: int) -> socket.socket:
+    """A stream socket to be connected. Raises OSError."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        set_up_stream(sock)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def new_listener(host: str, port: int, backlog: int) -> socket.socket:
+    """A listening TCP socket. Raises OSError, or OverflowError for an impossible port."""
+    listener = socket.create_server((host, port), family=family_of(host), backlog=backlog)
+    listener.setblocking(False)
+    return listener
+
+
+def new_datagram_socket(family: int) -> socket.socket:
+    """A socket for datagrams, not yet bound. Raises OSError."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if sys.platform == "win32":
+            # Else another program could take the port, too, and the datagrams with it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def bound_datagram_socket(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """The same, bound to ``address``. Raises OSError, or OverflowError for an impossible port."""
+    sock = new_datagram_socket(family)
+    try:
+        sock.bind(address)
+    except (OSError, OverflowError):
+        sock.close()
+        raise
+    return sock
+
+
+def reset_on_close(sock: socket.socket) -> None:
+    """Have close() reset the connection, so that the end doesn't look orderly."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
