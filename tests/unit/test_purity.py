@@ -25,7 +25,7 @@ FLOORS = [
     ["mux"],
     ["proxy", "channel"],
     ["http1", "protocol", "policy", "aio", "windows"],
-    ["address", "errors", "reply", "dns_message", "__init__"],
+    ["address", "errors", "reply", "dns_message", "token_bucket", "__init__"],
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 #: Bytes in, events out; no clock, no socket, no asyncio. All other rooms do I/O.
@@ -182,3 +182,17 @@ def test_there_is_nothing_but_the_standard_library() -> None:
     absent, present = python(look).split(maxsplit=1)
     assert absent == "None"
     assert "asyncio" in present
+
+
+def test_the_windows_program_needs_nothing_that_is_left_out_of_it() -> None:
+    """harness/exe/vsocks-guest.spec leaves out the host daemon and its rules."""
+    only_for_the_host = {"cli.host_options", "host.daemon"}  # imported when that is to run
+    needed: set[str] = set()
+    to_do = ["cli.windows_main"]
+    while to_do:
+        module = to_do.pop()
+        if module not in needed | only_for_the_host:
+            needed.add(module)
+            to_do += own_imports(module, types_too=False)
+    assert "guest.daemon" in needed
+    assert {room_of(module) for module in needed}.isdisjoint({"host", "policy"})

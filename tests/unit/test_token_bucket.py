@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsocks.policy.token_bucket import TokenBucket
+from vsocks.token_bucket import TokenBucket
 
 pytestmark = pytest.mark.unit
 

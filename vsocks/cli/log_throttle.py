@@ -9,7 +9,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from vsocks.policy.token_bucket import TokenBucket
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from vsocks.aio.tasks import Tasks
 from vsocks.errors import BusyError, describe
 from vsocks.host.association import HostAssociation
-from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.reply import Reply
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

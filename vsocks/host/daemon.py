@@ -26,11 +26,11 @@ from vsocks.mux.buffers import pool_for
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts
-from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.endpoint import EndpointConfig
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.parcels import Ask
 from vsocks.reply import Reply
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from vsocks.address import Target

@@ -26,8 +26,8 @@ from vsocks.host.resolve import Resolver, literal_info
 from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
-from vsocks.policy.token_bucket import TokenBucket
 from vsocks.reply import DialError, Reply, reply_for_error
+from vsocks.token_bucket import TokenBucket
 
 # When several addresses failed in several ways, the client gets the answer that says
 # most: "refused" comes from the target itself, "no network" only from this machine.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.aio.tasks import Tasks
 from vsocks.host.lookup import LookUpError
-from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.parcels import Ask, Tell, Topic
 from vsocks.reply import Reply
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from vsocks.address import Target
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
 from vsocks.policy.policy import Policy, Rule
-from vsocks.policy.token_bucket import TokenBucket
 from vsocks.reply import DialError, Reply
+from vsocks.token_bucket import TokenBucket
 
 pytestmark = pytest.mark.one_process
 
