@@ -70,13 +70,11 @@ format: $(VENV)/ready ## Mend what the linter can, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# A tier that is still to come: both daemons' middles in one process.
-ONE_PROCESS := $(wildcard tests/one_process)
 # Percent of the lines that this system can run, of unit and one-process tests together.
-LEAST_COVERAGE := $(if $(ONE_PROCESS),90,0)
+LEAST_COVERAGE := 90
 coverage: $(VENV)/ready ## Lines of vsocks/ that the unit and one-process tests run, as a table
 	$(BIN)/coverage run --omit="$$($(BIN)/python -m tests.windows_only)" \
-	    -m pytest tests/unit $(ONE_PROCESS)
+	    -m pytest tests/unit tests/one_process
 	$(BIN)/coverage report --fail-under=$(LEAST_COVERAGE)
 
 ##@ Tests; ARGS are pytest's: ARGS='-k name', ARGS=tests/integration/test_bind.py
@@ -92,7 +90,7 @@ LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending 
 unit: $(VENV)/ready ## Tests of pure code, in seconds
 	$(call pytest,tests/unit)
 one-process: $(VENV)/ready ## Tests of both daemons' middles in one event loop, in seconds
-	$(if $(ONE_PROCESS),$(call pytest,tests/one_process),@echo "no tests/one_process yet")
+	$(call pytest,tests/one_process)
 integration: $(VENV)/ready apt-test ## Tests of the two daemons as processes
 	$(call pytest,tests/integration)
 integration-asyncio: $(VENV)/ready apt-test ## A part of them on asyncio's own event loop, not uvloop's

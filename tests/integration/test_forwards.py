@@ -22,9 +22,9 @@ from tests.integration.support.behaviours import (
 )
 from tests.integration.support.http_client import status_page
 from tests.integration.support.original_guest import OriginalGuest
-from tests.integration.support.pair import SESSION_UP, Pair
+from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.pattern import pattern
-from tests.integration.support.socks import Address
+from tests.integration.support.socks import Address, Reply
 from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import (
     Received,
@@ -36,6 +36,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
+from vsocks.mux.buffers import RESERVED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
@@ -88,6 +89,26 @@ def test_the_client_may_end_first(start_pair: StartPair, serve: StartTarget) -> 
         sock.sendall(pattern(1, 0, 100_000))
         sock.shutdown(socket.SHUT_WR)
         assert len(receive_all(sock)) == 32
+
+
+def test_clients_that_hold_all_their_streams_keep_no_forward_out(
+    start_pair: StartPair, serve: StartTarget
+) -> None:
+    holder, target = Holder(), serve(echo)
+    idle = serve(holder)
+    to = f"127.0.0.1:{target.port}"
+    streams = ("--max-streams", "2")
+    pair = start_pair(
+        guest_options=("--expose", to, *streams),
+        host_options=("--forward", f"0:{to}", *streams, *ALLOW_LOOPBACK),
+    )
+    port = forwarded(pair)
+    with socks.connect(pair.proxy, idle.address), socks.connect(pair.proxy, idle.address):
+        assert socks.ask(pair.proxy, idle.address) == Reply.GENERAL_FAILURE
+        with socks.dial(port) as sock:
+            sock.sendall(b"hello")
+            assert receive_exactly(sock, 5) == b"hello"
+    holder.go.set()
 
 
 def test_the_target_may_speak_first(start_pair: StartPair, serve: StartTarget) -> None:
@@ -149,7 +170,7 @@ def test_200_in_a_row_leave_no_slot_behind(start_pair: StartPair, serve: StartTa
             assert receive_all(sock) == b""
 
     def idle() -> None:
-        assert status_page(pair.proxy)["Connections"] == "0 of 4"
+        assert status_page(pair.proxy)["Connections"] == f"0 of {4 + RESERVED}"
 
     eventually(idle)
 
@@ -171,7 +192,7 @@ def test_all_streams_busy_is_a_reset_and_then_it_works_again(
 
 
 def _assert_connections(pair: Pair, count: int) -> None:
-    assert status_page(pair.proxy)["Connections"] == f"{count} of 2"
+    assert status_page(pair.proxy)["Connections"] == f"{count} of {2 + RESERVED}"
 
 
 # -- what can't be ----------------------------------------------------------------------------

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,8 @@ from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import LAYOUTS
 from tests.integration.support.pair import Pair
 from tests.integration.support.socks import Reply
+from vsocks.channel import parse_spec
+from vsocks.channel.lock import lock_names
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -70,3 +76,39 @@ def test_a_second_guest_that_would_listen_on_the_same_channel(
     with Daemon(arguments, tmp_path / "second.log") as daemon:
         assert daemon.wait() != 0, daemon.tail()
     assert socks.ask(pair.proxy, target.address) == Reply.SUCCEEDED
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can seem to be another user")
+def test_a_stranger_who_holds_a_name_keeps_nobody_out(tmp_path: Path) -> None:
+    spec = parse_spec(f"unix-listen:{tmp_path}/channel")
+    arguments = ("host", "--channel", str(spec))
+    with (
+        held_by(65534, lock_names("host", spec)[0]),
+        Daemon(arguments, tmp_path / "host.log") as host,
+    ):
+        host.wait_for_log("user 65534, who has no part in .*, holds a name of its lock")
+        host.wait_for_log("waiting for the channel")
+        with Daemon(arguments, tmp_path / "second.log") as second:
+            second.wait_for_log("another vsocks host daemon is already attached")
+            assert second.wait() != 0
+    with held_by(0, lock_names("host", spec)[3]):
+        assert "already attached" in _fails_in_one_line(arguments, tmp_path / "third.log")
+
+
+def test_a_path_need_not_be_text(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff"
+    with Daemon(("host", "--channel", os.fsdecode(b"unix:" + path)), tmp_path / "log") as host:
+        host.wait_for_log("waiting for the channel")
+
+
+@contextmanager
+def held_by(user: int, name: str) -> Iterator[None]:
+    """Somebody listens at a name of the kernel's."""
+    with socket.socket(socket.AF_UNIX) as holder:
+        holder.bind(name)
+        os.seteuid(user)
+        try:
+            holder.listen()
+        finally:
+            os.seteuid(0)
+        yield

@@ -11,12 +11,20 @@ import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support import socks
-from tests.integration.support.behaviours import Holder, answer_after_eof, echo, end_first, sink
+from tests.integration.support.behaviours import (
+    Holder,
+    answer_after_eof,
+    echo,
+    end_first,
+    sink,
+    source,
+)
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.integration.support.pattern import pattern
 from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target, silent_port
 from tests.integration.support.transfer import (
+    ENDLESS,
     Received,
     receive_all,
     receive_exactly,
@@ -137,18 +145,33 @@ def test_a_client_that_leaves_while_dialling_frees_its_slot(
         _served(pair, target).close()
 
 
-def test_a_half_closed_stream_is_no_leak_but_a_stream(
+def test_who_has_left_goes_when_another_wants_the_last_stream(
     start_pair: StartPair, serve: StartTarget
 ) -> None:
+    """It has ended its side, and its server takes no notice."""
     pair = start_pair(guest_options=("--max-streams", "1"))
     holder = Holder()
     silent, target = serve(holder), serve(echo)
     with socks.connect(pair.proxy, silent.address) as sock:
-        sock.shutdown(socket.SHUT_WR)
         assert socks.ask(pair.proxy, target.address, deadline=AT_ONCE) == Reply.GENERAL_FAILURE
-        holder.go.set()
-        assert receive_all(sock) == b""
-    _served(pair, target).close()
+        sock.shutdown(socket.SHUT_WR)
+        _served(pair, target).close()
+        with pytest.raises(ConnectionResetError):
+            receive_all(sock)
+    holder.go.set()
+
+
+def test_who_has_ended_and_is_still_sent_something_stays(
+    start_pair: StartPair, serve: StartTarget
+) -> None:
+    pair = start_pair(guest_options=("--max-streams", "1"))
+    target, other = serve(source), serve(echo)
+    with socks.connect(pair.proxy, target.address) as sock:
+        request(sock, 1, ENDLESS)
+        sock.shutdown(socket.SHUT_WR)
+        receive_exactly(sock, SIZE)
+        assert socks.ask(pair.proxy, other.address, deadline=AT_ONCE) == Reply.GENERAL_FAILURE
+        receive_exactly(sock, SIZE)
 
 
 def test_a_half_closed_stream_in_silence_is_closed_after_a_time(

@@ -72,3 +72,13 @@ def test_a_signal_at_the_moment_when_the_channel_breaks(
         assert receive_exactly(channel, 9)[4:] == b"hello"
         channel.close()
         host.stop()
+
+
+@pytest.mark.parametrize("command", ["guest", "host"])
+def test_a_hangup_ends_nobody(tmp_path: Path, command: str) -> None:
+    listen = ("--listen", "127.0.0.1:0") if command == "guest" else ()
+    arguments = (command, "--channel", f"unix-listen:{tmp_path}/channel", *listen)
+    with Daemon(arguments, tmp_path / "daemon.log") as daemon:
+        daemon.wait_for_log("waiting for the channel")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_log("SIGHUP: there is nothing to read anew")

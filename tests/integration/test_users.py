@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -242,9 +243,42 @@ def test_to_name_nobody_is_not_to_let_everybody_in(tmp_path: Path, text: str) ->
     users = tmp_path / "users"
     users.write_text(text)
     _assert_refused(_start("--users-file", str(users)), f"{users} names no user")
-    if text:
-        done = _start(environment={"VSOCKS_USERS": text})
-        _assert_refused(done, "VSOCKS_USERS names no user")
+    _assert_refused(_start(environment={"VSOCKS_USERS": text}), "VSOCKS_USERS names no user")
+
+
+def test_a_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:sesame\n")
+    for mode in (0o620, 0o602):
+        users.chmod(mode)
+        _assert_refused(_start("--users-file", str(users)), f"chmod go-w {users}")
+
+
+def test_a_file_that_others_can_read_is_warned_of(start_pair: StartPair, tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:sesame\n")
+    users.chmod(0o644)
+    pair = start_pair(guest_options=("--users-file", str(users)))
+    pair.guest.wait_for_log(f"WARNING {users} can be read by others")
+
+
+def test_guesses_wait_and_who_knows_does_not(pair: Pair, serve: StartTarget) -> None:
+    target = serve(echo)
+    with ExitStack() as stack:
+        guessers = [stack.enter_context(socks.dial(pair.proxy)) for _ in range(15)]
+        for sock in guessers:
+            sock.sendall(b"\x05\x01\x02")
+            assert receive_exactly(sock, 2) == b"\x05\x02"
+            sock.sendall(b"\x01\x05alice\x06wrong1")
+        with socks.dial(pair.proxy) as knows:
+            assert greet_as(knows, ALICE)
+            knows.sendall(socks.encode_request(target.address))
+            assert receive_exactly(knows, 2) == b"\x05\x00"
+        guessers[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            guessers[-1].recv(1)
+        guessers[-1].settimeout(DEADLINE)
+        assert receive_exactly(guessers[-1], 2) == b"\x01\x01"
 
 
 def test_users_of_several_places_are_all_that_there_are(pair: Pair, serve: StartTarget) -> None:

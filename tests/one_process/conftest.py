@@ -17,7 +17,7 @@ T = TypeVar("T")
 #: Runs a coroutine to its end, within a deadline, on the loop and reactor of the case.
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
-DEADLINE = 30.0
+DEADLINE = 8.0
 
 
 def _factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.one_process.conftest import running, until
 from vsocks.channel.base import Channel, ChannelSource
@@ -50,9 +50,8 @@ class Pair:
 
     guest: Guest
     host: Host
-    sources: tuple[HandedSource, HandedSource]
     proxy: tuple[str, int]
-    targets: list[asyncio.Server] = field(default_factory=list)
+    sources: tuple[HandedSource, ...] = ()
 
     def rejoin(self) -> None:
         """A new channel, when the old one has ended."""
@@ -77,7 +76,7 @@ async def pair(
     join(*sources)
     async with running(inner.run(), outer.run()):
         await until(lambda: inner.has_session and outer.has_session)
-        yield Pair(inner, outer, sources, address)
+        yield Pair(inner, outer, address, sources)
 
 
 @contextlib.asynccontextmanager
@@ -112,3 +111,13 @@ async def socks_connect(
         writer.close()
         raise ConnectionError(answer[1])
     return reader, writer
+
+
+async def socks_ask(proxy: tuple[str, int], target: tuple[str, int]) -> int:
+    """The reply to a request for ``target``, which is given up then."""
+    try:
+        _, writer = await socks_connect(proxy, target)
+    except ConnectionError as error:
+        return int(error.args[0])
+    writer.close()
+    return 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.errors import BusyError
-from vsocks.mux.buffers import READ_SIZE, Pool, Ring
+from vsocks.mux.buffers import READ_SIZE, RESERVED, Pool, Ring, pool_for
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +34,23 @@ def test_all_slots_can_be_taken_and_not_one_more() -> None:
     assert pool.take() is slots[1]
     with pytest.raises(BusyError):
         pool.take()
+
+
+def test_who_has_a_share_leaves_the_rest_to_others() -> None:
+    pool, clients = pool_for(3, WINDOW, is_shared=True)
+    taken = [clients.take() for _ in range(3)]
+    assert (clients.free, clients.size, pool.free) == (0, 3, RESERVED)
+    with pytest.raises(BusyError):
+        clients.take()
+    others = [pool.take() for _ in range(RESERVED)]
+    clients.give_back(taken.pop())
+    assert clients.free == 1
+    pool.take()
+    assert clients.free == 0
+    with pytest.raises(BusyError):
+        clients.take()
+    pool.give_back(others.pop())
+    assert clients.take()
 
 
 def test_the_slots_share_no_memory() -> None:

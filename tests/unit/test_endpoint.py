@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.side import Side
 from tests.unit.world import World
 from vsocks.protocol.frames import FIRST_HOST_ID
 from vsocks.protocol.handshake import Offer, Role
@@ -368,3 +369,28 @@ def test_any_bytes_in_a_session_cost_at_most_the_session(data: bytes, role: Role
     world.run(9.0)
     assert world.agree()
     world.transfer(3000)
+
+
+# -- sessions that are lost at once --------------------------------------------------------
+
+
+def meet(host: Side, guest: Side, now: float) -> bool:
+    """Let both say all that they have to say now; whether a session stands then."""
+    while said := guest.output(now):
+        host.deliver(said, now)
+        guest.deliver(host.output(now), now)
+    return guest.endpoint.session is not None
+
+
+def test_who_loses_each_session_at_once_gets_fewer_and_an_honest_peer_one_soon() -> None:
+    host = Side(Role.HOST, 0, 0.0, Offer())
+    for number in range(2000):
+        now = number / 100
+        meet(host, Side(Role.GUEST, number + 1, now, Offer()), now)
+    assert 10 < host.ups < 40
+
+    honest = Side(Role.GUEST, 9999, 20.0, Offer())
+    assert any(meet(host, honest, 20.0 + wait / 10) for wait in range(25))
+    # It has stood for long: whoever comes next is served at once.
+    host.poll(24.0)
+    assert meet(host, Side(Role.GUEST, 10000, 24.0, Offer()), 24.0)

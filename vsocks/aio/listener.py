@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vsocks.address import format_host_port
@@ -25,8 +26,21 @@ _BACKLOG: Final = 128
 _ACCEPT_PAUSE: Final = 0.1
 
 
+class Standing(IntEnum):
+    """What a client is, when there is no place for another: who is less goes first."""
+
+    SILENT = auto()
+    #: It has not said yet what it wants, and who it is if that is asked for.
+    ASKING = auto()
+    SERVED = auto()
+
+
 class Served(Protocol):
     """A client that is being served."""
+
+    @property
+    def standing(self) -> Standing:
+        """What it is now."""
 
     def close(self) -> None:
         """End it; ``gone`` is called soon, unless it has been."""
@@ -41,13 +55,18 @@ class Listener:
     """Serves clients at a TCP address: start(), then run() until cancelled."""
 
     def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
-        """``serve`` gets each connection; beyond ``max_clients`` at a time they are closed."""
+        """``serve`` gets each connection, ``max_clients`` at a time.
+
+        When one more comes, the oldest client that has sent nothing is closed, else the oldest
+        that isn't served yet, else the new one.
+        """
         self._address = address
         self._serve = serve
         self._max_clients = max_clients
         self._socket: socket.socket | None = None
         self._accepting: Watch | None = None
-        self._clients: set[Served] = set()
+        #: In the order of their coming.
+        self._clients: dict[Served, None] = {}
         self._gone = asyncio.Event()
 
     def start(self) -> str:
@@ -95,7 +114,7 @@ class Listener:
 
     def _take(self, connection: socket.socket) -> None:
         """Serve one client, from accept to close."""
-        if len(self._clients) >= self._max_clients:
+        if len(self._clients) >= self._max_clients and not self._make_room():
             connection.close()
             return
         client: Served | None = None
@@ -105,7 +124,7 @@ class Listener:
             nonlocal is_gone
             is_gone = True
             if client is not None:
-                self._clients.discard(client)
+                self._clients.pop(client, None)
                 self._gone.set()
 
         try:
@@ -116,7 +135,22 @@ class Listener:
             return
         client = self._serve(connection, gone)
         if not is_gone:
-            self._clients.add(client)
+            self._clients[client] = None
+
+    def close_one(self, wanted: Callable[[Served], bool]) -> None:
+        """Have the oldest client go of those that are ``wanted``, if there is one."""
+        found = next(filter(wanted, self._clients), None)
+        if found is not None:
+            found.close()
+
+    def _make_room(self) -> bool:
+        """Have the client that is least go; False if all are served."""
+        least = min(self._clients, key=lambda client: client.standing)
+        if least.standing is Standing.SERVED:
+            return False
+        log.info("too many clients: one that had not said what it wants was closed")
+        least.close()
+        return True
 
     def _on_failed(self, error: OSError) -> None:
         """Accepting one has failed."""
@@ -140,16 +174,26 @@ class ServedByTask:
     ) -> None:
         """``serve`` may raise OSError; the connection is closed when it has ended."""
         self._task = asyncio.get_running_loop().create_task(self._run(connection, serve))
-        self._task.add_done_callback(lambda _: gone())
+
+        def over(_: object) -> None:
+            # Not in the task itself, which may be cancelled before it begins.
+            connection.close()
+            gone()
+
+        self._task.add_done_callback(over)
 
     async def _run(
         self, connection: socket.socket, serve: Callable[[socket.socket], Awaitable[None]]
     ) -> None:
-        with connection:
-            try:
-                await serve(connection)
-            except OSError as error:
-                log.debug("client gone: %s", describe(error))
+        try:
+            await serve(connection)
+        except OSError as error:
+            log.debug("client gone: %s", describe(error))
+
+    @property
+    def standing(self) -> Standing:
+        """It is served as it comes."""
+        return Standing.SERVED
 
     def close(self) -> None:
         """Cancel it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vsocks.channel.spec import DEFAULT_PORT_NAME, ORIGINAL_PORT_NAME, ChannelSpec
+from vsocks.channel.spec import DEFAULT_PORT_NAME, ORIGINAL_PORT_NAME, ChannelSpec, shown
 from vsocks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if sys.platform == "win32":
     def _open_source(spec: ChannelSpec) -> ChannelSource:
         if spec.kind.startswith("unix"):
             raise UsageError(
-                f"channel {spec}: Python has no unix sockets on Windows; use pipe:NAME"
+                f"channel {shown(str(spec))}: Python has no unix sockets on Windows; use pipe:NAME"
             )
         if spec.kind.startswith("tcp"):
             from vsocks.channel import sockets
@@ -59,7 +59,9 @@ else:
 
                 return SerialSource(spec.place, spec.baudrate)
             case "com" | "pipe" | "path":
-                raise UsageError(f"channel {spec}: only Windows has a {spec.kind} channel")
+                raise UsageError(
+                    f"channel {shown(str(spec))}: only Windows has a {spec.kind} channel"
+                )
             case _:
                 from vsocks.channel import sockets
 

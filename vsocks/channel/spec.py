@@ -75,7 +75,7 @@ def parse_spec(text: str) -> ChannelSpec:
         return _PARSERS[kind](kind, rest, text)
     if "/" in text and (not colon or "/" in kind):
         return _recognise(text)
-    raise _error(text, f"{_shown(kind)} is no kind of channel" if colon else "it names no kind")
+    raise _error(text, f"{shown(kind)} is no kind of channel" if colon else "it names no kind")
 
 
 def _path(kind: str, rest: str, text: str) -> ChannelSpec:
@@ -96,9 +96,9 @@ def _serial(kind: str, rest: str, text: str) -> ChannelSpec:
     options = dict(parse_qsl(query, keep_blank_values=True))
     baudrate = options.pop("baudrate", str(_DEFAULT_BAUDRATE))
     if options:
-        raise _error(text, f"the only option is baudrate, not {_shown(next(iter(options)))}")
+        raise _error(text, f"the only option is baudrate, not {shown(next(iter(options)))}")
     if not 0 < _number(baudrate) < _MAX_BAUDRATE:
-        raise _error(text, f"{_shown(baudrate)} is no baud rate")
+        raise _error(text, f"{shown(baudrate)} is no baud rate")
     if not device:
         raise _error(text, "the device is missing")
     return ChannelSpec(kind, device, baudrate=int(baudrate))
@@ -158,13 +158,13 @@ def _number(text: str) -> int:
     return int(text) if is_number else -1
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Something the user wrote, quoted and cut for an error message."""
     return repr(text if len(text) < _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
 
 
 def _error(text: str, problem: str) -> UsageError:
-    return UsageError(f"channel {_shown(text)}: {problem}; valid forms: {_SHORT_FORMS}")
+    return UsageError(f"channel {shown(text)}: {problem}; valid forms: {_SHORT_FORMS}")
 
 
 _MAX_UNIX_PATH: Final = 107
@@ -182,3 +182,5 @@ _PARSERS: Final = {
     "tcp": _tcp,
     "tcp-listen": _tcp,
 }
+#: All words that can stand before the colon, or alone.
+KINDS: Final = ("auto", *_PARSERS)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +26,8 @@ from vsocks.proxy.users import User, UserError, Users, parse_user, parse_users
 
 if TYPE_CHECKING:
     from vsocks.guest.daemon import GuestConfig
+
+log = logging.getLogger(__name__)
 
 _ENVIRONMENT: Final = "VSOCKS_USERS"
 #: A file of users is no longer than this, in bytes.
@@ -133,7 +138,7 @@ def _users(options: argparse.Namespace) -> Users:
     """All users of the proxy, wherever they are named."""
     users: list[User] = list(options.user)
     where = ""
-    if text := os.environ.get(_ENVIRONMENT):
+    if (text := os.environ.get(_ENVIRONMENT)) is not None:
         where = _ENVIRONMENT
         users += _users_from(where, text)
     if options.users_file is not None:
@@ -142,7 +147,10 @@ def _users(options: argparse.Namespace) -> Users:
     if where and not users:
         # Nobody would mean everybody.
         raise UsageError(f"{where} names no user")
-    return Users(users)
+    found = Users(users)
+    if options.users_file is not None:
+        _warn_of_readers(options.users_file)
+    return found
 
 
 def _users_from(where: str, text: str) -> list[User]:
@@ -155,6 +163,9 @@ def _users_from(where: str, text: str) -> list[User]:
 def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
+            if _others_have(stat.S_IWGRP | stat.S_IWOTH, path):
+                # Who can write it makes himself a user.
+                raise UsageError(f"{path} can be written by others: chmod go-w {path}")
             data = file.read(_MAX_FILE + 1)
         if len(data) > _MAX_FILE:
             raise UsageError(f"{path} is longer than {_MAX_FILE} bytes: is it a file of users?")
@@ -163,6 +174,18 @@ def _text_of(path: Path) -> str:
         raise UsageError(f"can't read {path}: {describe(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text") from None
+
+
+def _warn_of_readers(path: Path) -> None:
+    """Say so if others can read a file of users: its group alone may be meant to."""
+    if _others_have(stat.S_IROTH, path):
+        log.warning("%s can be read by others, and holds passwords: chmod o-r %s", path, path)
+
+
+def _others_have(rights: int, path: Path) -> bool:
+    """Whether a file gives others one of these rights, as far as the system says so."""
+    mode = path.stat().st_mode
+    return sys.platform != "win32" and stat.S_ISREG(mode) and bool(mode & rights)
 
 
 def _head_size(text: str) -> int:

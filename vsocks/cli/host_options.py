@@ -77,9 +77,16 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connect-rate",
         type=positive,
-        default=5000.0,
+        default=200.0,
         metavar="N",
-        help="connects a second (default: 5000)",
+        help="attempts to connect a second, each address of a name being one (default: 200)",
+    )
+    parser.add_argument(
+        "--question-rate",
+        type=positive,
+        default=200.0,
+        metavar="N",
+        help="look-ups and DNS queries a second (default: 200)",
     )
     parser.add_argument(
         "--max-associations",
@@ -110,6 +117,7 @@ def host_config(options: argparse.Namespace) -> HostConfig:
         offer=Offer(max_streams=options.max_streams),
         dial_timeout=options.dial_timeout,
         connect_rate=options.connect_rate,
+        question_rate=options.question_rate,
         idle_timeouts=IdleTimeouts(options.idle_timeout, options.half_close_timeout),
         datagrams=DatagramLimits(
             options.max_associations, options.datagram_rate, options.udp_idle_timeout

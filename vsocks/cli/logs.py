@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from vsocks.cli.log_throttle import LogThrottle
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,12 +32,19 @@ class JsonFormatter(logging.Formatter):
 def configure(
     *, verbose: int, as_json: bool, handlers: Sequence[logging.Handler] | None = None
 ) -> None:
-    """Log to ``handlers``, or to stderr: what an operator should know; more with ``verbose``."""
+    """Log to ``handlers``, or to stderr: what an operator should know; more with ``verbose``.
+
+    What is logged without ``verbose`` is bounded, whatever peers and clients do.
+    """
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
     handlers = handlers or [logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if as_json else text)
     logger = logging.getLogger("vsocks")
     logger.handlers = list(handlers)
+    # At the handlers: a logger's own filter doesn't see what its children log.
+    throttle = LogThrottle()
+    for handler in handlers:
+        handler.filters = [throttle]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)

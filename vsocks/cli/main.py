@@ -63,8 +63,8 @@ def _parser() -> Parser:
 
 def run_guest(options: argparse.Namespace) -> int:
     """Run the guest daemon until a signal; raises VsocksError if it can't start."""
-    make = guest_maker(options)
     _configure_logs(options)
+    make = guest_maker(options)
     run_until_signal(make)
     return 0
 
@@ -82,13 +82,13 @@ def _run_host(options: argparse.Namespace) -> int:
     from vsocks.cli.host_options import host_config
     from vsocks.host.daemon import Host
 
+    _configure_logs(options)
     spec = parse_spec(options.channel)
     config = host_config(options)
 
     def make() -> Host:
         return Host(config, open_source(spec))
 
-    _configure_logs(options)
     lock = ChannelLock("host", spec)
     try:
         run_until_signal(make)

@@ -16,6 +16,7 @@ from vsocks import __version__
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.loops import loop_factory, loop_name
+from vsocks.cli.limits import renounce_privileges, take_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,10 @@ _LAST_OPERATIONS: Final = 0.5
 
 class Daemon(Protocol):
     """What both daemons have in common."""
+
+    #: The most descriptors that it holds at once, and what it has given itself, for people.
+    descriptors: int
+    means: str
 
     async def start(self) -> None:
         """Take what is needed; raises VsocksError if it can't be had."""
@@ -65,6 +70,9 @@ async def serve(
     log.debug("vsocks %s, event loop: %s", __version__, loop_name())
     daemon = make()
     await daemon.start()
+    renounce_privileges()
+    needed = daemon.descriptors
+    log.info("ready for %s, %d of %d descriptors", daemon.means, needed, take_descriptors(needed))
     on_started()
     serving = asyncio.create_task(daemon.run())
     stopped = asyncio.create_task(stopping.wait())
@@ -109,6 +117,8 @@ else:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
+        # A terminal that closes, or a script that asks every daemon to read its files anew.
+        loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP: there is nothing to read anew")
         if tracemalloc.is_tracing():
             loop.add_signal_handler(signal.SIGUSR1, _log_traced_memory)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
 from vsocks.aio.current import reactor
+from vsocks.aio.listener import Standing
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.guest.client_socket import LeavingClient, WaitingClient
 from vsocks.guest.datagrams import ClientDatagrams
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds in which a client sends its first byte: programs do so at once.
+_FIRST_BYTE: Final = 3.0
 #: Bytes read at once while it is found out what the client wants.
 _READ_SIZE: Final = 16 * 1024
 
@@ -66,7 +70,8 @@ class Client:
         self._waiting: WaitingClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_gone = False
-        self._deadlines.set(self, context.limits.handshake, self._close)
+        self._standing = Standing.SILENT
+        self._deadlines.set(self, min(_FIRST_BYTE, context.limits.handshake), self._close)
         self._socket.read(self._buffer)
         try:
             # The first bytes are often there already.
@@ -81,6 +86,16 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client {self._dialect!r} {self._relay or self._forwarder or self._socket!r}>"
 
+    @property
+    def standing(self) -> Standing:
+        """Whether it has said what it wants."""
+        return self._standing
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it sends no more, and its server sends nothing either."""
+        return self._relay is not None and self._relay.is_left
+
     # -- requests --------------------------------------------------------------------------
 
     def on_read(self, size: int) -> None:
@@ -88,6 +103,10 @@ class Client:
         if not size:
             self._close()
             return
+        if self._standing is Standing.SILENT:
+            self._standing = Standing.ASKING
+            self._deadlines.set(self, self._context.limits.handshake, self._close)
+        failures = self._context.users.failures
         for event in self._dialect.receive(bytes(self._buffer[:size])):
             match event:
                 case Send(answer):
@@ -95,10 +114,14 @@ class Client:
                         return
                 case Refuse(answer, reason):
                     log.info("client refused: %s", reason)
-                    self._say_last(answer)
+                    if self._context.users.failures > failures:
+                        self._say_later(answer)
+                    else:
+                        self._say_last(answer)
                     return
                 case _:
                     self._deadlines.clear(self)
+                    self._standing = Standing.SERVED
                     self._socket.push_back(self._dialect.leftover)
                     self._carry_out(event)
                     return
@@ -161,6 +184,7 @@ class Client:
             return
         self._dialect = HttpDialect(self._context.users, self._context.limits.max_head_size)
         self._socket.owner = self
+        self._standing = Standing.ASKING
         self._deadlines.set(self, self._context.limits.keep_alive, self._say_nothing_more)
         self._socket.read(self._buffer)
 
@@ -303,6 +327,11 @@ class Client:
             return
         self._let_go()
         LeavingClient(self._socket, self._buffer, answer, self._leave)
+
+    def _say_later(self, answer: bytes) -> None:
+        """The password was wrong: the next guess takes longer."""
+        wait = self._context.guesses.wait(time.monotonic())
+        self._deadlines.set(self, wait, lambda: self._say_last(answer))
 
     def close(self) -> None:
         """The daemon ends."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsocks import __version__
 from vsocks.mux.relay import IdleTimeouts
+from vsocks.proxy.guesses import Guesses
 from vsocks.proxy.local import ProxyStatus
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from vsocks.aio.tasks import Tasks
     from vsocks.guest.associations import GuestAssociations
     from vsocks.guest.questions import QuestionClient
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
     from vsocks.mux.link import Link
     from vsocks.proxy.users import Users
 
@@ -45,20 +46,21 @@ class ClientContext:
     limits: Limits
     users: Users
     link: Link
-    pool: Pool
+    pool: Pool | Share
     associations: GuestAssociations
     questions: QuestionClient
     tasks: Tasks
+    guesses: Guesses = field(default_factory=Guesses)
 
     def status(self, address: Target) -> ProxyStatus:
         """The proxy's status, for a client that reached it at ``address``."""
-        link = self.link
+        link, whole = self.link, self.pool.whole
         return ProxyStatus(
             version=__version__,
             address=address,
             down="" if link.has_session else "the host does not answer",
-            connections=self.pool.size - self.pool.free,
-            max_connections=self.pool.size,
+            connections=whole.size - whole.free,
+            max_connections=whole.size,
             associations=len(self.associations),
             max_associations=self.associations.limit,
             dropped=link.dropped,

@@ -15,7 +15,7 @@ from vsocks.guest.context import ClientContext, Limits
 from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
 from vsocks.guest.questions import QuestionClient
-from vsocks.mux.buffers import Pool
+from vsocks.mux.buffers import pool_for
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.protocol.endpoint import EndpointConfig
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vsocks.address import Target
+    from vsocks.aio.listener import Served
     from vsocks.channel import ChannelSource
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: Clients in their handshake beyond those that have a stream.
 _MORE_CLIENTS: Final = 64
+#: Descriptors of the channel, the loop, the listeners, and what the system takes by itself.
+_OTHER_FILES: Final = 32
 #: Seconds that the host may take to answer a DNS query.
 _DNS_TIMEOUT: Final = 5.0
 
@@ -70,7 +73,8 @@ class Guest:
 
     def __init__(self, config: GuestConfig, source: ChannelSource) -> None:
         self._source = source
-        pool = Pool(config.max_streams, config.offer.window)
+        count, window = config.max_streams, config.offer.window
+        pool, clients = pool_for(count, window, is_shared=bool(config.exposed))
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self)
         self._associations = GuestAssociations(link, config.max_associations)
@@ -83,12 +87,18 @@ class Guest:
             config.limits,
             config.users,
             link,
-            pool,
+            clients,
             self._associations,
             self._questions,
             self._tasks,
         )
         self._listener = Listener(config.listen, self._serve, config.max_streams + _MORE_CLIENTS)
+        self.descriptors = pool.size + _MORE_CLIENTS + config.max_associations + _OTHER_FILES
+        self.means = (
+            f"{config.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.max_associations} associations"
+        )
+        clients.make_room = lambda: self._listener.close_one(_has_left)
         self._dns = DnsListener(config.dns, self._ask_dns) if config.dns else None
 
     async def start(self) -> None:
@@ -111,6 +121,12 @@ class Guest:
         return self._listener.address
 
     @property
+    def dns_address(self) -> tuple[str, int]:
+        """Where it answers DNS, as it was asked to; after start()."""
+        assert self._dns is not None, "it was not asked to"
+        return self._dns.address
+
+    @property
     def has_session(self) -> bool:
         """Whether a session with the host stands."""
         return self._link.has_session
@@ -118,7 +134,8 @@ class Guest:
     @property
     def connections(self) -> int:
         """How many there are: streams of both sides, and associations."""
-        return self._context.pool.size - self._context.pool.free
+        whole = self._context.pool.whole
+        return whole.size - whole.free
 
     async def run(self) -> None:
         """Serve until cancelled; clients are reset then."""
@@ -167,6 +184,10 @@ class Guest:
         """The session is over."""
         self._associations.on_lost()
         self._questions.on_lost()
+
+
+def _has_left(client: Served) -> bool:
+    return isinstance(client, Client) and client.has_left
 
 
 def _log_refusal(error: DialError) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import IPAddress, Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class HostAssociation:
         self,
         number: int,
         deliver: Callable[[Target, memoryview], bool],
-        pool: Pool,
+        pool: Pool | Share,
         dialer: Dialer,
         refused: Callable[[str], None],
     ) -> None:
@@ -72,6 +72,7 @@ class HostAssociation:
         self._over = asyncio.Event()
         self._passed = 0
         self._dropped = 0
+        self._has_run = False
         self._sockets = _bound_sockets()
         try:
             self._buffers = pool.take()
@@ -100,8 +101,16 @@ class HostAssociation:
         """Have run() return."""
         self._over.set()
 
+    def give_up(self) -> None:
+        """Give back what it holds, if run() never began: its task may be cancelled before."""
+        if not self._has_run:
+            self._has_run = True
+            self._close_sockets()
+            self._pool.give_back(self._buffers)
+
     async def run(self, idle: float) -> None:
         """Receive until end(), or until it was idle for ``idle`` seconds."""
+        self._has_run = True
         buffer = self._buffers.outbound
         share = len(buffer) // len(self._sockets)
         parts = [buffer[at * share : (at + 1) * share] for at in range(len(self._sockets))]
@@ -112,10 +121,11 @@ class HostAssociation:
         try:
             await self._wait_for_end(idle)
         finally:
-            await self._look_ups.cancel()
+            # First what needs no waiting, in which this task may be cancelled (again).
             for each in receiving:
                 each.close()
             self._close_sockets()
+            await self._look_ups.cancel()
             log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
             if all([await pending_io.have_ended(s, within=_LAST) for s in self._sockets.values()]):
                 self._pool.give_back(self._buffers)

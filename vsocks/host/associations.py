@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
     from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
@@ -40,7 +40,7 @@ class HostAssociations:
     def __init__(
         self,
         link: Link,
-        pool: Pool,
+        pool: Pool | Share,
         dialer: Dialer,
         limits: DatagramLimits,
         refused: Callable[[str], None],
@@ -89,11 +89,13 @@ class HostAssociations:
             self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
-        self._tasks.start(self._run(association))
+        task = self._tasks.start(self._run(association))
+        task.add_done_callback(lambda _: association.give_up())
         self._link.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> HostAssociation:
-        if len(self._associations) >= self._limits.associations:
+        # Also those that are ending: they hold their sockets until they have ended.
+        if len(self._tasks) >= self._limits.associations:
             raise BusyError(f"all {self._limits.associations} associations are taken")
 
         def deliver(source: Target, data: memoryview) -> bool:

@@ -7,22 +7,22 @@ may reach.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.errors import BusyError, describe
 from vsocks.host.associations import DatagramLimits, HostAssociations
 from vsocks.host.binding import Binder
-from vsocks.host.dial import Dialer
+from vsocks.host.dial import AT_ONCE, NAMES_AT_ONCE, Dialer
 from vsocks.host.forwards import Forwarding
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
-from vsocks.host.refusals import Refusals
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
-from vsocks.mux.buffers import Pool
+from vsocks.mux.buffers import pool_for
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
 
+log = logging.getLogger(__name__)
+
+#: Descriptors of look-ups and questions under way, and of what else there is.
+_LOOK_UP_FILES: Final = 192
+_OTHER_FILES: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
@@ -52,8 +58,10 @@ class HostConfig:
     offer: Offer = field(default_factory=Offer)
     #: Seconds for a connect, look-up included.
     dial_timeout: float = 10.0
-    #: Connects a second that the guest may ask for in the long run.
-    connect_rate: float = 5000.0
+    #: Attempts to connect, and questions (look-ups), a second that the guest may cause in the long
+    #: run.
+    connect_rate: float = 200.0
+    question_rate: float = 200.0
     idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
     datagrams: DatagramLimits = field(default_factory=DatagramLimits)
     #: The address at which targets may connect to the guest's streams; None: they may not.
@@ -72,19 +80,21 @@ class Host:
     def __init__(self, config: HostConfig, source: ChannelSource) -> None:
         self._config = config
         self._source = source
-        pool = Pool(config.offer.max_streams, config.offer.window)
+        count, window = config.offer.max_streams, config.offer.window
+        pool, guests = pool_for(count, window, is_shared=bool(config.forwards))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self)
-        refused = Refusals().note
-        self._refused = refused
+        refused = self._refused
         self._resolver = Resolver()
-        self._dialer = Dialer(config.policy, self._resolver, config.dial_timeout)
-        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._rate = TokenBucket(config.connect_rate, burst=max(1, int(config.connect_rate)))
-        self._incoming = IncomingStreams(
-            link, pool, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
+        self._dialer = Dialer(
+            config.policy, self._resolver, config.dial_timeout, attempts=self._rate
         )
-        self._associations = HostAssociations(link, pool, self._dialer, config.datagrams, refused)
+        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
+        self._incoming = IncomingStreams(
+            link, guests, config.idle_timeouts, lambda e: refused(f"({e.reply:d}) {e.reason}")
+        )
+        self._associations = HostAssociations(link, guests, self._dialer, config.datagrams, refused)
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
         self._questions = QuestionServer(
@@ -92,11 +102,24 @@ class Host:
             LookUp(config.policy, self._resolver, config.dial_timeout),
             Nameserver(servers, config.policy, refused=refused),
             refused,
+            config.question_rate,
         )
         self._forwards = [
             Forwarding(forward, link, pool, config.idle_timeouts) for forward in config.forwards
         ]
         self._loop = asyncio.get_running_loop()
+        self.descriptors = (
+            pool.size
+            + NAMES_AT_ONCE * AT_ONCE
+            + 2 * config.datagrams.associations
+            + _LOOK_UP_FILES
+            + _OTHER_FILES
+        )
+        self.means = (
+            f"{config.offer.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.datagrams.associations} associations, {config.connect_rate:g} connects/s, "
+            f"{config.question_rate:g} questions/s, {config.datagrams.rate:g} datagrams/s"
+        )
 
     async def start(self) -> None:
         """Take the channel, and listen on the forwarded ports.
@@ -111,6 +134,11 @@ class Host:
             for forward in self._forwards:
                 forward.close()
             raise
+
+    @property
+    def forwarded(self) -> list[tuple[str, int]]:
+        """Where it listens for its forwards, in their order; after start()."""
+        return [forward.address for forward in self._forwards]
 
     @property
     def has_session(self) -> bool:
@@ -155,6 +183,10 @@ class Host:
         except BusyError as error:
             self._refused(f"{target}: {describe(error)}")
             return Reply.GENERAL_FAILURE
+
+    @staticmethod
+    def _refused(reason: str) -> None:
+        log.info("refused: %s", reason)
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or a question has come."""

@@ -7,9 +7,11 @@ might differ.
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address
@@ -24,6 +26,7 @@ from vsocks.host.resolve import Resolver, literal_info
 from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
 from vsocks.policy.policy import Policy
+from vsocks.policy.token_bucket import TokenBucket
 from vsocks.reply import DialError, Reply, reply_for_error
 
 # When several addresses failed in several ways, the client gets the answer that says
@@ -38,12 +41,19 @@ _MOST_TELLING = (
 )
 
 
+#: Addresses of a name that are tried beside each other, and names of which several are: what
+#: connecting may hold of the process's descriptors.
+AT_ONCE = 4
+NAMES_AT_ONCE = 64
+
+
 class Dialer:
     """Dials what ``policy`` permits, each within ``timeout`` seconds, look-up included.
 
     If a name has several addresses, each has a head start of ``head_start`` seconds before the
     next (Happy Eyeballs, RFC 8305). At most ``max_addresses`` of each IP version are tried: a name
-    with thousands of addresses would make one request a port scan.
+    with thousands of addresses would make one request a port scan. Each attempt but the first,
+    which is the caller's to count, takes from ``attempts``.
     """
 
     def __init__(
@@ -53,12 +63,16 @@ class Dialer:
         timeout: float = 10.0,
         head_start: float = 0.25,
         max_addresses: int = 8,
+        *,
+        attempts: TokenBucket | None = None,
     ) -> None:
         self._policy = policy
         self._resolver = resolver
         self._timeout = timeout
         self._head_start = head_start
         self._max_addresses = max_addresses
+        self._attempts = attempts
+        self._names_at_once = asyncio.Semaphore(NAMES_AT_ONCE)
 
     def begin(self, target: Target, done: Connected) -> Watch:
         """Begin to connect to ``target``; ``done`` gets the connection and our end of it."""
@@ -139,9 +153,8 @@ class Dialer:
 
     async def _connect(self, infos: Sequence[AddrInfoType]) -> socket.socket:
         if len(infos) > 1:
-            return await start_connection(
-                infos, happy_eyeballs_delay=self._head_start, socket_factory=_new_socket
-            )
+            async with self._names_at_once:
+                return await self._connect_to_one_of(infos)
         sock = _new_socket(infos[0])
         try:
             await asyncio.get_running_loop().sock_connect(sock, infos[0][4])
@@ -149,6 +162,30 @@ class Dialer:
             sock.close()
             raise
         return sock
+
+    async def _connect_to_one_of(self, infos: Sequence[AddrInfoType]) -> socket.socket:
+        """The first that answers, a few of them at once. Raises OSError with all that failed."""
+        attempts = self._attempts
+        is_first = True
+
+        def next_socket(info: AddrInfoType) -> socket.socket:
+            nonlocal is_first
+            if not is_first and attempts and not attempts.take(now=time.monotonic()):
+                raise OSError(errno.EAGAIN, "too many connects a second")
+            is_first = False
+            return _new_socket(info)
+
+        errors: list[str] = []
+        for at in range(0, len(infos), AT_ONCE):
+            try:
+                return await start_connection(
+                    infos[at : at + AT_ONCE],
+                    happy_eyeballs_delay=self._head_start,
+                    socket_factory=next_socket,
+                )
+            except OSError as error:
+                errors.append(str(error))
+        raise OSError("; ".join(errors))
 
 
 class _DialByName:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
-from vsocks.aio.listener import Listener
+from vsocks.aio.listener import Listener, Standing
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.mux.relay import Relay
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
 
@@ -39,7 +39,7 @@ class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
     def __init__(
-        self, forward: Forward, link: Link, pool: Pool, idle_timeouts: IdleTimeouts
+        self, forward: Forward, link: Link, pool: Pool | Share, idle_timeouts: IdleTimeouts
     ) -> None:
         #: The address that the guest connects to.
         self.target = forward.target
@@ -51,6 +51,11 @@ class Forwarding:
     def start(self) -> None:
         """Listen. Raises UsageError if the address can't be had."""
         log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; after start()."""
+        return self._listener.address
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -95,6 +100,11 @@ class _Forwarded:
     def _on_over(self, _why: str) -> None:
         # If the relay had the socket it is closed by now.
         self._fail()
+
+    @property
+    def standing(self) -> Standing:
+        """It is served as it comes."""
+        return Standing.SERVED
 
     def close(self) -> None:
         """The daemon ends."""

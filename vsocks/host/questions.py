@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.aio.tasks import Tasks
 from vsocks.host.lookup import LookUpError
+from vsocks.policy.token_bucket import TokenBucket
 from vsocks.protocol.parcels import Ask, Tell, Topic
 from vsocks.reply import Reply
 
@@ -30,20 +32,32 @@ class QuestionServer:
         look_up: LookUp,
         nameserver: Nameserver,
         refused: Callable[[str], None],
+        rate: float,
     ) -> None:
+        """``rate`` is how many questions a second are answered in the long run."""
         self._link = link
         self._look_up = look_up
         self._nameserver = nameserver
         self._refused = refused
         self._tasks = Tasks()
+        self._per_second = rate
+        self._rate = TokenBucket(rate, burst=max(1, int(rate)))
 
     def on_ask(self, ask: Ask) -> None:
         """The guest has a question."""
-        if len(self._tasks) >= _LIMIT:
-            self._refused(f"{_LIMIT} questions are open")
+        if (refusal := self._refusal()) is not None:
+            self._refused(refusal)
             self._tell(ask.question, Reply.GENERAL_FAILURE)
             return
         self._tasks.start(self._answer(ask.question, ask.topic, bytes(ask.data)))
+
+    def _refusal(self) -> str | None:
+        """Why no question is taken now, if none is."""
+        if len(self._tasks) >= _LIMIT:
+            return f"question: {_LIMIT} are open"
+        if not self._rate.take(now=time.monotonic()):
+            return f"question: more than {self._per_second:g} a second"
+        return None
 
     def on_lost(self) -> None:
         """The session is over: nobody waits for answers."""

@@ -69,14 +69,15 @@ def system_reverse_look_up(address: str) -> str:
 
 
 class Resolver:
-    """Looks up in ``threads`` threads, for at most ``pending`` callers at a time.
+    """Looks up in at most ``threads`` threads, for at most ``pending`` callers at a time.
 
-    Bound to no event loop; to be closed by its owner.
+    As many threads as callers: names whose servers don't answer keep no other name waiting. Each
+    begins when it is first needed. Bound to no event loop; to be closed by its owner.
     """
 
     def __init__(
         self,
-        threads: int = 8,
+        threads: int = 64,
         pending: int = 64,
         look_up: LookUp = system_look_up,
         reverse_look_up: ReverseLookUp = system_reverse_look_up,
@@ -88,9 +89,9 @@ class Resolver:
         self._changed = Condition()
         self._queue: deque[_Job[Any]] = deque()
         self._running = 0
+        self._threads = 0
+        self._max_threads = threads
         self._closed = False
-        for number in range(threads):
-            Thread(target=self._work, name=f"resolver-{number}", daemon=True).start()
 
     async def resolve(self, name: str, port: int) -> Sequence[AddrInfoType]:
         """The addresses of ``name``, best first, in the form that connecting takes.
@@ -153,6 +154,10 @@ class Resolver:
                 raise BusyError(f"{self._max_pending} look-ups are pending")
             self._queue.append(job)
             self._changed.notify()
+            if self._running + len(self._queue) > self._threads < self._max_threads:
+                name = f"resolver-{self._threads}"
+                self._threads += 1
+                Thread(target=self._work, name=name, daemon=True).start()
 
     def _forget(self, job: _Job[Any]) -> None:
         with self._changed:

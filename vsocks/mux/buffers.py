@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import BusyError
 from vsocks.protocol.frames import MAX_PAYLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: What is read from a socket at once: whole frames. More costs less a byte, but holds up others.
 READ_SIZE: Final = 4 * MAX_PAYLOAD
@@ -72,6 +75,12 @@ class Pool:
 
     def __init__(self, count: int, window: int) -> None:
         self.size = count
+        #: Bytes of all of them.
+        self.bytes = count * (READ_SIZE + window)
+        #: What this is a share of: itself.
+        self.whole = self
+        #: Called when there are none to take; some may be given back within the call.
+        self.make_room: Callable[[], object] = _nothing
         each = READ_SIZE + window
         memory = memoryview(mmap.mmap(-1, count * each))
         self._free = [
@@ -87,6 +96,8 @@ class Pool:
     def take(self) -> StreamBuffers:
         """Free buffers for a stream; raises BusyError if there are none."""
         if not self._free:
+            self.make_room()
+        if not self._free:
             raise BusyError("all streams are taken")
         return self._free.pop()
 
@@ -94,3 +105,55 @@ class Pool:
         """Return the buffers for another stream."""
         buffers.inbound.clear()
         self._free.append(buffers)
+
+
+class Share:
+    """A part of a pool, for those who may not take all of it."""
+
+    def __init__(self, pool: Pool, size: int) -> None:
+        self.size = size
+        #: As that of a pool.
+        self.make_room: Callable[[], object] = _nothing
+        self.whole = pool
+        self._taken = 0
+
+    @property
+    def free(self) -> int:
+        """How many can be taken now."""
+        return min(self.size - self._taken, self.whole.free)
+
+    def take(self) -> StreamBuffers:
+        """Free buffers for a stream; raises BusyError if the share has none."""
+        if self._taken >= self.size:
+            self.make_room()
+        if self._taken >= self.size:
+            raise BusyError("all streams are taken")
+        buffers = self.whole.take()
+        self._taken += 1
+        return buffers
+
+    def give_back(self, buffers: StreamBuffers) -> None:
+        """Let another stream have them."""
+        self._taken -= 1
+        self.whole.give_back(buffers)
+
+
+def _nothing() -> None:
+    """Nobody is there who could give any back."""
+
+
+#: Buffers beyond those that the guest's clients may take, for what the host opens.
+RESERVED: Final = 8
+
+
+def pool_for(count: int, window: int, *, is_shared: bool) -> tuple[Pool, Pool | Share]:
+    """A pool for ``count`` streams of the guest's clients, and what those may take of it.
+
+    If it ``is_shared`` with streams that the host opens, there are some that the clients can't
+    take: who holds all of his own keeps nobody else out.
+    """
+    if not is_shared:
+        pool = Pool(count, window)
+        return pool, pool
+    pool = Pool(count + RESERVED, window)
+    return pool, Share(pool, count)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
@@ -75,6 +76,8 @@ class Connection:
         self._unsent: memoryview | None = None
         self._flushes = False
         self._timer: asyncio.TimerHandle | None = None
+        #: When it comes. (uvloop gives no TimerHandle for a time that is now.)
+        self._timer_at = math.inf
         self._awaits_room = False
         self._is_ending = False
         self._is_up = False
@@ -322,15 +325,15 @@ class Connection:
     def _arm_timer(self) -> None:
         """Have the timer fire when the endpoint asks, or earlier: re-arming it costs."""
         when = self._endpoint.next_poll
-        if when is None or (self._timer is not None and self._timer.when() <= when):
+        if when is None or self._timer_at <= when:
             return
         if self.over.done() or (self._unsent is not None and when <= self._loop.time()):
             return  # it is due, and goes as soon as the channel takes bytes again
         self._stop_timer()
-        self._timer = self._loop.call_at(when, self._on_time)
+        self._timer, self._timer_at = self._loop.call_at(when, self._on_time), when
 
     def _on_time(self) -> None:
-        self._timer = None
+        self._timer, self._timer_at = None, math.inf
         self._dispatch(self._endpoint.poll(self._loop.time()))
         self.flush()
 
@@ -338,4 +341,4 @@ class Connection:
         self._reactor.deadlines.clear(self)
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._timer_at = None, math.inf

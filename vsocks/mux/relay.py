@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.aio.reactor import StreamSocket
-    from vsocks.mux.buffers import Pool
+    from vsocks.mux.buffers import Pool, Share
     from vsocks.mux.link import Link
 
 #: Bytes written to a slow socket before the peer gets credit for them.
@@ -46,7 +46,7 @@ class Relay(StreamUser):
     def __init__(
         self,
         link: Link,
-        pool: Pool,
+        pool: Pool | Share,
         idle_timeouts: IdleTimeouts,
         on_over: Callable[[str], None],
     ) -> None:
@@ -90,6 +90,11 @@ class Relay(StreamUser):
             self._drain()
         if not self._we_ended:
             socket.read(self.buffers.outbound)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the socket has ended, and nothing has moved since."""
+        return self._we_ended and self._moved == self._moved_before
 
     # -- from the socket -------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ opening of a channel.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,6 +43,12 @@ INBOX_SIZE: Final = 256 * 1024
 #: Frames, and what looks like a hello, that one call of received() handles at most: whoever sends
 #: nothing but the shortest ones takes no more than a few milliseconds at a time.
 MAX_FRAMES: Final = 256
+#: A session that stood for less, in seconds, was lost quickly; so many may be lost so in a row.
+QUICK: Final = 1.0
+_FREE_LOSSES: Final = 8
+#: Seconds before the handshake after the next of them, doubled with each, and at most.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
 
 
 class Wire(StrEnum):
@@ -87,6 +94,9 @@ class Endpoint:
         #: Nothing has come yet that rules out a peer which speaks the original wire only.
         self._maybe_original = config.wire is Wire.AUTO
         self._warned_of_echo = False
+        #: When the last session began, and how many in a row were lost quickly.
+        self._up_since = -math.inf
+        self._quick_losses = 0
         self._handshake = self._new_handshake(now, eager=self._role is Role.GUEST)
         if config.wire is Wire.ORIGINAL:
             self._session = self._original_session(frozenset())
@@ -102,7 +112,7 @@ class Endpoint:
     def start(self) -> Iterator[SessionEvent]:
         """What there is to say before any byte has come."""
         if self._session is not None:
-            yield self._up("original wire")
+            yield self._up("original wire", -math.inf)
 
     # -- bytes in --------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class Endpoint:
             if verdict:
                 kept = frozenset({PROBE_ID}) if self._role is Role.GUEST else frozenset[int]()
                 self._session = self._original_session(kept)
-                yield self._up("original wire, which the peer speaks")
+                yield self._up("original wire, which the peer speaks", now)
                 return 1
             self._maybe_original = False
         self._handshake.heard_noise()
@@ -195,9 +205,9 @@ class Endpoint:
                 peer_offer=hello.offer,
                 now=now,
             )
-            yield self._up(f"protocol {hello.version}, {self._session.max_streams} streams")
+            yield self._up(f"protocol {hello.version}, {self._session.max_streams} streams", now)
 
-    def _new_handshake(self, now: float, *, eager: bool) -> Handshake:
+    def _new_handshake(self, now: float, *, eager: bool, pause: float = 0.0) -> Handshake:
         return Handshake(
             self._role,
             self._config.offer,
@@ -205,6 +215,7 @@ class Endpoint:
             now=now,
             eager=eager,
             probe=self._maybe_original and self._role is Role.GUEST,
+            pause=pause,
         )
 
     def _original_session(self, kept_free: frozenset[int]) -> OriginalSession:
@@ -217,15 +228,23 @@ class Endpoint:
             skips_control=self._config.wire is Wire.ORIGINAL,
         )
 
-    def _up(self, description: str) -> SessionUp:
+    def _up(self, description: str, now: float) -> SessionUp:
         self._is_up = True
+        self._up_since = now
         return SessionUp(description)
 
     def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[SessionEvent]:
         self._session = None
         self._is_up = False
-        self._handshake = self._new_handshake(now, eager=eager or self._role is Role.GUEST)
+        eager = eager or self._role is Role.GUEST
+        self._handshake = self._new_handshake(now, eager=eager, pause=self._pause(now))
         yield SessionLost(reason)
+
+    def _pause(self, now: float) -> float:
+        """For how long no session may begin: a peer that loses each at once costs us little."""
+        self._quick_losses = self._quick_losses + 1 if now - self._up_since < QUICK else 0
+        beyond = self._quick_losses - _FREE_LOSSES
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(beyond, 10)) if beyond > 0 else 0.0
 
     # -- bytes out, and time ---------------------------------------------------------------
 

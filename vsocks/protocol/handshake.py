@@ -175,8 +175,12 @@ class Handshake:
         now: float,
         eager: bool,
         probe: bool,
+        pause: float = 0.0,
     ) -> None:
-        """``eager`` speaks first; ``probe`` looks for a host that knows the original wire only."""
+        """``eager`` speaks first; ``probe`` looks for a host that knows the original wire only.
+
+        For ``pause`` seconds nothing is said, so that no session can begin.
+        """
         self.role = role
         self.offer = offer
         self.nonce = int.from_bytes(entropy(8), "little") or 1
@@ -184,7 +188,8 @@ class Handshake:
         self._probe = probe
         self._attempts = 0
         self._attempts_left = _HOST_ATTEMPTS if eager else 0
-        self._next_attempt = now
+        self._not_before = now + pause
+        self._next_attempt = self._not_before
         self._answer_due = False
         #: The peer's nonce in the last hello that we sent.
         self._answered = 0
@@ -193,7 +198,7 @@ class Handshake:
     def next_poll(self) -> float | None:
         """When output may be due, None while there is nothing to wait for."""
         if self._answer_due:
-            return 0.0
+            return self._not_before
         return self._next_attempt if self._attempts_left or self.role is Role.GUEST else None
 
     def heard_noise(self) -> None:
@@ -213,6 +218,8 @@ class Handshake:
 
     def output(self, now: float) -> bytes:
         """What to put into the channel now, if anything."""
+        if now < self._not_before:
+            return b""
         if self._answer_due:
             self._schedule(now)
             return self.answer_due()

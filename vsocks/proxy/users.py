@@ -35,6 +35,8 @@ class Users:
 
     def __init__(self, users: Iterable[User] = ()) -> None:
         """Raises UserError when two have the same name."""
+        #: How many checks have failed so far.
+        self.failures = 0
         self._digests: dict[str, bytes] = {}
         for user in users:
             if user.name in self._digests:
@@ -61,6 +63,7 @@ class Users:
         found = False
         for digest in self._digests.values():
             found |= compare_digest(presented, digest)
+        self.failures += not found
         return found
 
 

@@ -30,7 +30,7 @@ from vsocks.host.nameserver import Nameserver
 from vsocks.host.resolv_conf import ResolvConf, nameservers_in, parse_nameserver
 from vsocks.policy.policy import Policy, Rule
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 
 #: Seconds; short, for tests in which nobody answers.
 IMPATIENT = 0.2

@@ -13,7 +13,7 @@ from aiohappyeyeballs import AddrInfoType
 from vsocks.errors import BusyError
 from vsocks.host.resolve import Resolver
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.one_process
 
 DEADLINE = 30.0  # seconds; reached only when a test fails
 
@@ -158,6 +158,28 @@ def test_look_ups_run_side_by_side(
                 tasks.create_task(resolver.resolve(name, 1))
             for _ in range(3):
                 await slow.wait_until_begun()
+            slow.go_on.set()
+
+    run(main())
+
+
+def test_names_whose_servers_are_silent_keep_no_other_waiting(
+    slow: SlowLookUp, make_resolver: Callable[..., Resolver]
+) -> None:
+    def look_up(name: bytes, port: int) -> Sequence[AddrInfoType]:
+        if name.startswith(b"silent"):
+            return slow(name, port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.2", port))]
+
+    async def main() -> None:
+        resolver = make_resolver(look_up=look_up)
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(63):
+                tasks.create_task(resolver.resolve(f"silent{number}.example", 1))
+            for _ in range(63):
+                await slow.wait_until_begun()
+            [found] = await resolver.resolve("good.example", 1)
+            assert found[4][0] == "127.0.0.2"
             slow.go_on.set()
 
     run(main())

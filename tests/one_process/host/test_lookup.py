@@ -19,7 +19,7 @@ from vsocks.host.resolve import Resolver
 from vsocks.policy.policy import Policy, Rule
 from vsocks.reply import Reply
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 
 MakeResolver = Callable[..., Resolver]
 LOOPBACK = ip_address("127.0.0.1")

@@ -20,9 +20,10 @@ from vsocks.address import Target
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
 from vsocks.policy.policy import Policy, Rule
+from vsocks.policy.token_bucket import TokenBucket
 from vsocks.reply import DialError, Reply
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.one_process
 
 DEADLINE = 30.0  # seconds; reached only when a test fails
 LOOPBACK = ("allow 127.0.0.0/8", "allow ::1")
@@ -89,6 +90,7 @@ def dialer(
     timeout: float = DEADLINE,
     head_start: float = 0.05,
     max_addresses: int = 8,
+    attempts: TokenBucket | None = None,
 ) -> Iterator[Dialer]:
     parsed = []
     for rule in rules or LOOPBACK:
@@ -96,7 +98,8 @@ def dialer(
         parsed.append(Rule.parse("allow" if verb == "allow" else "deny", text))
     resolver = Resolver(threads=2, look_up=names or Names())
     try:
-        yield Dialer(Policy(parsed), resolver, timeout, head_start, max_addresses)
+        policy = Policy(parsed)
+        yield Dialer(policy, resolver, timeout, head_start, max_addresses, attempts=attempts)
     finally:
         resolver.close()
 
@@ -401,3 +404,48 @@ def test_no_file_descriptor_left_is_told_as_it_is() -> None:
         assert os.strerror(errno.EMFILE) in error.reason
 
     run(main())
+
+
+# -- what a name with many addresses costs --------------------------------------------------
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_each_address_but_the_first_takes_from_the_rate(listeners: Listeners) -> None:
+    addresses = [f"127.0.0.{number}" for number in range(1, 9)]
+    port = listeners.open("127.0.0.1").getsockname()[1]
+    listeners.open("127.0.0.9")
+    many = Names(many_test=[*addresses[1:], "127.0.0.1"])
+    rate = TokenBucket(0.001, burst=3)
+
+    async def try_it() -> None:
+        with dialer(names=many, attempts=rate) as each:
+            with pytest.raises(DialError, match="temporarily"):
+                await each.dial(Target("many.test", port))
+            assert not rate.take(now=0.0)
+
+    run(try_it())
+
+
+def test_few_addresses_are_tried_at_once(listeners: Listeners) -> None:
+    listeners.open_mute("127.0.0.1")
+    for number in range(2, 9):
+        listeners.open_mute(f"127.0.0.{number}")
+    mute = Names(mute_test=[f"127.0.0.{number}" for number in range(1, 9)])
+
+    async def try_it() -> None:
+        with dialer(names=mute, timeout=1.0, head_start=0.01) as each:
+            before = open_files()
+            dialling = asyncio.ensure_future(each.dial(Target("mute.test", listeners.port)))
+            most = 0
+            while not dialling.done():
+                most = max(most, open_files() - before)
+                await asyncio.sleep(0.005)
+            with pytest.raises(DialError):
+                await dialling
+            assert 2 <= most <= 4
+
+    run(try_it())

@@ -1,0 +1,183 @@
+"""Datagrams of a client (UDP ASSOCIATE), through both daemons to a target and back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from tests.one_process.conftest import Run, until
+from tests.one_process.pair import LOOPBACK, Pair, pair
+from tests.one_process.targets import Address, client
+from vsocks.guest.context import Limits
+from vsocks.guest.daemon import GuestConfig
+from vsocks.host.associations import DatagramLimits
+from vsocks.host.daemon import HostConfig
+from vsocks.protocol.endpoint import Wire
+
+pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
+
+ASSOCIATE = b"\x05\x01\x00\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"
+
+
+class Inbox(asyncio.DatagramProtocol):
+    """Keeps what comes; with ``echoes`` sends it back."""
+
+    def __init__(self, *, echoes: bool = False) -> None:
+        self.echoes = echoes
+        self.came: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # No loop's own transport is a DatagramTransport by class.
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        self.came.put_nowait(data)
+        if self.echoes:
+            self.transport.sendto(data, addr)
+
+
+@contextlib.asynccontextmanager
+async def inbox(*, echoes: bool = False) -> AsyncIterator[tuple[Inbox, Address]]:
+    transport, made = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Inbox(echoes=echoes), local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield made, transport.get_extra_info("sockname")
+    finally:
+        transport.close()
+        # uvloop doesn't close while a transport of its own is closing.
+        await asyncio.sleep(0)
+
+
+def header(address: Address) -> bytes:
+    return b"\0\0\0\1" + socket.inet_aton(address[0]) + address[1].to_bytes(2, "big")
+
+
+async def associated(reader: asyncio.StreamReader) -> Address:
+    answer = await reader.readexactly(2 + 10)
+    assert answer[3] == 0
+    return socket.inet_ntoa(answer[6:10]), int.from_bytes(answer[10:], "big")
+
+
+def test_datagrams_go_there_and_back(run: Run[None]) -> None:
+    async def exchange() -> None:
+        async with (
+            pair() as both,
+            client(both.proxy, ASSOCIATE) as (reader, writer),
+            inbox() as (ours, _),
+            inbox(echoes=True) as (target, where),
+        ):
+            relay = await associated(reader)
+            for size in (1, 1400, 20_000):
+                ours.transport.sendto(header(where) + b"x" * size, relay)
+                assert await target.came.get() == b"x" * size
+                assert await ours.came.get() == header(where) + b"x" * size
+            named = b"\0\0\0\3\x09localhost" + where[1].to_bytes(2, "big") + b"by name"
+            ours.transport.sendto(named, relay)
+            assert await target.came.get() == b"by name"
+            assert (await ours.came.get()).endswith(b"by name")
+            writer.close()
+            await until(lambda: both.guest.connections == 0)
+
+    run(exchange())
+
+
+def test_what_is_no_clients_or_denied_goes_nowhere(run: Run[None]) -> None:
+    async def drop() -> None:
+        async with (
+            pair() as both,
+            client(both.proxy, ASSOCIATE) as (reader, _),
+            inbox() as (ours, _),
+            inbox() as (other, _),
+            inbox(echoes=True) as (target, where),
+        ):
+            relay = await associated(reader)
+            ours.transport.sendto(b"nonsense", relay)
+            ours.transport.sendto(header(("169.254.169.254", 53)) + b"denied", relay)
+            ours.transport.sendto(b"\0\0\0\3\x0cno.such.test\0\x35by name", relay)
+            ours.transport.sendto(header(where) + b"ours", relay)
+            assert await target.came.get() == b"ours"
+            other.transport.sendto(header(where) + b"another program's", relay)
+            ours.transport.sendto(header(where) + b"last", relay)
+            assert await target.came.get() == b"last"
+            target.transport.sendto(b"unasked", relay)
+
+    run(drop())
+
+
+async def refusal(both: Pair) -> int:
+    async with client(both.proxy, ASSOCIATE) as (reader, _):
+        return (await reader.readexactly(2 + 10))[3]
+
+
+def test_bounds_of_either_side(run: Run[None]) -> None:
+    async def full() -> None:
+        guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), max_associations=2)
+        host = HostConfig(Wire.AUTO, LOOPBACK, datagrams=DatagramLimits(associations=1))
+        async with pair(guest=guest, host=host) as both:
+            async with client(both.proxy, ASSOCIATE) as (reader, _):
+                await associated(reader)
+                assert await refusal(both) == 1
+            await until(lambda: both.guest.connections == 0)
+            while await refusal(both):
+                pass  # the host has not closed it yet
+
+    run(full())
+
+
+def test_a_silent_association_is_over(run: Run[None]) -> None:
+    async def silent() -> None:
+        limits = replace(Limits(), udp_idle=0.05)
+        guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), limits=limits)
+        async with pair(guest=guest) as both, client(both.proxy, ASSOCIATE) as (reader, _):
+            await associated(reader)
+            assert await reader.read() == b""
+            await until(lambda: both.guest.connections == 0)
+
+    run(silent())
+
+
+def test_one_that_is_silent_at_the_host_ends_at_both(run: Run[None]) -> None:
+    async def silent() -> None:
+        host = HostConfig(Wire.AUTO, LOOPBACK, datagrams=DatagramLimits(idle=0.05))
+        async with pair(host=host) as both, client(both.proxy, ASSOCIATE) as (reader, _):
+            await associated(reader)
+            assert await reader.read() == b""
+
+    run(silent())
+
+
+def test_the_loss_of_the_session_ends_it(run: Run[None]) -> None:
+    async def lose() -> None:
+        async with pair() as both, client(both.proxy, ASSOCIATE) as (reader, _):
+            await associated(reader)
+            both.host.drop_channel()
+            assert await reader.read() == b""
+
+    run(lose())
+
+
+def test_more_than_the_rate_is_dropped(run: Run[None]) -> None:
+    async def flood() -> None:
+        host = HostConfig(Wire.AUTO, LOOPBACK, datagrams=DatagramLimits(rate=0.01))
+        async with (
+            pair(host=host) as both,
+            client(both.proxy, ASSOCIATE) as (reader, _),
+            inbox() as (ours, _),
+            inbox() as (target, where),
+        ):
+            relay = await associated(reader)
+            for number in range(20):
+                ours.transport.sendto(header(where) + bytes([number]), relay)
+            assert await target.came.get() == b"\0"
+            # All of them have gone through both daemons when this has.
+            assert await refusal(both) == 0
+            assert target.came.empty()
+
+    run(flood())

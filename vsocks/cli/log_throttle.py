@@ -1,0 +1,62 @@
+"""A bound on the log, which peers and clients would fill otherwise: a disk is soon full.
+
+Each line that the code can write has a rate of its own, so that a flood of one hides no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from vsocks.policy.token_bucket import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Lines of a kind that are written at once, and a second in the long run: that makes 10 MB a day of
+#: a kind that a peer causes without end.
+AT_ONCE: Final = 500
+IN_THE_LONG_RUN: Final = 1.0
+
+
+class LogThrottle(logging.Filter):
+    """Lets a line pass, or counts it for the next of its kind that passes.
+
+    A kind is what the code has written before values are put in. What is only logged for those who
+    ask for more (DEBUG) always passes. One throttle serves several handlers.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._kinds: dict[object, _Kind] = {}
+        #: The last record, and whether it passed: the next handler asks again.
+        self._last: tuple[logging.LogRecord | None, bool] = (None, True)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written; says then how many were not."""
+        if record.levelno < logging.INFO:
+            return True
+        if record is not self._last[0]:
+            self._last = record, self._passes(record)
+        return self._last[1]
+
+    def _passes(self, record: logging.LogRecord) -> bool:
+        kind = self._kinds.setdefault(record.msg, _Kind())
+        if not kind.rate.take(now=self._clock()):
+            kind.left_out += 1
+            return False
+        if kind.left_out:
+            record.msg = f"{record.getMessage()} (and {kind.left_out} more before it)"
+            record.args = ()
+            kind.left_out = 0
+        return True
+
+
+class _Kind:
+    """How often a line was written."""
+
+    def __init__(self) -> None:
+        self.rate = TokenBucket(IN_THE_LONG_RUN, burst=AT_ONCE)
+        self.left_out = 0
