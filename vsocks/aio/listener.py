@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -58,8 +57,8 @@ class Listener:
     def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
         """``serve`` gets each connection, ``max_clients`` at a time.
 
-        When one more comes, the oldest of those goes that have said nothing, else of those that
-        aren't served yet, else the new one.
+        When one more comes, the oldest client that has sent nothing is closed, else the oldest
+        that isn't served yet, else the new one.
         """
         self._address = address
         self._serve = serve
@@ -114,7 +113,7 @@ class Listener:
             self._accepting = reactor().accept(self._socket, self._take, self._on_failed)
 
     def _take(self, connection: socket.socket) -> None:
-        """One client, from its coming to its going."""
+        """Serve one client, from accept to close."""
         if len(self._clients) >= self._max_clients and not self._make_room():
             connection.close()
             return

@@ -1,9 +1,9 @@
 """One daemon per channel: a second one would connect, get no byte, and wait forever.
 
-The lock is a socket name in the kernel's abstract namespace: it needs no writable folder, it
-is gone with its process, and works between users. Anybody can take such a name, so whoever holds
-it is believed only if he may be attached, and there are several names. It holds within a network
-namespace. Linux only; elsewhere the devices themselves are exclusive.
+The lock is a socket name in the kernel's abstract namespace: it needs no writable folder, goes away
+with its process, and works across users. Anybody can take such a name, so its holder is believed
+only if it may be attached, and there are several names. It holds within a network namespace. Linux
+only; elsewhere the devices themselves are exclusive.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def _number(text: str) -> int:
 
 
 def shown(text: str) -> str:
-    """A piece of what the user wrote, fit for a line of an error."""
+    """Something the user wrote, quoted and cut for an error message."""
     return repr(text if len(text) < _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
 
 

@@ -79,15 +79,14 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=200.0,
         metavar="N",
-        help="the most attempts to connect a second that a guest may cause, each address of a name "
-        "being one (default: 200)",
+        help="attempts to connect a second, each address of a name being one (default: 200)",
     )
     parser.add_argument(
         "--question-rate",
         type=positive,
         default=200.0,
         metavar="N",
-        help="the most look-ups and DNS queries a second that a guest may ask for (default: 200)",
+        help="look-ups and DNS queries a second (default: 200)",
     )
     parser.add_argument(
         "--max-associations",

@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
 def configure(
     *, verbose: int, as_json: bool, handlers: Sequence[logging.Handler] | None = None
 ) -> None:
-    """Log to ``handlers``, else to stderr: what a person should know; with ``verbose`` more.
+    """Log to ``handlers``, or to stderr: what an operator should know; more with ``verbose``.
 
     What is logged without ``verbose`` is bounded, whatever peers and clients do.
     """

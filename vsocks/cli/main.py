@@ -66,7 +66,7 @@ def _parser() -> Parser:
 
 
 def run_guest(options: argparse.Namespace) -> int:
-    """Be the guest daemon until a signal; raises VsocksError if it can't start."""
+    """Run the guest daemon until a signal; raises VsocksError if it can't start."""
     _configure_logs(options)
     make = guest_maker(options)
     run_until_signal(make)

@@ -53,7 +53,7 @@ class ClientContext:
     guesses: Guesses = field(default_factory=Guesses)
 
     def status(self, address: Target) -> ProxyStatus:
-        """How it is, for one who has come to ``address``."""
+        """The proxy's status, for a client that reached it at ``address``."""
         link, whole = self.link, self.pool.whole
         return ProxyStatus(
             version=__version__,

@@ -136,7 +136,7 @@ class Guest:
 
     @property
     def connections(self) -> int:
-        """How many there are, streams of both sides and associations."""
+        """How many there are: streams of both sides, and associations."""
         whole = self._context.pool.whole
         return whole.size - whole.free
 

@@ -109,7 +109,7 @@ class HostAssociation:
             self._pool.give_back(self._buffers)
 
     async def run(self, idle: float) -> None:
-        """Receive until end(), or until nothing has moved for ``idle`` seconds."""
+        """Receive until end(), or until it was idle for ``idle`` seconds."""
         self._has_run = True
         buffer = self._buffers.outbound
         share = len(buffer) // len(self._sockets)

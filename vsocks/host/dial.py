@@ -50,10 +50,10 @@ NAMES_AT_ONCE = 64
 class Dialer:
     """Dials what ``policy`` permits, each within ``timeout`` seconds, look-up included.
 
-    When a name has several addresses, the next is tried beside the one before after
-    ``head_start`` seconds (RFC 8305), and at most ``max_addresses`` of each IP version:
-    a name with thousands of them would make one request a port scan. Each attempt but the
-    first, which is the caller's to count, takes from ``attempts``.
+    If a name has several addresses, each has a head start of ``head_start`` seconds before the
+    next (Happy Eyeballs, RFC 8305). At most ``max_addresses`` of each IP version are tried: a name
+    with thousands of addresses would make one request a port scan. Each attempt but the first,
+    which is the caller's to count, takes from ``attempts``.
     """
 
     def __init__(

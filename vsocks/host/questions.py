@@ -1,4 +1,4 @@
-"""Questions of the guest, each answered by one message."""
+"""The guest's questions, each answered by one message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vsocks.host.nameserver import Nameserver
     from vsocks.mux.link import Link
 
-#: Questions that are being answered at once.
+#: Questions that are answered at once.
 _LIMIT: Final = 64
 
 
