@@ -57,6 +57,10 @@ def allowed(judge: Policy, address: str, port: int = 80, name: str | None = None
         ("fd00:ec2::254", "cloud metadata"),
         ("fd00:ec2::23", "cloud metadata"),
         ("fd20:ce::254", "cloud metadata"),
+        ("fd00:ec2::123", "cloud metadata"),
+        ("fd00:42::42", "cloud metadata"),
+        ("fd00:c1::a9fe:a9fe", "cloud metadata"),
+        ("fd00:a9fe:a9fe::1", "cloud metadata"),
     ],
 )
 def test_denied_by_default(address: str, what: str) -> None:
@@ -410,3 +414,62 @@ def test_what_is_not_looked_up_is_denied_on_each_port(rules: list[str], rest: bo
     for name in ("example.com", "www.example.com"):
         each = all(judge.denies_name(name, port) for port in ports)
         assert (judge.denies_look_up(name) is not None) == each
+
+
+# -- what only a rule on an address opens --------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["*", "*:80", "example.com", "*.com", "1-65535"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "169.254.9.9"])
+def test_what_is_special_is_opened_by_addresses_alone(rule: str, address: str) -> None:
+    for rules in ([f"allow {rule}"], ["deny *", f"allow {rule}"]):
+        assert not allowed(policy(*rules), address, name="example.com")
+    assert allowed(policy(f"allow {address}", f"allow {rule}"), address, name="example.com")
+    assert allowed(policy("deny *", f"allow {rule}"), PUBLIC, name="example.com")
+
+
+def test_an_own_address_is_special() -> None:
+    ip = ip_address("192.0.2.7")
+    for rules in ([], ["allow *"], ["allow example.com"]):
+        verdict = policy(*rules).permits("example.com", ip, 80, is_own=True)
+        assert not verdict.allowed
+        assert verdict.reason == "denied by default: an address of the host itself"
+    assert policy("allow 192.0.2.7:80").permits(None, ip, 80, is_own=True).allowed
+    assert policy("allow 192.0.2.0/24").permits("example.com", ip, 80, is_own=True).allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "inner"),
+    [
+        ("64:ff9b:1:a9fe:a9:fe00:808:808", "169.254.169.254"),  # NAT64 with a prefix of 48 bits,
+        ("64:ff9b:1:aa7f:0:1::", "127.0.0.1"),  # of 56
+        ("64:ff9b:1:aaaa:7f:0:100:0", "127.0.0.1"),  # and of 64
+        ("2002:7f00:1::1", "127.0.0.1"),  # 6to4
+        ("2001:0:102:304:0:0:80ff:fffe", "127.0.0.1"),  # Teredo
+        ("2001:db8::5efe:127.0.0.1", "127.0.0.1"),  # ISATAP
+        ("2001:db8::200:5efe:127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_every_form_of_an_ipv4_address_in_ipv6_is_judged(address: str, inner: str) -> None:
+    verdict = policy().permits(None, ip_address(address), 80)
+    assert not verdict.allowed
+    assert f"carries {inner}" in verdict.reason
+    assert not allowed(policy("deny *"), address)
+
+
+@pytest.mark.parametrize("address", ["64:ff9b:1::8.8.8.8", "2002:808:808::1", "2001:db8::5efe:1"])
+def test_what_carries_nothing_special_is_allowed(address: str) -> None:
+    assert allowed(policy(), address)
+
+
+def test_a_mapped_network_is_an_ipv4_network() -> None:
+    judge = policy("deny ::ffff:10.0.0.0/104")
+    assert not allowed(judge, "10.1.2.3")
+    assert not allowed(judge, "::ffff:10.1.2.3")
+    assert allowed(judge, "11.1.2.3")
+
+
+@pytest.mark.parametrize("name", ["fa\u00df.de", "\u03c3\u03c2.gr", "a\u200db.example"])
+def test_a_name_that_means_two_is_no_rule(name: str) -> None:
+    with pytest.raises(RuleError, match="means another name to some programs"):
+        Rule.parse("allow", name)

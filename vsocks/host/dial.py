@@ -22,6 +22,7 @@ from vsocks.address import IPAddress, Target, target_of
 from vsocks.aio.reactor import NOTHING, Watch
 from vsocks.aio.socket_options import new_stream
 from vsocks.errors import BusyError, describe
+from vsocks.host.own_address import is_own
 from vsocks.host.resolve import Resolver, literal_info
 from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
@@ -102,7 +103,7 @@ class Dialer:
 
     def judge(self, ip: IPAddress, port: int) -> None:
         """Raise DialError if that address may not be reached."""
-        verdict = self._policy.permits(None, ip, port)
+        verdict = self._policy.permits(None, ip, port, is_own=is_own(ip))
         if not verdict.allowed:
             raise DialError(Reply.NOT_ALLOWED, f"{Target(str(ip), port)}: {verdict.reason}")
 
@@ -140,7 +141,7 @@ class Dialer:
         of_version: Counter[int] = Counter()
         for info in infos:
             ip = ip_address(info[4][0])
-            verdict = self._policy.permits(target.host, ip, target.port)
+            verdict = self._policy.permits(target.host, ip, target.port, is_own=is_own(ip))
             if not verdict.allowed:
                 denied.append(f"{ip} {verdict.reason}")
             elif of_version[ip.version] < self._max_addresses:

@@ -6,9 +6,10 @@ never about a name alone.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from vsocks.address import IPAddress, pointed_at
+from vsocks.policy.carried import carried_by
 from vsocks.policy.rules import IPNetwork, Rule, RuleError, plain_name
 
 __all__ = ["Policy", "Rule", "RuleError", "Verdict"]
@@ -24,9 +25,11 @@ _BUILT_IN: dict[str, Sequence[str]] = {
         "100.100.100.200/32",  # Alibaba
         "168.63.129.16/32",  # Azure's wire server
         "192.0.0.192/32",  # Oracle
-        "fd00:ec2::254/128",  # Amazon
-        "fd00:ec2::23/128",  # Amazon's credentials for pods
+        "fd00:ec2::/32",  # Amazon: instances, credentials for pods, the clock and the resolver
         "fd20:ce::254/128",  # Google
+        "fd00:42::42/128",  # Scaleway
+        "fd00:c1::a9fe:a9fe/128",  # Oracle
+        "fd00:a9fe:a9fe::1/128",  # Akamai
     ],
     "link-local": ["169.254.0.0/16", "fe80::/10"],
     "multicast": ["224.0.0.0/4", "ff00::/8"],
@@ -34,16 +37,7 @@ _BUILT_IN: dict[str, Sequence[str]] = {
     "reserved": ["240.0.0.0/4"],
 }
 
-# IPv6 networks whose last 32 bits are an IPv4 address which a connection may end at.
-_CARRIES_IPV4 = [
-    IPv6Network("::ffff:0:0/96"),  # mapped: the kernel itself connects to the IPv4 address
-    IPv6Network("::/96"),  # compatible, deprecated
-    IPv6Network("::ffff:0:0:0/96"),  # translated (SIIT)
-    IPv6Network("64:ff9b::/96"),  # NAT64
-    IPv6Network("64:ff9b:1::/48"),  # NAT64 of a site: the only one for private addresses
-]
 _MAX_PORT = 0xFFFF
-_CARRIES_NOTHING = (IPv6Address("::"), IPv6Address("::1"))
 
 
 def _built_in(version: int) -> Sequence[tuple[IPNetwork, str]]:
@@ -68,18 +62,21 @@ class Policy:
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self._last_first = tuple(reversed(rules))
 
-    def permits(self, requested_name: str | None, ip: IPAddress, port: int) -> Verdict:
+    def permits(
+        self, requested_name: str | None, ip: IPAddress, port: int, *, is_own: bool = False
+    ) -> Verdict:
         """Whether to dial ``ip``, for which the guest asked by that name, or by the address.
 
-        An IPv6 address that carries an IPv4 address must be allowed as both.
+        An IPv6 address that carries an IPv4 address must be allowed as both. ``is_own`` says that
+        it is an address of this machine. That and what is denied by default are opened by rules on
+        addresses alone: whoever serves a name can have it point to anything.
         """
         name = plain_name(requested_name) if requested_name is not None else None
-        inner = _carried(ip)
-        if inner is not None:
+        for inner in carried_by(ip):
             verdict = self._judge(name, inner, port)
             if not verdict.allowed:
                 return Verdict(False, f"{verdict.reason}, for it carries {inner}")
-        return self._judge(name, ip, port)
+        return self._judge(name, ip, port, is_own=is_own)
 
     def denies_name(self, name: str, port: int) -> Verdict | None:
         """The denial of ``name`` that holds whatever its address; None if there is none.
@@ -113,10 +110,14 @@ class Policy:
 
     def _denies_address(self, ip: IPAddress) -> Verdict | None:
         """The denial of ``ip`` on all ports; None if there is none."""
-        inner = _carried(ip)
-        denial = self._denies_address(inner) if inner is not None else None
-        return denial or self._denies_all_ports(
-            lambda rule: rule.matches(None, ip, rule.low), otherwise=_built_in_denial(ip)
+        denials = (self._denies_address(inner) for inner in carried_by(ip))
+        special = _built_in_denial(ip)
+
+        def matches(rule: Rule) -> bool:
+            return rule.matches(None, ip, rule.low) and (special is None or not _is_too_wide(rule))
+
+        return next(filter(None, denials), None) or self._denies_all_ports(
+            matches, otherwise=special
         )
 
     def _denies_all_ports(
@@ -139,11 +140,22 @@ class Policy:
             undecided = left
         return otherwise
 
-    def _judge(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
+    def _judge(
+        self, name: str | None, ip: IPAddress, port: int, *, is_own: bool = False
+    ) -> Verdict:
+        special = _built_in_denial(ip) or (_OWN if is_own else None)
         for rule in self._last_first:
-            if rule.matches(name, ip, port):
+            if rule.matches(name, ip, port) and (special is None or not _is_too_wide(rule)):
                 return _verdict_of(rule)
-        return _built_in_denial(ip) or Verdict(True, "allowed by default")
+        return special or Verdict(True, "allowed by default")
+
+
+_OWN = Verdict(False, "denied by default: an address of the host itself")
+
+
+def _is_too_wide(rule: Rule) -> bool:
+    """Whether a rule is too wide to open what is special: one on names, ports or everything."""
+    return rule.verb == "allow" and rule.network is None
 
 
 def _verdict_of(rule: Rule) -> Verdict:
@@ -164,11 +176,3 @@ def _without(ranges: list[tuple[int, int]], low: int, high: int) -> list[tuple[i
     for first, last in ranges:
         parts += [(first, min(last, low - 1)), (max(first, high + 1), last)]
     return [(first, last) for first, last in parts if first <= last]
-
-
-def _carried(ip: IPAddress) -> IPv4Address | None:
-    if isinstance(ip, IPv4Address) or ip in _CARRIES_NOTHING:
-        return None
-    if any(ip in network for network in _CARRIES_IPV4):
-        return IPv4Address(ip.packed[-4:])
-    return None

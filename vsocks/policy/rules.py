@@ -15,6 +15,10 @@ VALID_FORMS = "10.0.0.0/8, [fd00::/8]:80-90, example.com:443, *.example.com, *:2
 
 _PORTS_ALONE = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MAX_PORT = 0xFFFF
+#: Letters that IDNA 2003 replaces and IDNA 2008 keeps (RFC 5894, section 7.2): sharp s, final
+#: sigma, and two that join or part others.
+_DEVIATIONS = "\u00df\u1e9e\u03c2\u200c\u200d"
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 class RuleError(UsageError):
@@ -100,6 +104,10 @@ def _last_label(host: str) -> str:
 
 
 def _parse_name(text: str) -> str:
+    if any(c in _DEVIATIONS for c in text):
+        raise ValueError(
+            f"{text!r} means another name to some programs (IDNA 2003 and 2008): write it as xn--…"
+        )
     if "*" in text:
         raise ValueError("a '*' stands alone or for all subdomains, as in *.example.com")
     name = plain_name(ascii_name(text))
@@ -112,9 +120,14 @@ def _parse_network(text: str) -> IPNetwork:
     if "%" in text:
         raise ValueError(f"{text!r} has a scope, and rules know none")
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError:
         _explain_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        # Addresses come to be judged as IPv4, too: as such it is meant.
+        inner = network.network_address.ipv4_mapped
+        return IPv4Network((int(inner or 0), network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def _explain_network(text: str) -> NoReturn:
