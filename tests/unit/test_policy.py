@@ -144,7 +144,8 @@ def test_the_reason_names_the_rule() -> None:
         (["deny *"], True),
         (["deny *.example.com"], True),
         (["deny example.org"], False),
-        (["deny 0.0.0.0/0", "deny ::/0"], False),
+        (["deny 0.0.0.0/0", "deny ::/0"], True),
+        (["deny 0.0.0.0/0", "deny ::/1"], False),
         (["deny *", "deny 10.0.0.0/8"], True),
         (["deny *", "allow 10.0.0.0/8"], False),
         (["deny *", "allow 10.0.0.0/8:443"], True),
@@ -323,6 +324,11 @@ def test_the_document_lists_what_is_denied_by_default() -> None:
         (["deny *:1-79", "deny *:81-65535", "allow *:80", "deny *:80"], "example.com"),
         (["deny *:1-65535"], "example.com"),
         (["allow *:443", "deny *"], "example.com"),
+        # All addresses, in parts too, and beside a name that is allowed.
+        (["deny 0.0.0.0/0", "deny ::/0"], "example.com"),
+        (["deny 0.0.0.0/1", "deny 128.0.0.0/1", "deny ::/0"], "example.com"),
+        (["deny 0.0.0.0/0", "deny ::/0", "allow *.example.com"], "stolen.evil.test"),
+        (["deny 0.0.0.0/0:1-999", "deny ::/0", "deny 1000-65535"], "example.com"),
     ],
 )
 def test_a_name_that_is_denied_on_every_port_is_not_looked_up(rules: list[str], name: str) -> None:
@@ -350,7 +356,7 @@ def test_a_name_that_is_denied_on_every_port_is_not_looked_up(rules: list[str], 
         # It may have an address that is allowed, or one that is not denied.
         (["deny *", "allow 10.0.0.0/8"], "example.com"),
         (["deny *", "allow [fd00::/8]:443"], "example.com"),
-        (["deny 0.0.0.0/0", "deny ::/0"], "example.com"),
+        (["deny 0.0.0.0/0", "deny ::/1"], "example.com"),
         (["deny *:1-79", "allow *:80-90", "deny *:91-65535"], "example.com"),
     ],
 )
@@ -473,3 +479,55 @@ def test_a_mapped_network_is_an_ipv4_network() -> None:
 def test_a_name_that_means_two_is_no_rule(name: str) -> None:
     with pytest.raises(RuleError, match="means another name to some programs"):
         Rule.parse("allow", name)
+
+
+# -- before the look-up --------------------------------------------------------------------
+
+HOSTS = [
+    "0.0.0.0/0",
+    "[::/0]",
+    "0.0.0.0/1",
+    "128.0.0.0/1",
+    "8.0.0.0/8",
+    "*",
+    "example.com",
+    "*.com",
+]
+ANY_RULES = st.lists(
+    st.builds(
+        "{} {}{}".format,
+        st.sampled_from(["allow", "deny"]),
+        st.sampled_from(HOSTS),
+        st.sampled_from(["", ":80", ":1-99", ":100-65535"]),
+    ),
+    max_size=6,
+)
+#: One of each part that the rules above tell apart, of what is special and what isn't.
+ADDRESSES = [
+    "8.8.8.8",
+    "9.9.9.9",
+    "192.0.2.1",
+    "2001:db8::1",
+    "127.0.0.1",
+    "::1",
+    "169.254.169.254",
+]
+
+
+@given(ANY_RULES, st.sampled_from([80, 99, 443]))
+def test_a_name_is_looked_up_exactly_if_some_address_is_left(rules: list[str], port: int) -> None:
+    judge = policy(*rules)
+    left = [each for each in ADDRESSES if allowed(judge, each, port, "example.com")]
+    assert (judge.denies_name("example.com", port) is None) == bool(left)
+
+
+@given(ANY_RULES)
+def test_a_look_up_alone_asks_the_same_of_all_ports(rules: list[str]) -> None:
+    judge = policy(*rules)
+    left = [port for port in (80, 99, 443) if judge.denies_name("example.com", port) is None]
+    assert (judge.denies_look_up("example.com") is None) == bool(left)
+
+
+def test_port_0_is_no_way_around_the_rules() -> None:
+    assert policy("deny 1-65535").denies_name("example.com", 0) is not None
+    assert policy("deny 1-79").denies_name("example.com", 0) is None

@@ -38,6 +38,7 @@ _BUILT_IN: dict[str, Sequence[str]] = {
 }
 
 _MAX_PORT = 0xFFFF
+_EVERYTHING: Sequence[IPNetwork] = [ip_network("0.0.0.0/0"), ip_network("::/0")]
 
 
 def _built_in(version: int) -> Sequence[tuple[IPNetwork, str]]:
@@ -85,12 +86,9 @@ class Policy:
         serves the name.
         """
         plain = plain_name(name)
-        for rule in self._last_first:
-            if rule.network is not None and rule.verb == "deny":
-                continue  # The name may have an address outside of it.
-            if rule.may_match(plain, port):
-                return _verdict_of(rule) if rule.verb == "deny" else None
-        return None
+        if port == 0 and (denial := self.denies_look_up(name)) is not None:
+            return denial  # nobody connects to port 0: it stands for any
+        return self._leaves_no_address(plain, port)
 
     def denies_look_up(self, name: str) -> Verdict | None:
         """The denial of ``name`` that holds whatever its port and address; None if there is none.
@@ -106,7 +104,44 @@ class Policy:
             may_be_elsewhere = rule.network is not None and rule.verb == "deny"
             return not may_be_elsewhere and rule.may_match(plain, rule.low)
 
-        return denial or self._denies_all_ports(may_match, otherwise=None)
+        return (
+            denial
+            or self._denies_all_ports(may_match, otherwise=None)
+            or self._leaves_no_address_on_any_port(plain)
+        )
+
+    def _leaves_no_address_on_any_port(self, name: str) -> Verdict | None:
+        """As _leaves_no_address(), for all ports: between the ends of rules they are all alike."""
+        ends = {1, *(rule.low for rule in self._last_first)}
+        ends.update(rule.high + 1 for rule in self._last_first)
+        denial = None
+        for port in sorted(end for end in ends if 0 < end <= _MAX_PORT):
+            denial = self._leaves_no_address(name, port)
+            if denial is None:
+                return None
+        return denial
+
+    def _leaves_no_address(self, name: str, port: int) -> Verdict | None:
+        """The rule that leaves ``name`` no address to be dialled at; None if it may have one."""
+        undecided: Sequence[IPNetwork] = _EVERYTHING
+        for rule in self._last_first:
+            if not rule.may_match(name, port):
+                continue
+            if rule.network is None:
+                if rule.verb == "deny":
+                    return _verdict_of(rule)
+                if _ordinary(undecided):
+                    return None
+            elif rule.verb == "allow":
+                if any(rule.network.overlaps(each) for each in undecided):
+                    return None
+            else:
+                undecided = without_network(undecided, rule.network)
+                if not undecided:
+                    return _verdict_of(rule)
+        return (
+            None if _ordinary(undecided) else Verdict(False, "no address is left that it may have")
+        )
 
     def _denies_address(self, ip: IPAddress) -> Verdict | None:
         """The denial of ``ip`` on all ports; None if there is none."""
@@ -168,6 +203,25 @@ def _built_in_denial(ip: IPAddress) -> Verdict | None:
         if ip in network:
             return Verdict(False, f"denied by default: {what} ({network})")
     return None
+
+
+def _ordinary(networks: Sequence[IPNetwork]) -> Sequence[IPNetwork]:
+    """What is left of some networks without those that are denied by default."""
+    for version in _BUILT_IN_BY_VERSION.values():
+        for network, _ in version:
+            networks = without_network(networks, network)
+    return networks
+
+
+def without_network(networks: Sequence[IPNetwork], taken: IPNetwork) -> Sequence[IPNetwork]:
+    """What is left of some networks without one."""
+    left: list[IPNetwork] = []
+    for each in networks:
+        if not each.overlaps(taken):
+            left.append(each)
+        elif each.prefixlen < taken.prefixlen:  # they overlap: so they are of one version
+            left += each.address_exclude(taken)  # type: ignore[arg-type]
+    return left
 
 
 def _without(ranges: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
