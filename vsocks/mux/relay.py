@@ -200,7 +200,8 @@ class Relay(StreamUser):
         if len(self.buffers.inbound):
             return
         self._is_delivered = True
-        if self._we_ended:
+        if self._we_ended or (self._stream is not None and not self._stream.half_closes):
+            # Where one direction can't end by itself, the peer takes no more either.
             self._finish()
         else:
             socket.end()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.one_process.conftest import Run, until
 from tests.one_process.pair import LOOPBACK, Pair, echo_server, pair, socks_connect
+from tests.one_process.targets import serving
 from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
@@ -151,3 +152,30 @@ def test_denied_refused_and_unknown_are_told_apart(run: Run[None]) -> None:
                 assert raised.value.args == (reply,)
 
     run(refused())
+
+
+def test_on_the_original_wire_a_close_ends_the_targets_connection(run: Run[None]) -> None:
+    """Its close is of both directions: what the target still sends would be thrown away."""
+
+    async def leave() -> None:
+        ended, got = asyncio.Event(), bytearray()
+
+        async def send_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            got.extend(await reader.readexactly(4))
+            try:
+                while True:
+                    writer.write(bytes(65536))
+                    await writer.drain()
+            except ConnectionError:
+                ended.set()
+            writer.close()
+
+        async with pair(wire=Wire.ORIGINAL) as both, serving(send_for_ever) as target:
+            reader, writer = await socks_connect(both.proxy, target)
+            writer.write(b"last")
+            await reader.readexactly(100_000)
+            writer.close()
+            await ended.wait()
+            assert got == b"last"
+
+    run(leave())
