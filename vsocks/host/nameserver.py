@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRIES: Final = 2
+#: Servers that are asked, as glibc has it (resolv.conf(5), MAXNS), and the fewest tries.
+_MOST_SERVERS: Final = 3
+_LEAST_TRIES: Final = 2
 #: What a nameserver says when another one may do better.
 _FAILURES: Final = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 
@@ -47,7 +49,7 @@ class Nameserver:
     A name that the policy denies on all ports is answered with REFUSED, and ``refused`` gets a
     line. The policy doesn't apply to the servers themselves: the guest does not choose them.
 
-    A server has ``patience`` seconds to answer, so a query takes twice that at most. Beyond
+    All of them together have ``patience`` seconds to answer, shared among the tries. Beyond
     ``max_pending`` queries at a time, the answer is SERVFAIL.
     """
 
@@ -57,7 +59,7 @@ class Nameserver:
         policy: Policy,
         *,
         refused: Callable[[str], None] = log.info,
-        patience: float = 2.0,
+        patience: float = 4.0,
         max_pending: int = 64,
     ) -> None:
         self._servers = servers
@@ -90,11 +92,13 @@ class Nameserver:
     async def _ask_servers(self, query: bytes) -> bytes:
         """The first good answer; else the first bad one; else SERVFAIL."""
         failures: dict[Target, bytes] = {}
-        for server in itertools.islice(itertools.cycle(self._servers()), _TRIES):
+        servers = self._servers()[:_MOST_SERVERS]
+        tries = max(_LEAST_TRIES, len(servers))
+        for server in itertools.islice(itertools.cycle(servers), tries):
             if server in failures:
                 continue
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._patience / tries):
                     answer = await _exchange(server, query)
             except OSError as error:
                 log.debug("nameserver %s: %s", server, describe(error))

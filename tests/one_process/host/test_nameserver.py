@@ -202,6 +202,34 @@ def test_the_next_server_is_asked_when_one_says_nothing_or_that_it_failed() -> N
     run(main())
 
 
+def test_the_third_server_is_asked_and_no_fourth() -> None:
+    async def main() -> None:
+        async with (
+            scripted(silent) as first,
+            scripted(failing(dns.rcode.REFUSED)) as second,
+            scripted(lambda query: [an_address(query)]) as third,
+        ):
+            servers = first.target, second.target, third.target
+            assert said(await ask(asking(*servers, patience=IMPATIENT), query())) == ["192.0.2.7"]
+            dead = await dead_port(), await dead_port(), second.target
+            answer = await ask(asking(*dead, third.target), query())
+            assert answer.rcode() == dns.rcode.REFUSED
+            assert len(third.queries) == 1
+
+    run(main())
+
+
+def test_a_server_whose_long_answer_cannot_be_had_is_followed_by_the_next() -> None:
+    async def main() -> None:
+        async with (
+            scripted(lambda query: [cut_off(query)], None) as first,
+            scripted(lambda query: [an_address(query)]) as second,
+        ):
+            assert said(await ask(asking(first.target, second.target), query())) == ["192.0.2.7"]
+
+    run(main())
+
+
 def failing(rcode: dns.rcode.Rcode) -> Script:
     return lambda query: [a_failure(query, rcode)]
 
