@@ -12,7 +12,7 @@ from vsocks.proxy.requests import Connect, Refuse
 from vsocks.reply import Reply
 
 MAX_HEAD = 512
-BY_FIRST_BYTE = {4: "SOCKS4", 5: "SOCKS5"}
+BY_FIRST_BYTE = {4: "SOCKS4", 5: "SOCKS5", 13: "HTTP"}
 
 
 def run(data: bytes) -> None:

@@ -43,7 +43,7 @@ def greeting(who: Users = NO_USERS) -> Detector:
     [
         (b"\x05", "SOCKS5", Socks5),
         (b"\x04", "SOCKS4", Socks4),
-        *((letter, "HTTP", HttpDialect) for letter in (b"A", b"G", b"Z", b"a", b"g", b"z")),
+        *((letter, "HTTP", HttpDialect) for letter in (b"A", b"G", b"Z", b"a", b"g", b"z", b"\r")),
     ],
 )
 def test_the_first_byte_tells_the_protocol(
@@ -58,7 +58,13 @@ def test_the_first_byte_tells_the_protocol(
     assert isinstance(client.dialect, dialect)
 
 
-OTHERS = [byte for byte in range(256) if byte not in (4, 5) and not bytes((byte,)).isalpha()]
+def test_an_empty_line_may_stand_before_a_request() -> None:
+    """RFC 9112, section 2.2: some clients end a body by one too many."""
+    [event] = greeting().receive(b"\r\nCONNECT example.com:443 HTTP/1.1\r\n\r\n")
+    assert event == Connect(Target("example.com", 443))
+
+
+OTHERS = [byte for byte in range(256) if byte not in (4, 5, 13) and not bytes((byte,)).isalpha()]
 
 
 @given(st.sampled_from(OTHERS))

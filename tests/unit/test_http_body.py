@@ -117,6 +117,11 @@ def test_servers_may_put_space_behind_a_size() -> None:
     assert follow(ChunkedBody(padded=True), [data]).content == b"hello"
 
 
+def test_a_size_may_begin_with_zeros() -> None:
+    data = b"0" * 30 + b"5\r\nhello\r\n" + b"0" * 40 + b"\r\n\r\n"
+    assert follow(ChunkedBody(), [data]).content == b"hello"
+
+
 def test_every_size_line_may_be_as_long_as_the_limit() -> None:
     line = b"1;".ljust(SIZE_LINE_LIMIT - 2, b"x") + b"\r\n"
     assert follow(ChunkedBody(), [(line + b"a\r\n") * 3]).content == b"aaa"

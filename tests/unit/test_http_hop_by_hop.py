@@ -173,6 +173,22 @@ def test_an_upgrade_is_passed_on_both_ways() -> None:
     assert to_client(asked, status=426).headers == (asked, VIA, ("Connection", "upgrade"))
 
 
+def test_an_upgrade_to_h2c_ends_here_with_its_settings() -> None:
+    """One without the other is an error to servers, and both are this connection's alone."""
+    options = ("Connection", "Upgrade, HTTP2-Settings")
+    settings = ("HTTP2-Settings", "AAMAAABkAAQAAP__")
+    sent = to_server(options, ("Upgrade", "h2c"), settings)
+    assert sent.headers == (("Host", "h"), VIA)
+    assert to_server(("Upgrade", "h2c"), settings).headers == (("Host", "h"), VIA)
+    both = to_server(options, ("Upgrade", "h2c, websocket"), settings)
+    assert both.headers == (
+        ("Host", "h"),
+        ("Upgrade", "websocket"),
+        VIA,
+        ("Connection", "upgrade"),
+    )
+
+
 def test_a_client_of_http_1_0_can_neither_upgrade_nor_wait_for_100() -> None:
     headers = ("Connection", "upgrade"), ("Upgrade", "x"), ("Expect", "100-continue")
     assert to_server(*headers, version=(1, 0)).headers == (

@@ -63,7 +63,9 @@ def test_a_status_without_a_page_becomes_bad_gateway() -> None:
 
 
 def test_some_statuses_tell_programs_what_to_do() -> None:
-    assert whole(failure_page(407))[1]["proxy-authenticate"] == 'Basic realm="vsocks"'
+    assert (
+        whole(failure_page(407))[1]["proxy-authenticate"] == 'Basic realm="vsocks", charset="UTF-8"'
+    )
     assert whole(failure_page(405))[1]["allow"] == "GET, HEAD"
 
 
@@ -90,9 +92,11 @@ def test_every_refusal_has_a_status(reply: Reply) -> None:
     assert status_for(reply) == expected.get(reply, 502)
 
 
-def page(target: str, status: ProxyStatus = STATUS, method: str = "GET") -> tuple[int, str, str]:
-    """ProxyStatus, type and content of one of the proxy's own pages."""
-    data = local_page(RequestHead(method, target, (1, 1)), status)
+def page(
+    target: str, status: ProxyStatus = STATUS, method: str = "GET", host: str = "127.0.0.1:1080"
+) -> tuple[int, str, str]:
+    """Status, type and content of one of the proxy's own pages."""
+    data = local_page(RequestHead(method, target, (1, 1), (("Host", host),)), status)
     code, headers, content = whole(data, method)
     return code, headers["content-type"], content
 
@@ -128,6 +132,27 @@ def test_the_pac_file_names_the_proxy_for_all_but_this_machine(host: str, proxy:
     assert content.count("{") == content.count("}") == 2
     assert r"/^127\.\d+\.\d+\.\d+$/.test(host)" in content
     assert content == whole(proxy_pac(host, 1080))[2]
+
+
+@pytest.mark.parametrize("target", ["/", "/proxy.pac"])
+@pytest.mark.parametrize("host", ["evil.test", "evil.test:1080", "127.0.0.1.evil.test", "[::1"])
+def test_a_name_that_points_here_gets_no_page(target: str, host: str) -> None:
+    """Its owner's scripts could read it."""
+    code, _, content = page(target, host=host)
+    assert code == 403
+    assert "Version" not in content
+    assert "FindProxyForURL" not in content
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:1080", "127.0.0.1", "[::1]:1080", ""])
+def test_an_address_and_localhost_get_the_pages(host: str) -> None:
+    assert page("/", host=host)[0] == page("/proxy.pac", host=host)[0] == 200
+
+
+def test_no_page_is_a_script_or_has_one() -> None:
+    headers = whole(failure_page(404))[1]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
 
 
 def test_other_pages_and_methods_are_refused() -> None:

@@ -44,7 +44,7 @@ def test_wrong_credentials_are_refused(value: str) -> None:
     event = ask(with_header(GET, "Proxy-Authorization", value), USERS)
     assert status_of(event) == 407
     assert isinstance(event, Refuse)
-    assert b'\r\nProxy-Authenticate: Basic realm="vsocks"\r\n' in event.data
+    assert b'\r\nProxy-Authenticate: Basic realm="vsocks", charset="UTF-8"\r\n' in event.data
     assert "s:cret" not in event.reason
 
 

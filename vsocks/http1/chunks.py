@@ -27,7 +27,7 @@ SIZE_LINE_LIMIT: Final = 256
 TRAILER_LIMIT: Final = 8 * 1024
 
 # As in Content-Length: int() takes too much, and nobody should have to count beyond 63 bits.
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*)(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_SIZE_LINE: Final = re.compile(rb"0*([0-9A-Fa-f]{1,15})([ \t]*)(?:;[\t\x20-\x7e\x80-\xff]*)?")
 #: Some readers join trailers with the headers, where these would change what the message is.
 _NO_TRAILERS: Final = frozenset({"content-length", "transfer-encoding", "host"})
 

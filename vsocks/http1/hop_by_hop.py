@@ -28,6 +28,7 @@ _HOP_BY_HOP: Final = frozenset(
         "proxy-authentication-info",
         "proxy-authorization",
         "proxy-connection",
+        "http2-settings",
         "te",
         "transfer-encoding",
         "upgrade",
@@ -40,8 +41,19 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 def wants_upgrade(head: RequestHead) -> bool:
     """Whether the client asks to switch protocols, to WebSocket for example."""
-    asked = "upgrade" in head.tokens("connection") and bool(head.values("upgrade"))
-    return asked and head.version >= (1, 1)
+    return (
+        "upgrade" in head.tokens("connection") and bool(_upgrades(head)) and head.version >= (1, 1)
+    )
+
+
+def _upgrades(head: RequestHead) -> list[tuple[str, str]]:
+    """The Upgrade header without h2c, which is nothing without its HTTP2-Settings.
+
+    That belongs to this connection alone; the upgrade is gone from HTTP/2 (RFC 9113, appendix B).
+    """
+    values = [value.strip(" \t") for each in head.values("upgrade") for value in each.split(",")]
+    left = [value for value in values if value and value.lower() != "h2c"]
+    return [("Upgrade", ", ".join(left))] if left else []
 
 
 def client_stays(head: RequestHead) -> bool:
@@ -84,7 +96,7 @@ def encode_request(head: RequestHead, resource: Resource) -> bytes:
     headers += _framing(head)
     if wants_upgrade(head):
         options.append("upgrade")
-        headers += _named(head, "upgrade")
+        headers += _upgrades(head)
     headers.append(_via(head))
     return encode_head(f"{head.method} {path} HTTP/1.1", _with_options(headers, options))
 

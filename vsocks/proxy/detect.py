@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from vsocks.proxy.users import Users
 
 #: From a client's first byte to the protocol's name, and to who speaks it. An HTTP request begins
-#: with its method, and no method of any use begins with anything but a letter.
+#: with its method, and no method of any use begins with anything but a letter; an empty line may
+#: stand before it (RFC 9112, section 2.2).
 _DIALECTS: Final[dict[int, tuple[str, Callable[[Users, int], Dialect]]]] = {
     5: ("SOCKS5", lambda users, _: Socks5(users)),
     4: ("SOCKS4", lambda users, _: Socks4(users)),
-    **dict.fromkeys(ascii_letters.encode(), ("HTTP", HttpDialect)),
+    **dict.fromkeys(b"\r" + ascii_letters.encode(), ("HTTP", HttpDialect)),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import Target
+from vsocks.address import Target, is_ip, split_host_port
 from vsocks.http1.errors import show
 from vsocks.http1.head import encode_head
 from vsocks.proxy.pages import escape, failure_page, html, respond
@@ -47,7 +47,11 @@ class ProxyStatus:
 
 
 def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
-    """The answer to a request for one of the proxy's own pages; may be a 404 or a 405."""
+    """The answer to a request for one of the proxy's own pages; may be a 403, a 404 or a 405."""
+    if not all(map(_is_ours, head.values("host"))):
+        # A name that its owner has pointed here: his page would read what is for this machine.
+        reason = "The proxy's own pages are at its address, not at a name."
+        return failure_page(403, reason, method=head.method)
     if head.method not in ("GET", "HEAD"):
         return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
     match head.target.partition("?")[0]:
@@ -57,6 +61,15 @@ def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
             return proxy_pac(status.address.host, status.address.port, method=head.method)
         case path:
             return failure_page(404, f"The page was {show(path)}.", method=head.method)
+
+
+def _is_ours(host: str) -> bool:
+    """Whether a Host header can't be a name that somebody else has made."""
+    try:
+        name, _ = split_host_port(host)
+    except ValueError:
+        return False
+    return name.lower() in {"", "localhost"} or is_ip(name)
 
 
 def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:

@@ -87,7 +87,7 @@ _FAILURES: Final = {
 #: What some statuses have to say in a header.
 _HEADERS: Final = {
     405: [("Allow", "GET, HEAD")],
-    407: [("Proxy-Authenticate", 'Basic realm="vsocks"')],
+    407: [("Proxy-Authenticate", 'Basic realm="vsocks", charset="UTF-8"')],
 }
 
 _STATUS_BY_REPLY: Final[dict[int, int]] = {
@@ -153,6 +153,9 @@ def respond(
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
+            # No script of another site's page, and none in ours.
+            ("X-Content-Type-Options", "nosniff"),
+            ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
             ("Connection", "close"),
         ],
     )
