@@ -17,7 +17,7 @@ from vsocks.errors import describe
 from vsocks.reply import DialError, Reply, reply_for_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
     from vsocks.address import IPAddress
     from vsocks.aio.reactor import Watch
@@ -38,7 +38,7 @@ class Binder:
 
     def begin(self, target: Target, relay: Relay, done: Connected) -> Watch:
         """Begin to wait; ``done`` gets the connection and the address it came from."""
-        return _Waiting(self.wait_for(target, relay), done)
+        return _Waiting(lambda: self.wait_for(target, relay), done)
 
     async def wait_for(self, target: Target, relay: Relay) -> tuple[socket.socket, Target]:
         """The connection from ``target``, and the address it came from. Raises DialError.
@@ -67,15 +67,19 @@ class _Waiting:
     """The task that waits."""
 
     def __init__(
-        self, waiting: Coroutine[None, None, tuple[socket.socket, Target]], done: Connected
+        self,
+        wait: Callable[[], Coroutine[None, None, tuple[socket.socket, Target]]],
+        done: Connected,
     ) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._wait(waiting, done))
+        self._task = asyncio.get_running_loop().create_task(self._wait(wait, done))
 
     async def _wait(
-        self, waiting: Coroutine[None, None, tuple[socket.socket, Target]], done: Connected
+        self,
+        wait: Callable[[], Coroutine[None, None, tuple[socket.socket, Target]]],
+        done: Connected,
     ) -> None:
         try:
-            outcome = await waiting
+            outcome = await wait()
         except DialError as error:
             done(error)
         else:
