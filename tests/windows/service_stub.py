@@ -84,6 +84,9 @@ def counting(folder: Path) -> Iterator[None]:
 class Hanging:
     """A daemon that blocks the event loop when it is told to stop."""
 
+    descriptors = 1
+    means = "nothing"
+
     async def start(self) -> None:
         pass
 

@@ -102,7 +102,7 @@ def test_settings_that_cannot_be_put_back_are_told_of(
     documented.breaks = True
     assert system_proxy("on") == 1
     told = capsys.readouterr().err
-    assert re.search(r"\(1359\); WinINET \(.*\) couldn't be put back: .*1359", told)
+    assert re.search(r"\(1359\); WinINET \(.*\) couldn't be put back: Internal error", told)
     assert told.endswith("; WinHTTP (for the machine) is as it was\n")
     assert winhttp.query() == NO_MACHINE_PROXY
     # What was there is still known.
