@@ -99,6 +99,8 @@ def _response(message: Message, body: bytes) -> Response:
 def request(method: str, url: str, *headers: str, version: str = "1.1") -> bytes:
     """The head of a request to a proxy; `url` may also be what a CONNECT has."""
     host = url.split("/")[2] if "//" in url else url
+    if url.startswith("/"):
+        host = "localhost"  # one of the proxy's own pages
     lines = [f"{method} {url} HTTP/{version}", f"Host: {host}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
