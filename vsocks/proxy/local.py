@@ -48,12 +48,12 @@ class ProxyStatus:
 
 def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
     """The answer to a request for one of the proxy's own pages; may be a 403, a 404 or a 405."""
+    if head.method not in ("GET", "HEAD"):
+        return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
     if not all(map(_is_ours, head.values("host"))):
         # A name that its owner has pointed here: his page would read what is for this machine.
         reason = "The proxy's own pages are at its address, not at a name."
         return failure_page(403, reason, method=head.method)
-    if head.method not in ("GET", "HEAD"):
-        return failure_page(405, f"The method was {show(head.method)}.", method=head.method)
     match head.target.partition("?")[0]:
         case "/":
             return status_page(status, method=head.method)
