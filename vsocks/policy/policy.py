@@ -4,9 +4,9 @@ The guest may be malware, so the question is always about the resolved address t
 never about a name alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from vsocks.address import IPAddress, pointed_at
 from vsocks.policy.carried import carried_by
@@ -47,6 +47,7 @@ def _built_in(version: int) -> Sequence[tuple[IPNetwork, str]]:
 
 
 _BUILT_IN_BY_VERSION = {4: _built_in(4), 6: _built_in(6)}
+_SPECIAL = [network for version in _BUILT_IN_BY_VERSION.values() for network, _ in version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class Policy:
 
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self._last_first = tuple(reversed(rules))
+        ends = {1, *(rule.low for rule in rules), *(rule.high + 1 for rule in rules)}
+        #: The ports at which a range of ports begins that all rules treat alike.
+        self._first_ports = sorted(end for end in ends if 0 < end <= _MAX_PORT)
 
     def permits(
         self, requested_name: str | None, ip: IPAddress, port: int, *, is_own: bool = False
@@ -100,22 +104,12 @@ class Policy:
         ip = pointed_at(plain)
         denial = self._denies_address(ip) if ip is not None else None
 
-        def may_match(rule: Rule) -> bool:
-            may_be_elsewhere = rule.network is not None and rule.verb == "deny"
-            return not may_be_elsewhere and rule.may_match(plain, rule.low)
-
-        return (
-            denial
-            or self._denies_all_ports(may_match, otherwise=None)
-            or self._leaves_no_address_on_any_port(plain)
-        )
+        return denial or self._leaves_no_address_on_any_port(plain)
 
     def _leaves_no_address_on_any_port(self, name: str) -> Verdict | None:
         """As _leaves_no_address(), for all ports: between the ends of rules they are all alike."""
-        ends = {1, *(rule.low for rule in self._last_first)}
-        ends.update(rule.high + 1 for rule in self._last_first)
         denial = None
-        for port in sorted(end for end in ends if 0 < end <= _MAX_PORT):
+        for port in self._first_ports:
             denial = self._leaves_no_address(name, port)
             if denial is None:
                 return None
@@ -123,25 +117,23 @@ class Policy:
 
     def _leaves_no_address(self, name: str, port: int) -> Verdict | None:
         """The rule that leaves ``name`` no address to be dialled at; None if it may have one."""
-        undecided: Sequence[IPNetwork] = _EVERYTHING
+        denied: dict[IPNetwork, Rule] = {}
         for rule in self._last_first:
             if not rule.may_match(name, port):
                 continue
-            if rule.network is None:
-                if rule.verb == "deny":
+            if rule.verb == "deny":
+                if rule.network is None:
                     return _verdict_of(rule)
-                if _ordinary(undecided):
+                denied[rule.network] = rule
+            elif rule.network is None:
+                if _leave_ordinary(denied):
                     return None
-            elif rule.verb == "allow":
-                if any(rule.network.overlaps(each) for each in undecided):
-                    return None
-            else:
-                undecided = without_network(undecided, rule.network)
-                if not undecided:
-                    return _verdict_of(rule)
-        return (
-            None if _ordinary(undecided) else Verdict(False, "no address is left that it may have")
-        )
+            elif not _cover(denied, [rule.network]):
+                return None
+        if _leave_ordinary(denied):
+            return None
+        *_, last = denied.values()
+        return _verdict_of(last)
 
     def _denies_address(self, ip: IPAddress) -> Verdict | None:
         """The denial of ``ip`` on all ports; None if there is none."""
@@ -205,23 +197,22 @@ def _built_in_denial(ip: IPAddress) -> Verdict | None:
     return None
 
 
-def _ordinary(networks: Sequence[IPNetwork]) -> Sequence[IPNetwork]:
-    """What is left of some networks without those that are denied by default."""
-    for version in _BUILT_IN_BY_VERSION.values():
-        for network, _ in version:
-            networks = without_network(networks, network)
-    return networks
+def _leave_ordinary(denied: Collection[IPNetwork]) -> bool:
+    """Whether an address is left that is neither in these networks nor denied by default."""
+    return not denied or not _cover([*denied, *_SPECIAL], _EVERYTHING)
 
 
-def without_network(networks: Sequence[IPNetwork], taken: IPNetwork) -> Sequence[IPNetwork]:
-    """What is left of some networks without one."""
-    left: list[IPNetwork] = []
-    for each in networks:
-        if not each.overlaps(taken):
-            left.append(each)
-        elif each.prefixlen < taken.prefixlen:  # they overlap: so they are of one version
-            left += each.address_exclude(taken)  # type: ignore[arg-type]
-    return left
+def _cover(networks: Collection[IPNetwork], wanted: Collection[IPNetwork]) -> bool:
+    """Whether all addresses of the ``wanted`` networks are in ``networks``."""
+    whole: list[IPNetwork] = [
+        *collapse_addresses(each for each in networks if isinstance(each, IPv4Network)),
+        *collapse_addresses(each for each in networks if isinstance(each, IPv6Network)),
+    ]
+    return all(any(_is_within(each, one) for one in whole) for each in wanted)
+
+
+def _is_within(network: IPNetwork, other: IPNetwork) -> bool:
+    return network.overlaps(other) and network.prefixlen >= other.prefixlen
 
 
 def _without(ranges: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
