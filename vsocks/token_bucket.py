@@ -2,9 +2,14 @@
 
 
 class TokenBucket:
-    """Permits ``per_second`` events in the long run, and up to ``burst`` of them at once."""
+    """Permits ``per_second`` events in the long run, and up to ``burst`` of them at once.
 
-    def __init__(self, per_second: float, burst: int) -> None:
+    Without ``burst`` a second's worth may come at once, one at least.
+    """
+
+    def __init__(self, per_second: float, burst: int | None = None) -> None:
+        if burst is None:
+            burst = max(1, int(per_second))
         if per_second <= 0 or burst < 1:
             raise ValueError("a rate above zero and a burst of at least one are needed")
         self._per_second = per_second

@@ -50,7 +50,7 @@ class HostAssociations:
         self._dialer = dialer
         self._limits = limits
         self._refused = refused
-        self._rate = TokenBucket(limits.rate, burst=max(1, int(limits.rate)))
+        self._rate = TokenBucket(limits.rate)
         self._associations: dict[int, HostAssociation] = {}
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import socket
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address
@@ -26,7 +25,7 @@ from vsocks.host.own_address import is_own
 from vsocks.host.resolve import Resolver, literal_info
 from vsocks.mux.dial import Dial
 from vsocks.mux.incoming import Connected
-from vsocks.policy.policy import Policy
+from vsocks.policy.policy import Policy, Verdict
 from vsocks.reply import DialError, Reply, reply_for_error
 from vsocks.token_bucket import TokenBucket
 
@@ -103,9 +102,18 @@ class Dialer:
 
     def judge(self, ip: IPAddress, port: int) -> None:
         """Raise DialError if that address may not be reached."""
-        verdict = self._policy.permits(None, ip, port, is_own=is_own(ip))
+        verdict = self._verdict(None, ip, port)
         if not verdict.allowed:
             raise DialError(Reply.NOT_ALLOWED, f"{Target(str(ip), port)}: {verdict.reason}")
+
+    def _verdict(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
+        """The policy's, which also asks whether the address is this machine's if that matters."""
+        verdict = self._policy.permits(name, ip, port)
+        if verdict.allowed:
+            if_own = self._policy.permits(name, ip, port, is_own=True)
+            if not if_own.allowed and is_own(ip):
+                return if_own
+        return verdict
 
     @contextlib.asynccontextmanager
     async def _bounded(self, target: Target) -> AsyncIterator[list[str]]:
@@ -141,7 +149,7 @@ class Dialer:
         of_version: Counter[int] = Counter()
         for info in infos:
             ip = ip_address(info[4][0])
-            verdict = self._policy.permits(target.host, ip, target.port, is_own=is_own(ip))
+            verdict = self._verdict(target.host, ip, target.port)
             if not verdict.allowed:
                 denied.append(f"{ip} {verdict.reason}")
             elif of_version[ip.version] < self._max_addresses:
@@ -166,12 +174,12 @@ class Dialer:
 
     async def _connect_to_one_of(self, infos: Sequence[AddrInfoType]) -> socket.socket:
         """The first that answers, a few of them at once. Raises OSError with all that failed."""
-        attempts = self._attempts
+        attempts, loop = self._attempts, asyncio.get_running_loop()
         is_first = True
 
         def next_socket(info: AddrInfoType) -> socket.socket:
             nonlocal is_first
-            if not is_first and attempts and not attempts.take(now=time.monotonic()):
+            if not is_first and attempts and not attempts.take(now=loop.time()):
                 raise OSError(errno.EAGAIN, "too many connects a second")
             is_first = False
             return _new_socket(info)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
@@ -40,8 +40,9 @@ class QuestionServer:
         self._nameserver = nameserver
         self._refused = refused
         self._tasks = Tasks()
+        self._loop = asyncio.get_running_loop()
         self._per_second = rate
-        self._rate = TokenBucket(rate, burst=max(1, int(rate)))
+        self._rate = TokenBucket(rate)
 
     def on_ask(self, ask: Ask) -> None:
         """The guest has a question."""
@@ -55,7 +56,7 @@ class QuestionServer:
         """Why no question is taken now, if none is."""
         if len(self._tasks) >= _LIMIT:
             return f"question: {_LIMIT} are open"
-        if not self._rate.take(now=time.monotonic()):
+        if not self._rate.take(now=self._loop.time()):
             return f"question: more than {self._per_second:g} a second"
         return None
 
