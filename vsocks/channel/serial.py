@@ -13,16 +13,14 @@ import asyncio
 import contextlib
 import errno
 import termios
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 import serial
 import serial_asyncio
 
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.channel.overlapped import off_loop
-
-if TYPE_CHECKING:
-    from vsocks.channel.base import ChannelUser
+from vsocks.channel.telling import BufferedChannel
 
 #: A serial line may be slow: a long frame would keep everything else waiting.
 _MAX_FRAME: Final = 4096
@@ -60,46 +58,21 @@ class SerialSource(ChannelSource):
         pass
 
 
-class SerialChannel(Channel, asyncio.Protocol):
+class SerialChannel(BufferedChannel, asyncio.Protocol):
     """An open serial line, which holds one piece that was read and one to be written."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._transport: asyncio.Transport | None = None
         #: Set when the transport has introduced itself, a turn after it was made.
         self.connected = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._unread = b""
-        self._failure: OSError | None = None
-        self._is_full = self._is_blocked = self._is_paused = False
-        self._tells = False
-        self._user: ChannelUser | None = None
+        self._is_full = False
 
     # -- what the user calls ---------------------------------------------------------------
 
-    def start(self, user: ChannelUser) -> None:
-        self._user = user
-        self._tell_soon()
-
-    def read_now(self, buffer: memoryview) -> int | None:
-        if not self._unread:
-            if self._failure is not None:
-                raise self._failure
-            return None
-        size = min(len(buffer), len(self._unread))
-        buffer[:size] = self._unread[:size]
-        self._unread = self._unread[size:]
-        if self._unread:
-            self._tell_soon()
-        elif self._transport is not None and self._failure is None:
+    def _read_on(self) -> None:
+        if self._transport is not None and self._failure is None:
             self._transport.resume_reading()
-        return size
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-
-    def resume_reading(self) -> None:
-        self._is_paused = False
-        self._tell_soon()
 
     def write_now(self, data: memoryview) -> int:
         if self._failure is not None:
@@ -139,7 +112,7 @@ class SerialChannel(Channel, asyncio.Protocol):
         self.connected.set()
 
     def data_received(self, data: bytes) -> None:
-        self._unread += data
+        self._unread = bytes(self._unread) + data
         if self._transport is not None:
             self._transport.pause_reading()
         self._tell()
@@ -154,16 +127,4 @@ class SerialChannel(Channel, asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        if self._is_blocked and self._user is not None:
-            self._is_blocked = False
-            self._user.on_writable()
-
-    def _tell_soon(self) -> None:
-        if not self._tells:
-            self._tells = True
-            self._loop.call_soon(self._tell)
-
-    def _tell(self) -> None:
-        self._tells = False
-        if self._user is not None and not self._is_paused and (self._unread or self._failure):
-            self._user.on_readable()
+        self._tell_writable()

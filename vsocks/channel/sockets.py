@@ -18,6 +18,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import AF_UNIX, new_listener, new_stream, set_up_stream
 from vsocks.channel.base import Channel, ChannelSource
+from vsocks.channel.telling import BufferedChannel
 from vsocks.errors import ChannelError, describe
 
 if TYPE_CHECKING:
@@ -114,44 +115,22 @@ if sys.platform != "win32":
                 self._waits.change(self._fd, events)
 
 
-class OverlappedSocketChannel(Channel):
+class OverlappedSocketChannel(BufferedChannel):
     """A socket with a read and a write under way in buffers of its own; a SocketOwner."""
 
     def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
         self._socket = reactor().stream(connection, self)
-        self._loop = asyncio.get_running_loop()
         self._inbox = memoryview(bytearray(_BOX_SIZE))
-        self._unread = self._inbox[:0]
         self._outbox = memoryview(bytearray(_BOX_SIZE))
-        self._is_writing = self._is_blocked = False
-        self._is_reading = True
-        self._failure: OSError | None = None
-        self._user: ChannelUser | None = None
+        self._is_writing = False
 
     def start(self, user: ChannelUser) -> None:
-        self._user = user
+        super().start(user)
         self._socket.read(self._inbox)
 
-    def read_now(self, buffer: memoryview) -> int | None:
-        if not self._unread:
-            if self._failure is not None:
-                raise self._failure
-            return None
-        size = min(len(buffer), len(self._unread))
-        buffer[:size] = self._unread[:size]
-        self._unread = self._unread[size:]
-        if self._unread:
-            self._tell_soon()
-        else:
-            self._socket.read(self._inbox)
-        return size
-
-    def pause_reading(self) -> None:
-        self._is_reading = False
-
-    def resume_reading(self) -> None:
-        self._is_reading = True
-        self._tell_soon()
+    def _read_on(self) -> None:
+        self._socket.read(self._inbox)
 
     def write_now(self, data: memoryview) -> int:
         if self._failure is not None:
@@ -182,22 +161,13 @@ class OverlappedSocketChannel(Channel):
     def on_written(self) -> None:
         """The outbox is free."""
         self._is_writing = False
-        if self._is_blocked and self._user is not None:
-            self._is_blocked = False
-            self._user.on_writable()
+        self._tell_writable()
 
     def on_failed(self, error: OSError) -> None:
         """It is unusable."""
         self._failure = error
         if self._user is not None:
             self._user.on_failed(error)
-
-    def _tell_soon(self) -> None:
-        self._loop.call_soon(self._tell)
-
-    def _tell(self) -> None:
-        if self._user is not None and self._is_reading and (self._unread or self._failure):
-            self._user.on_readable()
 
 
 def source(spec: ChannelSpec) -> ChannelSource:

@@ -15,12 +15,10 @@ import os
 import select
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from vsocks.channel.base import Channel, ChannelSource
-
-if TYPE_CHECKING:
-    from vsocks.channel.base import ChannelUser
+from vsocks.channel.telling import TellingChannel
 
 assert sys.platform != "win32"
 
@@ -58,32 +56,24 @@ class VirtioSource(ChannelSource):
         pass
 
 
-class VirtioChannel(Channel):
+class VirtioChannel(TellingChannel):
     """An open port, which ends when the host disconnects."""
 
     def __init__(self, fd: int) -> None:
+        super().__init__()
         self._fd = fd
-        self._loop = asyncio.get_running_loop()
         self._edges = select.epoll()
         self._edges.register(fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
         self._loop.add_reader(self._edges.fileno(), self._on_edge)
         self._edge = asyncio.Event()
-        self._user: ChannelUser | None = None
-        #: Whether the last read left nothing, and the last write some; edges come once.
+        #: Whether the last read left nothing: edges come once.
         self._is_drained = False
-        self._is_blocked = False
-        self._is_paused = False
-        self._tells = False
 
     async def host_connected(self) -> None:
         """Wait until a host is connected; called before start()."""
         while self._hung_up():
             self._edge.clear()
             await self._edge.wait()
-
-    def start(self, user: ChannelUser) -> None:
-        self._user = user
-        self._tell_soon()
 
     def read_now(self, buffer: memoryview) -> int | None:
         """Read what has arrived: one read gives one buffer of QEMU's, 4 KiB, however much waits."""
@@ -102,13 +92,6 @@ class VirtioChannel(Channel):
         self._is_drained = False
         self._tell_soon()
         return size
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-
-    def resume_reading(self) -> None:
-        self._is_paused = False
-        self._tell_soon()
 
     def write_now(self, data: memoryview) -> int:
         written = 0
@@ -145,17 +128,7 @@ class VirtioChannel(Channel):
         self._edge.set()
         self._is_drained = False
         self._tell()
-        if self._is_blocked and self._user is not None:
-            self._is_blocked = False
-            self._user.on_writable()
+        self._tell_writable()
 
-    def _tell_soon(self) -> None:
-        """Tell the user to read on later: for bytes that are there already no edge comes."""
-        if not self._tells:
-            self._tells = True
-            self._loop.call_soon(self._tell)
-
-    def _tell(self) -> None:
-        self._tells = False
-        if self._user is not None and not self._is_paused and not self._is_drained:
-            self._user.on_readable()
+    def _has_news(self) -> bool:
+        return not self._is_drained
