@@ -26,7 +26,7 @@ from vsocks.channel import open_source, parse_spec
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.resolve import Resolver
-from vsocks.mux.buffers import Pool
+from vsocks.mux.buffers import share_out
 from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts, Relay
 from vsocks.policy.policy import Policy, Rule
@@ -163,7 +163,9 @@ def test_nobody_is_waited_for_without_end() -> None:
         binder = Binder("127.0.0.1", Dialer(policy, resolver), timeout=0.05)
         source = open_source(parse_spec("unix:/nobody/listens"))
         link = Link(source, EndpointConfig(Role.HOST), NoService())
-        relay = Relay(link, Pool(1, 1024), IdleTimeouts(), lambda _why: None)
+        relay = Relay(
+            link, share_out(1, 1024, with_host=False)[0], IdleTimeouts(), lambda _why: None
+        )
         try:
             await binder.wait_for(Target("127.0.0.2", 21), relay)
         except DialError as error:

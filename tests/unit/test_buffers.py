@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.errors import BusyError
-from vsocks.mux.buffers import READ_SIZE, RESERVED, Pool, Ring, pool_for
+from vsocks.mux.buffers import READ_SIZE, RESERVED, Pool, Ring, share_out
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +37,7 @@ def test_all_slots_can_be_taken_and_not_one_more() -> None:
 
 
 def test_who_has_a_share_leaves_the_rest_to_others() -> None:
-    pool, clients = pool_for(3, WINDOW, is_shared=True)
+    clients, pool = share_out(3, WINDOW, with_host=True)
     taken = [clients.take() for _ in range(3)]
     assert (clients.free, clients.size, pool.free) == (0, 3, RESERVED)
     with pytest.raises(BusyError):

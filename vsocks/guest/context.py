@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vsocks.aio.tasks import Tasks
     from vsocks.guest.associations import GuestAssociations
     from vsocks.guest.questions import QuestionClient
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.proxy.users import Users
 
@@ -46,7 +46,7 @@ class ClientContext:
     limits: Limits
     users: Users
     link: Link
-    pool: Pool | Share
+    pool: Share
     associations: GuestAssociations
     questions: QuestionClient
     tasks: Tasks

@@ -15,7 +15,7 @@ from vsocks.guest.context import ClientContext, Limits
 from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
 from vsocks.guest.questions import QuestionClient
-from vsocks.mux.buffers import pool_for
+from vsocks.mux.buffers import share_out
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.protocol.endpoint import EndpointConfig
@@ -77,13 +77,13 @@ class Guest:
     def __init__(self, config: GuestConfig, source: ChannelSource) -> None:
         self._source = source
         count, window = config.max_streams, config.offer.window
-        pool, clients = pool_for(count, window, is_shared=bool(config.exposed))
+        clients, hosts = share_out(count, window, with_host=bool(config.exposed))
         endpoint = EndpointConfig(Role.GUEST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self, config.trace)
         self._associations = GuestAssociations(link, config.max_associations)
         self._questions = QuestionClient(link)
         self._exposed = Exposed(config.exposed)
-        self._incoming = IncomingStreams(link, pool, config.limits.idle_timeouts, _log_refusal)
+        self._incoming = IncomingStreams(link, hosts, config.limits.idle_timeouts, _log_refusal)
         #: The tasks of clients that wait for something.
         self._tasks = Tasks()
         self._context = ClientContext(
@@ -96,9 +96,9 @@ class Guest:
             self._tasks,
         )
         self._listener = Listener(config.listen, self._serve, config.max_streams + _MORE_CLIENTS)
-        self.descriptors = pool.size + _MORE_CLIENTS + config.max_associations + _OTHER_FILES
+        self.descriptors = hosts.size + _MORE_CLIENTS + config.max_associations + _OTHER_FILES
         self.means = (
-            f"{config.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.max_streams} connections in {clients.whole.bytes >> 20} MiB, "
             f"{config.max_associations} associations"
         )
         clients.make_room = lambda: self._listener.close_one(_has_left)

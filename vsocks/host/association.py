@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import IPAddress, Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class HostAssociation:
         self,
         number: int,
         deliver: Callable[[Target, memoryview], bool],
-        pool: Pool | Share,
+        pool: Share,
         dialer: Dialer,
         refused: Callable[[str], None],
     ) -> None:

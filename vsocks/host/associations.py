@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.host.dial import Dialer
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
 
@@ -40,7 +40,7 @@ class HostAssociations:
     def __init__(
         self,
         link: Link,
-        pool: Pool | Share,
+        pool: Share,
         dialer: Dialer,
         limits: DatagramLimits,
         refused: Callable[[str], None],

@@ -22,7 +22,7 @@ from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
 from vsocks.host.resolv_conf import ResolvConf
 from vsocks.host.resolve import Resolver
-from vsocks.mux.buffers import pool_for
+from vsocks.mux.buffers import share_out
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
 from vsocks.mux.relay import IdleTimeouts
@@ -87,7 +87,7 @@ class Host:
         self._config = config
         self._source = source
         count, window = config.offer.max_streams, config.offer.window
-        pool, guests = pool_for(count, window, is_shared=bool(config.forwards))
+        guests, ours = share_out(count, window, with_host=bool(config.forwards))
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self, config.trace)
         refused = self._refused
@@ -111,18 +111,18 @@ class Host:
             config.question_rate,
         )
         self._forwards = [
-            Forwarding(forward, link, pool, config.idle_timeouts) for forward in config.forwards
+            Forwarding(forward, link, ours, config.idle_timeouts) for forward in config.forwards
         ]
         self._loop = asyncio.get_running_loop()
         self.descriptors = (
-            pool.size
+            ours.size
             + NAMES_AT_ONCE * AT_ONCE
             + 2 * config.datagrams.associations
             + _LOOK_UP_FILES
             + _OTHER_FILES
         )
         self.means = (
-            f"{config.offer.max_streams} connections in {pool.bytes >> 20} MiB, "
+            f"{config.offer.max_streams} connections in {ours.whole.bytes >> 20} MiB, "
             f"{config.datagrams.associations} associations, {config.connect_rate:g} connects/s, "
             f"{config.question_rate:g} questions/s, {config.datagrams.rate:g} datagrams/s"
         )

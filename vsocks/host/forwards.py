@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
 
@@ -39,7 +39,7 @@ class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
     def __init__(
-        self, forward: Forward, link: Link, pool: Pool | Share, idle_timeouts: IdleTimeouts
+        self, forward: Forward, link: Link, pool: Share, idle_timeouts: IdleTimeouts
     ) -> None:
         #: The address that the guest connects to.
         self.target = forward.target

@@ -75,17 +75,13 @@ class Pool:
 
     def __init__(self, count: int, window: int) -> None:
         self.size = count
-        #: Bytes of all of them.
-        self.bytes = count * (READ_SIZE + window)
-        #: What this is a share of: itself.
-        self.whole = self
-        #: Called when there are none to take; some may be given back within the call.
-        self.make_room: Callable[[], object] = _nothing
         each = READ_SIZE + window
-        memory = memoryview(mmap.mmap(-1, count * each))
+        #: Bytes of all of them.
+        self.bytes = count * each
+        memory = memoryview(mmap.mmap(-1, self.bytes))
         self._free = [
             StreamBuffers(memory[at : at + READ_SIZE], Ring(memory[at + READ_SIZE : at + each]))
-            for at in reversed(range(0, count * each, each))
+            for at in reversed(range(0, self.bytes, each))
         ]
 
     @property
@@ -95,8 +91,6 @@ class Pool:
 
     def take(self) -> StreamBuffers:
         """Free buffers for a stream; raises BusyError if there are none."""
-        if not self._free:
-            self.make_room()
         if not self._free:
             raise BusyError("all streams are taken")
         return self._free.pop()
@@ -108,13 +102,13 @@ class Pool:
 
 
 class Share:
-    """A part of a pool, for those who may not take all of it."""
+    """What some of a pool's users may take of it."""
 
     def __init__(self, pool: Pool, size: int) -> None:
-        self.size = size
-        #: As that of a pool.
-        self.make_room: Callable[[], object] = _nothing
         self.whole = pool
+        self.size = size
+        #: Called when there are none to take; some may be given back within the call.
+        self.make_room: Callable[[], object] = lambda: None
         self._taken = 0
 
     @property
@@ -123,37 +117,29 @@ class Share:
         return min(self.size - self._taken, self.whole.free)
 
     def take(self) -> StreamBuffers:
-        """Free buffers for a stream; raises BusyError if the share has none."""
-        if self._taken >= self.size:
+        """Free buffers for a stream; raises BusyError if there are none."""
+        if not self.free:
             self.make_room()
-        if self._taken >= self.size:
+        if not self.free:
             raise BusyError("all streams are taken")
-        buffers = self.whole.take()
         self._taken += 1
-        return buffers
+        return self.whole.take()
 
     def give_back(self, buffers: StreamBuffers) -> None:
-        """Let another stream have them."""
+        """Return the buffers for another stream."""
         self._taken -= 1
         self.whole.give_back(buffers)
-
-
-def _nothing() -> None:
-    """Nobody is there who could give any back."""
 
 
 #: Buffers beyond those that the guest's clients may take, for what the host opens.
 RESERVED: Final = 8
 
 
-def pool_for(count: int, window: int, *, is_shared: bool) -> tuple[Pool, Pool | Share]:
-    """A pool for ``count`` streams of the guest's clients, and what those may take of it.
+def share_out(count: int, window: int, *, with_host: bool) -> tuple[Share, Share]:
+    """New buffers for ``count`` streams of the guest's clients: their share, and the host's.
 
-    If it ``is_shared`` with streams that the host opens, there are some that the clients can't
-    take: who holds all of his own keeps nobody else out.
+    ``with_host`` the host opens streams, too, and there are some that the clients can't take: who
+    holds all of his own keeps nobody else out.
     """
-    if not is_shared:
-        pool = Pool(count, window)
-        return pool, pool
-    pool = Pool(count + RESERVED, window)
-    return pool, Share(pool, count)
+    pool = Pool(count + (RESERVED if with_host else 0), window)
+    return Share(pool, count), Share(pool, pool.size)

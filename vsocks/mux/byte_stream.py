@@ -8,7 +8,7 @@ from vsocks.mux.stream import StreamUser
 from vsocks.protocol.messages import CloseCode
 
 if TYPE_CHECKING:
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
 
 #: Seconds in which the peer may end a stream that we have ended.
@@ -31,7 +31,7 @@ class ByteStreamOwner(Protocol):
 class ByteStream(StreamUser):
     """A stream whose data waits in the ring until it is consumed."""
 
-    def __init__(self, link: Link, pool: Pool | Share, owner: ByteStreamOwner) -> None:
+    def __init__(self, link: Link, pool: Share, owner: ByteStreamOwner) -> None:
         """Raises BusyError if the pool has no buffers."""
         super().__init__(link, pool)
         self._owner: ByteStreamOwner | None = owner

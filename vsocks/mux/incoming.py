@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.aio.reactor import Watch
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
     from vsocks.mux.stream import MuxStream
@@ -44,7 +44,7 @@ class IncomingStreams:
     def __init__(
         self,
         link: Link,
-        pool: Pool | Share,
+        pool: Share,
         idle_timeouts: IdleTimeouts,
         on_refused: Callable[[str, DialError], None],
     ) -> None:

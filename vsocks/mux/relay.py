@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.aio.reactor import StreamSocket
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
 
 #: Bytes written to a slow socket before the peer gets credit for them.
@@ -46,7 +46,7 @@ class Relay(StreamUser):
     def __init__(
         self,
         link: Link,
-        pool: Pool | Share,
+        pool: Share,
         idle_timeouts: IdleTimeouts,
         on_over: Callable[[str], None],
     ) -> None:

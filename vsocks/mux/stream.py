@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
-    from vsocks.mux.buffers import Pool, Share
+    from vsocks.mux.buffers import Share
     from vsocks.mux.connection import Connection
     from vsocks.mux.handlers import StreamHandler
     from vsocks.mux.link import Link
@@ -127,7 +127,7 @@ class StreamUser(ABC):
     the session is lost, or abort() is called. Then ``_on_aborted`` is called once.
     """
 
-    def __init__(self, link: Link, pool: Pool | Share) -> None:
+    def __init__(self, link: Link, pool: Share) -> None:
         """Raises BusyError if the pool has no buffers."""
         self._link = link
         self._pool = pool

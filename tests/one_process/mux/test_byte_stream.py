@@ -12,7 +12,7 @@ from tests.integration.support.no_service import NoService
 from tests.one_process.conftest import Run, running, until
 from vsocks.address import Target
 from vsocks.channel import open_source, parse_spec
-from vsocks.mux.buffers import Pool
+from vsocks.mux.buffers import share_out
 from vsocks.mux.byte_stream import ByteStream
 from vsocks.mux.link import Link
 from vsocks.protocol.endpoint import EndpointConfig, Wire
@@ -49,7 +49,7 @@ def test_a_stream_outlives_the_time_that_an_answer_may_take(run: Run[None], tmp_
         async with running(link.run()):
             await until(lambda: link.has_session)
             owner = Owner()
-            stream = ByteStream(link, Pool(1, 1024), owner)
+            stream = ByteStream(link, share_out(1, 1024, with_host=False)[0], owner)
             replies: list[int] = []
             stream.open(
                 Target("127.0.0.1", 80), ANSWER_TIMEOUT, lambda reply, _: replies.append(reply)
