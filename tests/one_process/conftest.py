@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
@@ -72,16 +71,3 @@ async def until(condition: Callable[[], object]) -> None:
     """Give others their turns until something is so."""
     while not condition():  # noqa: ASYNC110 - it is told in the log at most
         await asyncio.sleep(0.001)
-
-
-def connected_pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends of a TCP connection on the loopback, which don't block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        one = socket.create_connection(listener.getsockname())
-        other, _ = listener.accept()
-    for end in (one, other):
-        end.setblocking(False)
-    return one, other
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.original_peer import BY_IP, BY_NAME, packet
 from tests.unit.side import Side
 from vsocks.cli.main import main
-from vsocks.protocol.decode import Decoder, Line, Wire
+from vsocks.protocol.decode import Decoder, Line
+from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import CONTROL_ID, HEADER
 from vsocks.protocol.handshake import Offer, Role
 
@@ -41,7 +42,7 @@ def recorded() -> tuple[bytes, bytes]:
 FROM_GUEST, FROM_HOST = recorded()
 
 
-def lines_of(data: bytes, chunks: list[int] | None = None, wire: Wire | None = None) -> list[Line]:
+def lines_of(data: bytes, chunks: list[int] | None = None, wire: Wire = Wire.AUTO) -> list[Line]:
     decoder = Decoder(wire)
     lines: list[Line] = []
     rest = data

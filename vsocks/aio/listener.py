@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
@@ -35,13 +36,15 @@ class Standing(IntEnum):
     SERVED = auto()
 
 
-class Served(Protocol):
+class Served(ABC):
     """A client that is being served."""
 
     @property
     def standing(self) -> Standing:
-        """What it is now."""
+        """What it is now; some are served as they come."""
+        return Standing.SERVED
 
+    @abstractmethod
     def close(self) -> None:
         """End it; ``gone`` is called soon, unless it has been."""
 
@@ -163,7 +166,7 @@ class Listener:
             asyncio.get_running_loop().call_later(_ACCEPT_PAUSE, self._accept)
 
 
-class ServedByTask:
+class ServedByTask(Served):
     """A client that a coroutine serves."""
 
     def __init__(
@@ -189,11 +192,6 @@ class ServedByTask:
             await serve(connection)
         except OSError as error:
             log.debug("client gone: %s", describe(error))
-
-    @property
-    def standing(self) -> Standing:
-        """It is served as it comes."""
-        return Standing.SERVED
 
     def close(self) -> None:
         """Cancel it."""

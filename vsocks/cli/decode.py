@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import UsageError, describe
-from vsocks.protocol.decode import Decoder, Wire
+from vsocks.protocol.decode import Decoder
+from vsocks.protocol.endpoint import Wire
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +28,8 @@ def add_decode_options(parser: argparse.ArgumentParser) -> None:
         "--wire",
         type=Wire,
         choices=list(Wire),
-        help="the wire format (default: as the first bytes tell)",
+        default=Wire.AUTO,
+        help="the wire format; auto tells by the first bytes (default: auto)",
     )
 
 
@@ -37,10 +37,9 @@ def run_decode(options: argparse.Namespace) -> int:
     """Print the lines; raises UsageError if the file can't be read."""
     decoder = Decoder(options.wire)
     try:
-        with _opened(options.file) as file:
-            while data := _read(file, options.file):
-                _print(decoder.feed(data))
-            _print(decoder.end())
+        for data in _chunks(options.file):
+            _print(decoder.feed(data))
+        _print(decoder.end())
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads the lines has seen enough; Python would complain at its end.
@@ -53,22 +52,11 @@ def _print(lines: Iterator[object]) -> None:
         sys.stdout.write(f"{line}\n")
 
 
-@contextlib.contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
+def _chunks(name: str) -> Iterator[bytes]:
+    """The bytes of a file or stdin, as they come: a pipe is to be shown at once."""
     try:
-        file = Path(name).open("rb")  # noqa: SIM115 - it is closed below
-    except OSError as error:
-        raise UsageError(f"can't read {name!r}: {describe(error)}") from None
-    with file:
-        yield file
-
-
-def _read(file: BinaryIO, name: str) -> bytes:
-    try:
-        # What is there, not as much as was asked for: a pipe is to be shown as it comes.
-        return os.read(file.fileno(), _READ_SIZE)
+        with open(sys.stdin.fileno() if name == "-" else name, "rb", closefd=name != "-") as file:
+            while data := os.read(file.fileno(), _READ_SIZE):
+                yield data
     except OSError as error:
         raise UsageError(f"can't read {name!r}: {describe(error)}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target, ascii_name, encode_address, parse_address, parse_ip, target_of
 from vsocks.aio.current import reactor
-from vsocks.aio.listener import Standing
+from vsocks.aio.listener import Served, Standing
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.guest.client_socket import LeavingClient, WaitingClient
 from vsocks.guest.datagrams import ClientDatagrams
@@ -48,7 +48,7 @@ _FIRST_BYTE: Final = 3.0
 _READ_SIZE: Final = 16 * 1024
 
 
-class Client:
+class Client(Served):
     """Reads a client's request and carries it out; a SocketOwner while it reads.
 
     The client's socket passes from one owner to the next: from here to a WaitingClient while the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
-from vsocks.aio.listener import Listener, Standing
+from vsocks.aio.listener import Listener, Served
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.mux.relay import Relay
 
@@ -73,7 +73,7 @@ class Forwarding:
         return Relay(self._link, self._pool, self._idle_timeouts, on_over)
 
 
-class _Forwarded:
+class _Forwarded(Served):
     """One connection. On failure it is reset, so that nobody takes it for an empty response."""
 
     def __init__(
@@ -100,11 +100,6 @@ class _Forwarded:
     def _on_over(self, _why: str) -> None:
         # If the relay had the socket it is closed by now.
         self._fail()
-
-    @property
-    def standing(self) -> Standing:
-        """It is served as it comes."""
-        return Standing.SERVED
 
     def close(self) -> None:
         """The daemon ends."""

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio.current import reactor
 from vsocks.errors import BusyError, describe
 from vsocks.mux.stream import MuxStream
-from vsocks.protocol.decode import Wire
-from vsocks.protocol.endpoint import MAX_OUTPUT
+from vsocks.protocol.endpoint import MAX_OUTPUT, Wire
 from vsocks.protocol.events import (
     Answered,
     Closed,

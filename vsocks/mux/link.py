@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import BusyError, describe
 from vsocks.mux.connection import STAGING_SIZE, Connection
-from vsocks.protocol.endpoint import Endpoint
+from vsocks.protocol.endpoint import Endpoint, Wire
 
 if TYPE_CHECKING:
     from vsocks.address import Target
@@ -155,7 +155,7 @@ class Link:
         connection = Connection(channel, endpoint, self._staging, self._peer, self.trace)
         self._connection = connection
         if self.trace is not None:
-            self.trace.begin(None)
+            self.trace.begin(Wire.AUTO)
         try:
             connection.start()
             return await asyncio.shield(connection.over), connection.was_up

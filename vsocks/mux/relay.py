@@ -117,8 +117,7 @@ class Relay(StreamUser):
                 self.on_failed(error)
                 return
         self._moved += size
-        if (trace := self._link.trace) is not None:
-            trace.socket(self.label, "read", size)
+        self._note("read", size)
         stream.send(buffer[:size])
 
     def on_sent(self) -> None:
@@ -153,8 +152,7 @@ class Relay(StreamUser):
         except OSError as error:
             self.on_failed(error)
             return
-        if (trace := self._link.trace) is not None:
-            trace.socket(self.label, "written", size)
+        self._note("written", size)
         self._consumed(size)
         if size < len(data):
             self.buffers.inbound.put(data[size:])
@@ -177,8 +175,7 @@ class Relay(StreamUser):
         self._is_writing = False
         size, self._draining = self._draining, 0
         if size:
-            if (trace := self._link.trace) is not None:
-                trace.socket(self.label, "written", size)
+            self._note("written", size)
             self.buffers.inbound.drop(size)
             self._consumed(size)
         self._drain()
@@ -208,9 +205,9 @@ class Relay(StreamUser):
             self._note("end")
             self._watch()
 
-    def _note(self, what: str) -> None:
+    def _note(self, what: str, size: int = 0) -> None:
         if self._link.trace is not None:
-            self._link.trace.socket(self.label, what)
+            self._link.trace.socket(self.label, what, size)
 
     # -- endings ---------------------------------------------------------------------------
 

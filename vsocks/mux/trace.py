@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from vsocks.aio.current import reactor
 from vsocks.errors import UsageError, describe
-from vsocks.protocol.decode import Decoder, Wire
+from vsocks.protocol.decode import Decoder
+from vsocks.protocol.endpoint import Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ class Trace:
         """``file`` is the trace's from now on."""
         self._file = file
         self._is_dirty = False
-        self.begin(None)
+        self.begin(Wire.AUTO)
 
     @classmethod
     def open(cls, path: Path) -> Trace:
@@ -37,7 +38,7 @@ class Trace:
             raise UsageError(f"can't write a trace to {path}: {describe(error)}") from None
         return cls(os.fdopen(descriptor, "a", encoding="utf-8"))
 
-    def begin(self, wire: Wire | None) -> None:
+    def begin(self, wire: Wire) -> None:
         """The channel has been opened, or it is known which wire it has."""
         self._in, self._out = Decoder(wire, at_once=True), Decoder(wire, at_once=True)
 

@@ -7,11 +7,11 @@ What can't be a frame is skipped up to the next hello, as a daemon does.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import Target
 from vsocks.errors import ProtocolError, describe
+from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import CHECK, CONTROL_ID, FIRST_HOST_ID, HEADER, epoch_of
 from vsocks.protocol.handshake import MAGIC, PROBE, Hello, decode_hello, find_hello
 from vsocks.protocol.messages import Listen, Open, decode_message
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 _ENOUGH: Final = 64 * 1024
 #: Bytes of a text, or of data, that a line shows.
 _SHOWN: Final = 40
-
-
-class Wire(StrEnum):
-    """Which format the bytes are of."""
-
-    VSOCKS = "vsocks"
-    ORIGINAL = "original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +46,8 @@ class Line:
 class Decoder:
     """feed() it what comes, end() it when all has come; go through the lines of each."""
 
-    def __init__(self, wire: Wire | None = None, *, at_once: bool = False) -> None:
-        """Without ``wire`` the first bytes tell: as many as may be, or with ``at_once`` few."""
+    def __init__(self, wire: Wire = Wire.AUTO, *, at_once: bool = False) -> None:
+        """If ``wire`` is AUTO the first bytes tell: as many as may be, or with ``at_once`` few."""
         self.wire = wire
         self._enough = HEADER.size if at_once else _ENOUGH
         self._held = bytearray()
@@ -86,7 +79,7 @@ class Decoder:
                 yield self._take(size, "", f"cut short: {size} of the {whole} bytes of a frame")
 
     def _lines(self) -> Iterator[Line]:
-        if self.wire is None:
+        if self.wire is Wire.AUTO:
             if len(self._held) < self._enough and not self._is_over:
                 return
             self.wire = _wire_of(self._held)

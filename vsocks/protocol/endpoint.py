@@ -44,7 +44,7 @@ INBOX_SIZE: Final = 256 * 1024
 #: nothing but the shortest ones takes no more than a few milliseconds at a time.
 MAX_FRAMES: Final = 256
 #: A session that stood for less, in seconds, was lost quickly; so many may be lost so in a row.
-QUICK: Final = 1.0
+_QUICK: Final = 1.0
 _FREE_LOSSES: Final = 8
 #: Seconds before the handshake after the next of them, doubled with each, and at most.
 _FIRST_PAUSE: Final = 0.05
@@ -242,7 +242,7 @@ class Endpoint:
 
     def _pause(self, now: float) -> float:
         """For how long no session may begin: a peer that loses each at once costs us little."""
-        self._quick_losses = self._quick_losses + 1 if now - self._up_since < QUICK else 0
+        self._quick_losses = self._quick_losses + 1 if now - self._up_since < _QUICK else 0
         beyond = self._quick_losses - _FREE_LOSSES
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(beyond, 10)) if beyond > 0 else 0.0
 

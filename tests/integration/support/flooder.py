@@ -94,7 +94,8 @@ class Flooder:
 
     def say(self, *messages: Message) -> None:
         """Send some messages of the session, all at once."""
-        self._channel.sendall(b"".join(self._sealed(encode_message(each)) for each in messages))
+        frames = (self._frame(CONTROL_ID, encode_message(each)) for each in messages)
+        self._channel.sendall(b"".join(frames))
 
     def heard(self) -> list[Message | None]:
         """The control messages that the daemon has said so far."""
@@ -124,17 +125,13 @@ class Flooder:
 
     def sealed(self, frame_id: int, payload: bytes) -> bytes:
         """A batch of frames of the session with that payload."""
-        head = HEADER.pack(frame_id, len(payload) + CHECK.size) + payload
-        first, self._sequence = self._sequence, self._sequence + BATCH
-        return b"".join(
-            head + CHECK.pack(self._epoch, number) for number in range(first, self._sequence)
-        )
+        return b"".join(self._frame(frame_id, payload) for _ in range(BATCH))
 
-    def _sealed(self, payload: bytes) -> bytes:
+    def _frame(self, frame_id: int, payload: bytes) -> bytes:
         """The next frame of the session with that payload."""
         check = CHECK.pack(self._epoch, self._sequence)
         self._sequence += 1
-        return HEADER.pack(CONTROL_ID, len(payload) + CHECK.size) + payload + check
+        return HEADER.pack(frame_id, len(payload) + CHECK.size) + payload + check
 
     def _shake_hands(self) -> None:
         endpoint = Endpoint(
