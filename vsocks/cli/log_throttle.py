@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from vsocks.token_bucket import TokenBucket
@@ -30,7 +31,7 @@ class LogThrottle(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._kinds: dict[object, _Kind] = {}
+        self._kinds: defaultdict[object, _Kind] = defaultdict(_Kind)
         #: The last record, and whether it passed: the next handler asks again.
         self._last: tuple[logging.LogRecord | None, bool] = (None, True)
 
@@ -43,7 +44,7 @@ class LogThrottle(logging.Filter):
         return self._last[1]
 
     def _passes(self, record: logging.LogRecord) -> bool:
-        kind = self._kinds.setdefault(record.msg, _Kind())
+        kind = self._kinds[record.msg]
         if not kind.rate.take(now=self._clock()):
             kind.left_out += 1
             return False
