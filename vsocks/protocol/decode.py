@@ -53,6 +53,8 @@ class Decoder:
         self._held = bytearray()
         self._offset = 0
         self._is_over = False
+        #: Bytes before which there is no hello: each is looked at once, however many frames fail.
+        self._searched = 0
         #: What the checks of the session's frames are to be; None as long as nothing tells.
         self._epoch: int | None = None
         self._sequence: int | None = None
@@ -141,7 +143,7 @@ class Decoder:
             letter = "h" if message.stream >= FIRST_HOST_ID else "c"
             self._labels[message.stream] = f"{letter}{self._opened}"
         name = "" if stream is None else self._name(stream)
-        return self._take(size, name, describe_message(message))
+        return self._take(size, name, _said(message))
 
     def _begun(self, hello: Hello) -> str:
         """What a hello says; the frames behind it are of the session that it is about."""
@@ -177,14 +179,15 @@ class Decoder:
 
     def _hello_at(self) -> int | None:
         """Where the next hello begins in what is held, if there is one beyond the first byte."""
-        start = 1
+        start = max(1, self._searched - self._offset)
         while start < len(self._held):
             hello, end = find_hello(self._held, start)
             if hello is not None:
                 return self._held.rindex(MAGIC, 0, end) - HEADER.size
             if end <= start:
-                return None
+                break
             start = end
+        self._searched = self._offset + start
         return None
 
     def _skipped(self, what: str) -> Line | None:
@@ -218,7 +221,7 @@ class Decoder:
         return self._take(size, name, f"DATA {len(payload)} bytes")
 
 
-def describe_message(message: Any) -> str:
+def _said(message: Any) -> str:
     """A message in one line: its kind, and its fields but for the stream."""
     said = [
         f"{field.name}={_shown(getattr(message, field.name))}"
