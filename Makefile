@@ -73,7 +73,7 @@ format: $(VENV)/ready ## Mend what the linter can, and format
 
 # Percent of the lines that this system can run, of unit and one-process tests together.
 LEAST_COVERAGE := 90
-coverage: $(VENV)/ready ## Lines of vsocks/ that the unit and one-process tests run, as a table
+coverage: $(VENV)/ready apt-test ## Lines of vsocks/ that the unit and one-process tests run, as a table
 	$(BIN)/coverage run --omit="$$($(BIN)/python -m tests.windows_only)" \
 	    -m pytest tests/unit tests/one_process
 	$(BIN)/coverage report --fail-under=$(LEAST_COVERAGE)
@@ -90,7 +90,7 @@ LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending 
 .PHONY: unit one-process integration integration-asyncio e2e test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
 	$(call pytest,tests/unit)
-one-process: $(VENV)/ready ## Tests of both daemons' middles in one event loop, in seconds
+one-process: $(VENV)/ready apt-test ## Tests of both daemons' middles in one event loop, in seconds
 	$(call pytest,tests/one_process)
 integration: $(VENV)/ready apt-test ## Tests of the two daemons as processes
 	$(call pytest,tests/integration)
