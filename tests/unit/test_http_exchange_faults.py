@@ -75,8 +75,8 @@ def test_a_client_that_has_a_part_of_the_response_gets_no_page(sent: bytes) -> N
     [
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/2.0 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: y\rz\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 40_000,
         b"\r\nHTTP/1.1 200 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",

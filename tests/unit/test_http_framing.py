@@ -61,6 +61,19 @@ def test_a_response_without_a_length_ends_with_its_connection() -> None:
     assert isinstance(of_response(("Transfer-Encoding", "chunked, x")), ClosingBody)
 
 
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+def test_a_response_that_says_that_it_is_not_encoded_has_its_length(coding: str) -> None:
+    """Taken for an unknown coding it would last until a server ends that keeps its connection."""
+    said = ("Transfer-Encoding", coding)
+    assert follow(of_response(said, ("Content-Length", "5")), [b"x" * 9]).rest == b"xxxx"
+    assert isinstance(of_response(said), ClosingBody)
+
+
+def test_a_response_with_an_unknown_coding_and_a_length_is_refused() -> None:
+    with pytest.raises(HttpError, match="unknown"):
+        of_response(("Transfer-Encoding", "gzip"), ("Content-Length", "5"))
+
+
 def test_chunks_win_over_a_length_in_a_response() -> None:
     assert isinstance(of_response(("Content-Length", "5"), CHUNKED), ChunkedBody)
     assert isinstance(of_response(CHUNKED, minor=0), ChunkedBody)

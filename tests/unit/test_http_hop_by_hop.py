@@ -125,6 +125,10 @@ def test_the_framing_is_written_from_what_was_understood() -> None:
         ("Transfer-Encoding", "gzip"),
         VIA,
     )
+    assert to_client(("Transfer-Encoding", "identity"), ("Content-Length", "5")).headers == (
+        ("Content-Length", "5"),
+        VIA,
+    )
 
 
 def test_a_response_that_is_no_longer_chunked_does_not_say_so() -> None:

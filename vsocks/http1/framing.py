@@ -38,6 +38,14 @@ def is_chunked(head: RequestHead | ResponseHead) -> bool:
     return [value.lower() for value in head.values("transfer-encoding")] == ["chunked"]
 
 
+def has_coding(head: RequestHead | ResponseHead) -> bool:
+    """Whether the body is encoded for its transfer.
+
+    "identity" is the word of an older HTTP for a body that is not (RFC 2616, section 3.6).
+    """
+    return any(coding != "identity" for coding in head.tokens("transfer-encoding"))
+
+
 def request_body(head: RequestHead) -> Body:
     """The body of a request. Raises HttpError for anything ambiguous."""
     length = content_length(head)
@@ -60,11 +68,16 @@ def has_no_body(method: str, status: int) -> bool:
 def response_body(method: str, head: ResponseHead) -> Body:
     """The body of the response to a request with ``method``. Raises HttpError.
 
-    An unknown transfer coding can only end with the connection.
+    An unknown transfer coding can only end with the connection, which a server that gives a length
+    besides does not mean to end.
     """
     if has_no_body(method, head.status):
         return LengthBody(0)
-    if head.values("transfer-encoding"):
-        return ChunkedBody(padded=True) if is_chunked(head) else ClosingBody()
+    if is_chunked(head):
+        return ChunkedBody(padded=True)
     length = content_length(head)
+    if has_coding(head):
+        if length is not None:
+            raise HttpError(502, "it has Content-Length and a Transfer-Encoding that is unknown")
+        return ClosingBody()
     return ClosingBody() if length is None else LengthBody(length)

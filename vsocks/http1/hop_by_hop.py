@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from vsocks.http1.framing import content_length, has_no_body, is_chunked
+from vsocks.http1.framing import content_length, has_coding, has_no_body, is_chunked
 from vsocks.http1.head import RequestHead, ResponseHead, encode_head
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _framing(head: RequestHead | ResponseHead) -> list[tuple[str, str]]:
     """The headers that say where the body ends. An unknown coding stays as it is."""
     if is_chunked(head):
         return [("Transfer-Encoding", "chunked")]
-    if head.values("transfer-encoding"):
+    if has_coding(head):
         return _named(head, "transfer-encoding")
     length = content_length(head)
     return [] if length is None else [("Content-Length", str(length))]

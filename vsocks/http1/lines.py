@@ -14,16 +14,16 @@ _STEP: Final = 512
 class LineReader:
     """Splits what it is given into lines, and holds at most ``budget`` bytes.
 
-    The budget is for all lines until it is renewed. With ``bare_lf`` a line may end in LF alone
-    (RFC 9112, section 2.2). That is only for heads, which are written anew: what is passed on
-    unchanged must not mean one thing here and another to the recipient.
+    The budget is for all lines until it is renewed. While ``bare_lf`` is true a line may end in
+    LF alone (RFC 9112, section 2.2). That is only for heads, which are written anew: what is
+    passed on unchanged must not mean one thing here and another to the recipient.
     """
 
     def __init__(self, budget: int, too_long: HttpError, *, bare_lf: bool = False) -> None:
         self._line = bytearray()
         self._budget = budget
         self._too_long = too_long
-        self._bare_lf = bare_lf
+        self.bare_lf = bare_lf
 
     def renew(self, budget: int) -> None:
         """Lines from here on may have ``budget`` bytes."""
@@ -61,6 +61,6 @@ class LineReader:
     def _without_end(self, line: bytes) -> bytes:
         if line.endswith(b"\r\n"):
             return line[:-2]
-        if self._bare_lf:
+        if self.bare_lf:
             return line[:-1]
         raise HttpError(400, f"a line ends in LF without CR{show_name(line)}")
