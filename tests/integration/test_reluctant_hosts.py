@@ -37,7 +37,7 @@ def test_who_comes_at_once_is_told_of_by_the_second_reply(tmp_path: Path) -> Non
 @contextmanager
 def guest_with(limits: Limits, channel: Path) -> Iterator[Address]:
     """A guest in a thread of its own, as the limits that aren't options need; and its port."""
-    config = GuestConfig(Wire.VSOCKS, listen=("127.0.0.1", free_port()), limits=limits)
+    config = GuestConfig(Wire.VSOCKS, listen=(("127.0.0.1", free_port()),), limits=limits)
     started = threading.Event()
     stop: list[Callable[[], object]] = []
 
@@ -54,7 +54,7 @@ def guest_with(limits: Limits, channel: Path) -> Iterator[Address]:
     thread.start()
     assert started.wait(DEADLINE)
     try:
-        yield config.listen
+        yield config.listen[0]
     finally:
         stop[0]()
         thread.join(DEADLINE)

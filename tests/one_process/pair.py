@@ -67,7 +67,7 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     """A session stands when the body begins, and all is closed when it has ended."""
     sources = HandedSource(), HandedSource()
-    guest_config = guest or GuestConfig(wire, listen=("127.0.0.1", 0))
+    guest_config = guest or GuestConfig(wire, listen=(("127.0.0.1", 0),))
     inner = Guest(guest_config, sources[0])
     outer = Host(host or HostConfig(wire, LOOPBACK), sources[1])
     await inner.start()

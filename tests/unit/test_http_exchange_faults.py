@@ -121,11 +121,12 @@ def test_a_client_may_end_once_its_request_is_whole() -> None:
     assert served.is_complete
 
 
-def test_only_safe_requests_without_a_body_may_be_sent_again_and_only_unanswered() -> None:
+def test_only_idempotent_requests_without_a_body_may_be_sent_again_and_only_unanswered() -> None:
     assert an_exchange().is_repeatable
     assert an_exchange(method="HEAD").is_repeatable
+    assert an_exchange(method="DELETE").is_repeatable
     assert not an_exchange(method="POST").is_repeatable
-    assert not an_exchange(method="DELETE").is_repeatable
+    assert not an_exchange(method="PATCH").is_repeatable
     assert not an_exchange(("Content-Length", "5")).is_repeatable
     served = an_exchange()
     serve(served, b"H")

@@ -1,4 +1,4 @@
-"""A listening socket and its clients."""
+"""Listening sockets and their clients."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from vsocks.address import format_host_port
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
-from vsocks.aio.socket_options import new_listener, set_up_stream
+from vsocks.aio.socket_options import at_each_address, new_listener, set_up_stream
 from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from vsocks.aio.reactor import Watch
 
@@ -31,6 +31,8 @@ class Standing(IntEnum):
     """What a client is, when there is no place for another: who is less goes first."""
 
     SILENT = auto()
+    #: It has had its last answer.
+    LEAVING = auto()
     #: It has not said yet what it wants, and who it is if that is asked for.
     ASKING = auto()
     SERVED = auto()
@@ -55,38 +57,42 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Serves clients at a TCP address: start(), then run() until cancelled."""
+    """Serves clients at TCP addresses: start(), then run() until cancelled."""
 
-    def __init__(self, address: tuple[str, int], serve: Serve, max_clients: int) -> None:
-        """``serve`` gets each connection, ``max_clients`` at a time.
+    def __init__(
+        self, addresses: Sequence[tuple[str, int]], serve: Serve, max_clients: int
+    ) -> None:
+        """``serve`` gets each connection, ``max_clients`` at a time, whichever address it came to.
 
-        When one more comes, the oldest client that has sent nothing is closed, else the oldest
-        that isn't served yet, else the new one.
+        A name stands for all addresses that it has.
+
+        When one more comes, the oldest client of those that are least is closed, else the new one.
         """
-        self._address = address
+        self._addresses = addresses
         self._serve = serve
         self._max_clients = max_clients
-        self._socket: socket.socket | None = None
-        self._accepting: Watch | None = None
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[Watch] = []
         #: In the order of their coming.
         self._clients: dict[Served, None] = {}
         self._gone = asyncio.Event()
 
     def start(self) -> str:
-        """Listen; returns where, as ADDR:PORT. Raises UsageError if the address can't be had."""
-        host, port = self._address
-        try:
-            self._socket = new_listener(host, port, _BACKLOG)
-        except (OSError, OverflowError) as error:
-            where = format_host_port(host, port)
-            raise UsageError(f"can't listen on {where}: {describe(error)}") from None
-        return format_host_port(*self._socket.getsockname()[:2])
+        """Listen; returns where, in words. Raises UsageError if an address can't be had."""
+        for host, port in self._addresses:
+            try:
+                self._sockets += at_each_address(host, port, _new_listener)
+            except (OSError, OverflowError) as error:
+                self.close()
+                where = format_host_port(host, port)
+                raise UsageError(f"can't listen on {where}: {describe(error)}") from None
+        return " and ".join(format_host_port(*sock.getsockname()[:2]) for sock in self._sockets)
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, with the actual port; after start()."""
-        assert self._socket is not None, "start() comes first"
-        host, port = self._socket.getsockname()[:2]
+        """The first address where it listens, with the actual port; after start()."""
+        assert self._sockets, "start() comes first"
+        host, port = self._sockets[0].getsockname()[:2]
         return host, port
 
     async def run(self) -> None:
@@ -104,16 +110,21 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._accepting is not None:
-            self._accepting.close()
-            self._accepting = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._stop_accepting()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
 
     def _accept(self) -> None:
-        if self._socket is not None and self._accepting is None:
-            self._accepting = reactor().accept(self._socket, self._take, self._on_failed)
+        if not self._accepting:
+            self._accepting = [
+                reactor().accept(sock, self._take, self._on_failed) for sock in self._sockets
+            ]
+
+    def _stop_accepting(self) -> None:
+        for each in self._accepting:
+            each.close()
+        self._accepting.clear()
 
     def _take(self, connection: socket.socket) -> None:
         """Serve one client, from accept to close."""
@@ -151,7 +162,7 @@ class Listener:
         least = min(self._clients, key=lambda client: client.standing)
         if least.standing is Standing.SERVED:
             return False
-        log.info("too many clients: one that had not said what it wants was closed")
+        log.info("too many clients: one that was not being served was closed")
         least.close()
         return True
 
@@ -160,10 +171,13 @@ class Listener:
         if is_client_gone(error):
             return
         log.warning("accepting a client failed: %s", describe(error))
-        if self._accepting is not None:
-            self._accepting.close()
-            self._accepting = None
+        if self._accepting:
+            self._stop_accepting()
             asyncio.get_running_loop().call_later(_ACCEPT_PAUSE, self._accept)
+
+
+def _new_listener(host: str, port: int) -> socket.socket:
+    return new_listener(host, port, _BACKLOG)
 
 
 class ServedByTask(Served):

@@ -15,10 +15,16 @@ process inherits a socket, whether created or accepted: Python sees to that (PEP
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import struct
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from vsocks.address import parse_ip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Windows' Python has none.
 AF_UNIX: Final[int] = getattr(socket, "AF_UNIX", -1)
@@ -28,13 +34,67 @@ _SEND_BUFFER: Final = 512 * 1024
 #: Bytes that the system is asked to hold while we do something else. A burst is longer than what
 #: most systems hold by themselves; Linux gives no more than net.core.rmem_max.
 _RECEIVE_BUFFER: Final = 1 << 20
+#: What bind() says of an address that this machine does not have.
+_NO_SUCH_ADDRESS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+#: Ports to try when any will do that is free at several addresses.
+_PORT_TRIES: Final = 20
 #: SO_LINGER on, 0 seconds: closing resets the connection, so that the end doesn't look clean.
 _RESET_ON_CLOSE: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def family_of(host: str) -> socket.AddressFamily:
-    """The address family of ``host``; a name is looked up as IPv4."""
+    """The address family of ``host``, an address; a name is looked up as IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def at_each_address(
+    host: str, port: int, make: Callable[[str, int], socket.socket]
+) -> list[socket.socket]:
+    """What ``make`` gives for each address of ``host``, which may be a name; all at one port.
+
+    Port 0 is any that is free at all of them. Of a name's addresses the system may lack some, IPv6
+    ones mostly: those are left out. Raises OSError, or OverflowError for an impossible port; then
+    none is open.
+    """
+    addresses = _addresses_of(host)
+    tries = _PORT_TRIES if port == 0 and len(addresses) > 1 else 1
+    while True:
+        tries -= 1
+        try:
+            return _at_all(addresses, port, make)
+        except OSError as error:
+            # One that was free at the first address was taken at another.
+            if error.errno != errno.EADDRINUSE or not tries:
+                raise
+
+
+def _at_all(
+    addresses: list[str], port: int, make: Callable[[str, int], socket.socket]
+) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for at, address in enumerate(addresses, 1):
+            try:
+                sockets.append(make(address, port))
+            except OSError as error:
+                others = sockets or at < len(addresses)
+                if error.errno not in _NO_SUCH_ADDRESS or not others:
+                    raise
+            else:
+                port = sockets[0].getsockname()[1]
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _addresses_of(host: str) -> list[str]:
+    """The addresses of a name in the order of the system, without repetitions."""
+    if ":" in host or parse_ip(host) is not None:
+        return [host]
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def set_up_stream(sock: socket.socket) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LISTEN: Final = ("127.0.0.1", 1080)
 _ENVIRONMENT: Final = "VSOCKS_USERS"
 #: A file of users is no longer than this, in bytes.
 _MAX_FILE: Final = 1 << 20
@@ -49,9 +50,9 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         type=listen_address,
-        default=("127.0.0.1", 1080),
+        action="append",
         metavar="ADDR:PORT",
-        help="where SOCKS and HTTP clients connect (default: 127.0.0.1:1080)",
+        help="where SOCKS and HTTP clients connect; repeatable (default: 127.0.0.1:1080)",
     )
     parser.add_argument(
         "--dns",
@@ -92,9 +93,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-associations",
         type=count,
-        default=16,
+        default=48,
         metavar="N",
-        help="UDP associations at once (default: 16)",
+        help="UDP associations at once, each of which counts as a connection (default: 48)",
     )
     parser.add_argument(
         "--max-header-size",
@@ -119,7 +120,7 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
     return GuestConfig(
         wire=options.wire,
         trace=Trace.open(options.trace) if options.trace is not None else None,
-        listen=options.listen,
+        listen=tuple(options.listen or [_LISTEN]),
         dns=options.dns,
         users=_users(options),
         exposed=tuple(options.expose),

@@ -88,7 +88,7 @@ class Client(Served):
 
     @property
     def standing(self) -> Standing:
-        """Whether it has said what it wants."""
+        """Whether it is being served."""
         return self._standing
 
     @property
@@ -328,6 +328,7 @@ class Client(Served):
         if self._is_gone:
             return
         self._let_go()
+        self._standing = Standing.LEAVING
         LeavingClient(self._socket, self._buffer, answer, self._leave)
 
     def _say_later(self, answer: bytes) -> None:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from vsocks.aio.reactor import StreamSocket
 
-#: Seconds in which a client that has had its last answer may read it.
+#: Seconds in which a client that has had its last answer may read it. One that goes on sending
+#: reads it only afterwards, if it is not reset.
 _LINGER: Final = 1.0
+_LONGEST_LINGER: Final = 30.0
 #: Seconds that a client which has ended its side, and sent nothing ahead, is taken to be there.
 _GRACE: Final = 0.3
 
@@ -79,6 +81,7 @@ class LeavingClient:
         self._buffer = buffer
         self._on_gone = on_gone
         socket.owner = self
+        self._until = reactor().loop.time() + _LONGEST_LINGER
         reactor().deadlines.set(self, _LINGER, self._close)
         try:
             written = socket.write(last) if last else 0
@@ -96,6 +99,8 @@ class LeavingClient:
     def on_read(self, size: int) -> None:
         """It has sent something more, or ended."""
         if size:
+            left = self._until - reactor().loop.time()
+            reactor().deadlines.set(self, min(_LINGER, left), self._close)
             self._socket.read(self._buffer)
             return
         self._has_ended = True

@@ -54,7 +54,7 @@ class GuestConfig:
 
     wire: Wire
     #: Where clients connect.
-    listen: tuple[str, int] = ("127.0.0.1", 1080)
+    listen: tuple[tuple[str, int], ...] = (("127.0.0.1", 1080),)
     #: Where DNS is answered, if it is.
     dns: tuple[str, int] | None = None
     #: Who may use the proxy; everybody if nobody is named.
@@ -64,7 +64,7 @@ class GuestConfig:
     #: Connections at once.
     max_streams: int = 64
     #: Exchanges of datagrams at once.
-    max_associations: int = 16
+    max_associations: int = 48
     offer: Offer = field(default_factory=Offer)
     limits: Limits = field(default_factory=Limits)
     #: Where all that happens is written, if anywhere.
@@ -120,7 +120,7 @@ class Guest:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where clients connect; after start()."""
+        """Where clients connect, the first such address; after start()."""
         return self._listener.address
 
     @property

@@ -18,7 +18,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.listener import Listener, ServedByTask
-from vsocks.aio.socket_options import bound_datagram_socket, family_of
+from vsocks.aio.socket_options import at_each_address, bound_datagram_socket, family_of
 from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
@@ -67,55 +67,54 @@ class DnsListener:
         self._wanted = address
         self._ask = ask
         self._limits = limits or DnsLimits()
-        self._udp: socket.socket | None = None
+        self._udp: list[socket.socket] = []
         self._tcp: Listener | None = None
-        #: All UDP queries are received here, in turn.
-        self._buffer = bytearray(MAX_MESSAGE)
         self._pending = 0
         self._tasks = Tasks()
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, with the actual port; after start()."""
-        assert self._udp is not None, "start() comes first"
-        host, port = self._udp.getsockname()[:2]
+        """The first address where it listens, with the actual port; after start()."""
+        assert self._udp, "start() comes first"
+        host, port = self._udp[0].getsockname()[:2]
         return host, port
 
     def start(self) -> None:
         """Take the port, for UDP and TCP. Raises UsageError if it can't be had."""
         for _ in range(_TRIES if self._wanted[1] == 0 else 1):
-            self._udp = _bound_socket(*self._wanted)
+            self._udp = _bound_sockets(*self._wanted)
             self._tcp = Listener(
-                self.address,
+                [(self._wanted[0], self.address[1])],
                 lambda client, gone: ServedByTask(client, self._serve, gone),
                 self._limits.clients,
             )
             try:
-                self._tcp.start()
+                where = self._tcp.start()
             except UsageError as error:
-                self._udp.close()
+                self.close()
                 refusal = error
                 continue
-            log.info("listening for DNS on %s", format_host_port(*self.address))
+            log.info("listening for DNS on %s", where)
             return
         raise refusal
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        assert self._udp is not None, "start() comes first"
-        assert self._tcp is not None
-        receiving = self._receive(self._udp)
+        assert self._tcp is not None, "start() comes first"
+        receiving = [self._receive(sock) for sock in self._udp]
         try:
             await self._tcp.run()
         finally:
-            receiving.close()
+            for each in receiving:
+                each.close()
             self.close()
             await self._tasks.cancel()
 
     def close(self) -> None:
         """Stop listening; for a listener that isn't run."""
-        if self._udp is not None:
-            self._udp.close()
+        for sock in self._udp:
+            sock.close()
+        self._udp = []
         if self._tcp is not None:
             self._tcp.close()
 
@@ -126,7 +125,7 @@ class DnsListener:
             self._take(sock, bytes(query), client)
 
         # Each begins a task, which wants its turn.
-        return reactor().receive(sock, memoryview(self._buffer), take, in_a_row=1)
+        return reactor().receive(sock, memoryview(bytearray(MAX_MESSAGE)), take, in_a_row=1)
 
     def _take(self, sock: socket.socket, data: bytes, client: Any) -> None:
         """Begin to answer a datagram."""
@@ -183,12 +182,16 @@ def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
         sock.sendto(data, client)
 
 
-def _bound_socket(host: str, port: int) -> socket.socket:
-    """A UDP socket at that address. Raises UsageError."""
+def _bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """UDP sockets at the addresses of ``host``. Raises UsageError."""
     try:
-        return bound_datagram_socket(family_of(host), (host, port))
+        return at_each_address(host, port, _bound_socket)
     except (OSError, OverflowError) as error:
         raise _cannot_listen(host, port, error) from None
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    return bound_datagram_socket(family_of(host), (host, port))
 
 
 def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:

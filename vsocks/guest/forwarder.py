@@ -326,10 +326,13 @@ class Forwarder:
         exchange, head = self._exchange, self._head
         assert exchange is not None
         assert head is not None
+        # A server may end its connection just when the next request is on its way.
+        if self._is_reused and exchange.is_unanswered and not exchange.is_repeatable:
+            self._leave_it_to_the_client(reason)
+            return
         if not (self._is_reused and exchange.is_repeatable):
             self._fail(status, reason)
             return
-        # A server may end its connection just when the next request is on its way.
         self._socket.stop_reading()
         self._drop_server()
         self._exchange = None
@@ -337,6 +340,19 @@ class Forwarder:
             self._connect(Exchange(head, self._context.limits.max_head_size))
         except (BusyError, NotSupportedError) as error:
             self._owner.on_forward_failed(failure_page(503, describe(error), method=head.method))
+
+    def _leave_it_to_the_client(self, reason: str) -> None:
+        """End its connection without an answer, as the server did: only it may know better.
+
+        Programs try a request again that met the end of a connection which was kept, and that an
+        answer would make final (RFC 9110, section 9.2.2).
+        """
+        exchange = self._exchange
+        assert exchange is not None
+        log.debug("%s %s: ended without an answer: %s", self._label, exchange.target, reason)
+        self._socket.stop_reading()
+        self.close()
+        self._owner.on_forwarded(client_stays=False)
 
     def _fail(self, status: int, reason: str) -> None:
         """Tell the client by a page, its last answer."""

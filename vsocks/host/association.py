@@ -12,9 +12,10 @@ import contextlib
 import logging
 import socket
 from collections import OrderedDict
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.address import target_of
+from vsocks.address import Target, target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import bound_datagram_socket
@@ -24,7 +25,7 @@ from vsocks.reply import DialError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vsocks.address import IPAddress, Target
+    from vsocks.address import IPAddress
     from vsocks.host.dial import Dialer
     from vsocks.mux.buffers import Share
 
@@ -62,8 +63,9 @@ class HostAssociation:
         self._refused = refused
         self._pool = pool
         self._loop = asyncio.get_running_loop()
-        #: The addresses that may send to us; the last used one is the last.
-        self._peers: OrderedDict[IPAddress, None] = OrderedDict()
+        #: The addresses that may send to us, and how the guest writes them; the last used one is
+        #: the last.
+        self._peers: OrderedDict[IPAddress, IPAddress] = OrderedDict()
         #: (address, port) that the policy has allowed as such.
         self._allowed: OrderedDict[tuple[IPAddress, int], None] = OrderedDict()
         #: What names were found to be, and until when.
@@ -159,9 +161,11 @@ class HostAssociation:
         return True
 
     def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
-        _remember(self._peers, ip, None, _PEERS)
+        # A mapped address is the IPv4 one, as it is to the system when it connects.
+        peer = ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+        _remember(self._peers, peer, ip, _PEERS)
         try:
-            self._sockets[ip.version].sendto(data, (str(ip), port))
+            self._sockets[peer.version].sendto(data, (str(peer), port))
         except (OSError, KeyError):
             # Full, too long, no such network or no IPv6: datagrams get lost.
             self._dropped += 1
@@ -176,7 +180,8 @@ class HostAssociation:
 
     def _pass_on(self, data: memoryview, source: Any) -> None:
         sender = target_of(source)
-        if sender.ip in self._peers and self._deliver(sender, data):
+        written = self._peers.get(sender.ip) if sender.ip is not None else None
+        if written is not None and self._deliver(Target(str(written), sender.port), data):
             self._passed += 1
         else:
             self._dropped += 1

@@ -46,7 +46,7 @@ class Forwarding:
         self._link = link
         self._pool = pool
         self._idle_timeouts = idle_timeouts
-        self._listener = Listener(forward.listen, self._serve, pool.size)
+        self._listener = Listener([forward.listen], self._serve, pool.size)
 
     def start(self) -> None:
         """Listen. Raises UsageError if the address can't be had."""

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.http1.head import RequestHead
 
-#: Methods that may be sent twice without harm (RFC 9110, section 9.2.1).
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+#: Methods that do the same when they are sent twice (RFC 9110, section 9.2.2).
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
 class Passed(NamedTuple):
@@ -110,7 +110,13 @@ class Exchange:
 
         For a server that ends a connection just when the next request is on its way.
         """
-        return self._head.method in _SAFE and not self._has_body and not self._response.is_begun
+        is_idempotent = self._head.method in _IDEMPOTENT
+        return is_idempotent and not self._has_body and self.is_unanswered
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the server has not sent a byte."""
+        return not self._response.is_begun
 
     def from_client(self, data: memoryview) -> Passed:
         """What of ``data`` goes to the server; what isn't used belongs to the next request.

@@ -169,7 +169,7 @@ def test_a_target_that_is_found_by_its_name(run: Run[None]) -> None:
 
 def test_ipv6_alone(run: Run[None]) -> None:
     async def through() -> None:
-        guest = GuestConfig(Wire.AUTO, listen=("::1", 0), dns=("::1", 0))
+        guest = GuestConfig(Wire.AUTO, listen=(("::1", 0),), dns=("::1", 0))
         async with pair(guest=guest) as both, echo_server() as target:
             _, writer = await socks_connect(both.proxy, target)
             check_connected(one(peer=writer.get_extra_info("sockname")))
@@ -188,7 +188,7 @@ def test_a_forwarded_port(run: Run[None]) -> None:
     async def through() -> None:
         async with echo_server() as target:
             exposed = Target(*target)
-            guest = GuestConfig(Wire.AUTO, listen=ANY, exposed=(exposed,))
+            guest = GuestConfig(Wire.AUTO, listen=(ANY,), exposed=(exposed,))
             host = HostConfig(Wire.AUTO, LOOPBACK, forwards=(Forward(ANY, exposed),))
             async with pair(guest=guest, host=host) as both:
                 known = {target, both.proxy}
@@ -282,7 +282,7 @@ QUERY = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00
 def test_dns(run: Run[None]) -> None:
     async def through() -> None:
         async with nameserver() as (server, address):
-            guest = GuestConfig(Wire.AUTO, listen=ANY, dns=ANY)
+            guest = GuestConfig(Wire.AUTO, listen=(ANY,), dns=ANY)
             host = HostConfig(Wire.AUTO, LOOPBACK, nameserver=address)
             async with pair(guest=guest, host=host) as both:
                 known = {(address.host, address.port), both.proxy}

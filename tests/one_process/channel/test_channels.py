@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 async def joined(guest_channel: str, host_channel: str) -> AsyncIterator[Pair]:
     """A session stands when the body begins."""
     guest = Guest(
-        GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0)), open_source(parse_spec(guest_channel))
+        GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),)), open_source(parse_spec(guest_channel))
     )
     host = Host(HostConfig(Wire.AUTO, LOOPBACK), open_source(parse_spec(host_channel)))
     await guest.start()

@@ -31,7 +31,7 @@ def config(
 ) -> GuestConfig:
     return GuestConfig(
         Wire.AUTO,
-        listen=("127.0.0.1", 0),
+        listen=(("127.0.0.1", 0),),
         limits=limits or Limits(),
         users=users or Users(),
         max_streams=streams,

@@ -118,7 +118,7 @@ async def refusal(both: Pair) -> int:
 
 def test_bounds_of_either_side(run: Run[None]) -> None:
     async def full() -> None:
-        guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), max_associations=2)
+        guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),), max_associations=2)
         host = HostConfig(Wire.AUTO, LOOPBACK, datagrams=DatagramLimits(associations=1))
         async with pair(guest=guest, host=host) as both:
             async with client(both.proxy, ASSOCIATE) as (reader, _):
@@ -134,7 +134,7 @@ def test_bounds_of_either_side(run: Run[None]) -> None:
 def test_a_silent_association_is_over(run: Run[None]) -> None:
     async def silent() -> None:
         limits = replace(Limits(), udp_idle=0.05)
-        guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), limits=limits)
+        guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),), limits=limits)
         async with pair(guest=guest) as both, client(both.proxy, ASSOCIATE) as (reader, _):
             await associated(reader)
             assert await reader.read() == b""

@@ -45,7 +45,7 @@ async def daemons(*, answers: bool = True, policy: Policy = LOOPBACK) -> AsyncIt
         lambda: Nameserver(answers=answers), local_addr=("127.0.0.1", 0)
     )
     where = Target(*transport.get_extra_info("sockname"))
-    guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), dns=("127.0.0.1", 0))
+    guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),), dns=("127.0.0.1", 0))
     try:
         async with pair(guest=guest, host=HostConfig(Wire.AUTO, policy, nameserver=where)) as both:
             yield both

@@ -230,6 +230,38 @@ def test_a_request_is_repeated_when_a_kept_connection_ends(run: Run[None]) -> No
     run(repeat())
 
 
+def test_a_post_that_meets_the_end_of_a_kept_connection_is_left_to_the_client(
+    run: Run[None],
+) -> None:
+    """A page would be an answer; at the end of its connection a program may try again."""
+
+    async def leave() -> None:
+        connections = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            await reader.readuntil(b"\r\n\r\n")
+
+        post = b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+        async with (
+            pair() as both,
+            serving(serve) as server,
+            client(both.proxy) as (reader, writer),
+        ):
+            writer.write(get(url(server)))
+            await reader.readuntil(b"hello")
+            writer.write(post % url(server))
+            assert await reader.read(-1) == b""
+            assert connections == 1
+            writer.close()
+            await until(lambda: both.guest.connections == 0)
+
+    run(leave())
+
+
 def test_a_client_that_leaves_frees_all(run: Run[None]) -> None:
     async def leave() -> None:
         asked = asyncio.Event()
@@ -254,7 +286,7 @@ def test_silence_is_a_page(run: Run[None]) -> None:
             await reader.read(-1)
 
         limits = replace(Limits(), idle_timeouts=IdleTimeouts(0.05, 0.05))
-        guest = GuestConfig(Wire.AUTO, listen=("127.0.0.1", 0), limits=limits)
+        guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),), limits=limits)
         async with pair(guest=guest) as both, serving(serve) as server:
             got = await all_of_it(both.proxy, get(url(server)))
             assert got.startswith(b"HTTP/1.1 504")

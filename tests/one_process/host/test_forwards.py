@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 def configs(target: Address, *, exposed: bool = True) -> tuple[GuestConfig, HostConfig]:
     to = Target(*target)
     guest = GuestConfig(
-        Wire.AUTO, listen=("127.0.0.1", 0), exposed=(to,) if exposed else (Target("127.0.0.1", 1),)
+        Wire.AUTO,
+        listen=(("127.0.0.1", 0),),
+        exposed=(to,) if exposed else (Target("127.0.0.1", 1),),
     )
     return guest, HostConfig(Wire.AUTO, LOOPBACK, forwards=(Forward(("127.0.0.1", 0), to),))
 

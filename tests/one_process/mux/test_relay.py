@@ -115,7 +115,7 @@ def test_a_silent_connection_is_given_up(run: Run[None]) -> None:
     async def silent() -> None:
         timeouts = IdleTimeouts(idle=0.1, half_closed=0.1)
         guest = GuestConfig(
-            Wire.AUTO, listen=("127.0.0.1", 0), limits=replace(Limits(), idle_timeouts=timeouts)
+            Wire.AUTO, listen=(("127.0.0.1", 0),), limits=replace(Limits(), idle_timeouts=timeouts)
         )
         async with pair(guest=guest) as both, echo_server() as target:
             reader, _writer = await socks_connect(both.proxy, target)

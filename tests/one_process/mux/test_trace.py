@@ -23,7 +23,7 @@ def traced(run: Run[None], directory: Path, wire: Wire) -> tuple[list[str], list
     files = directory / "guest", directory / "host"
 
     async def connect() -> None:
-        guest = GuestConfig(wire, listen=("127.0.0.1", 0), trace=Trace.open(files[0]))
+        guest = GuestConfig(wire, listen=(("127.0.0.1", 0),), trace=Trace.open(files[0]))
         host = HostConfig(wire, LOOPBACK, trace=Trace.open(files[1]))
         async with pair(guest=guest, host=host) as both, echo_server() as target:
             reader, writer = await socks_connect(both.proxy, target)
