@@ -442,6 +442,10 @@ def test_an_own_address_is_special() -> None:
         assert verdict.reason == "denied by default: an address of the host itself"
     assert policy("allow 192.0.2.7:80").permits(None, ip, 80, is_own=True).allowed
     assert policy("allow 192.0.2.0/24").permits("example.com", ip, 80, is_own=True).allowed
+    mapped = ip_address("::ffff:192.0.2.7")
+    assert policy("allow 192.0.2.7:80").permits(None, mapped, 80, is_own=True).allowed
+    for rules in [], ["allow ::/0"], ["allow 192.0.2.7:81"]:
+        assert not policy(*rules).permits(None, mapped, 80, is_own=True).allowed
 
 
 @pytest.mark.parametrize(

@@ -86,14 +86,18 @@ class Listener:
                 self.close()
                 where = format_host_port(host, port)
                 raise UsageError(f"can't listen on {where}: {describe(error)}") from None
-        return " and ".join(format_host_port(*sock.getsockname()[:2]) for sock in self._sockets)
+        return " and ".join(format_host_port(*address) for address in self.addresses)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, with the actual ports; after start()."""
+        return [(host, port) for host, port, *_ in (s.getsockname() for s in self._sockets)]
 
     @property
     def address(self) -> tuple[str, int]:
-        """The first address where it listens, with the actual port; after start()."""
+        """The first of them."""
         assert self._sockets, "start() comes first"
-        host, port = self._sockets[0].getsockname()[:2]
-        return host, port
+        return self.addresses[0]
 
     async def run(self) -> None:
         """Serve until cancelled; clients are closed then."""

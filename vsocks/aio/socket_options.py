@@ -6,7 +6,8 @@
                       SO_KEEPALIVE, with the system's times: a vanished peer is noticed
     unix, connected   SO_SNDBUF: with Linux's 208 KiB, writer and reader take turns
     TCP, listening    SO_REUSEADDR, but not on Windows, where others could take the port too
-    datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE, for the same reason
+    datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE, for the same reason;
+                      IP_PKTINFO on Linux if questions come to a wildcard address
 
 None of them blocks. An IPv6 socket takes IPv6 only; IPv4 needs a socket of its own. No child
 process inherits a socket, whether created or accepted: Python sees to that (PEP 446).
@@ -130,11 +131,32 @@ def new_listener(host: str, port: int, backlog: int) -> socket.socket:
 
 def new_datagram_socket(family: int) -> socket.socket:
     """A socket for datagrams, not yet bound. Raises OSError."""
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    return _set_up_datagrams(socket.socket(family, socket.SOCK_DGRAM))
+
+
+def answering_datagram_socket(host: str, port: int) -> socket.socket:
+    """A socket for questions, bound to an address; answer the source just as it is given.
+
+    At a wildcard address answers come from the address that was asked, on Linux at least. Raises
+    OSError, or OverflowError for an impossible port.
+    """
+    family = family_of(host)
+    ip = parse_ip(host)
+    if sys.platform == "linux" and ip is not None and ip.is_unspecified:
+        from vsocks.aio.wildcard_socket import TELLS, WildcardSocket
+
+        sock = _set_up_datagrams(WildcardSocket(family, socket.SOCK_DGRAM))
+        sock.setsockopt(*TELLS[family], 1)
+        return _bound(sock, (host, port))
+    return bound_datagram_socket(family, (host, port))
+
+
+def _set_up_datagrams(sock: socket.socket) -> socket.socket:
+    """The same socket with its options; it is closed if there is an error."""
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        if family == socket.AF_INET6:
+        if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if sys.platform == "win32":
             # Else another program could take the port, too, and the datagrams with it.
@@ -147,7 +169,10 @@ def new_datagram_socket(family: int) -> socket.socket:
 
 def bound_datagram_socket(family: int, address: tuple[Any, ...]) -> socket.socket:
     """The same, bound to ``address``. Raises OSError, or OverflowError for an impossible port."""
-    sock = new_datagram_socket(family)
+    return _bound(new_datagram_socket(family), address)
+
+
+def _bound(sock: socket.socket, address: tuple[Any, ...]) -> socket.socket:
     try:
         sock.bind(address)
     except (OSError, OverflowError):

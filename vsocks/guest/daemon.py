@@ -124,6 +124,11 @@ class Guest:
         return self._listener.address
 
     @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where clients connect; after start()."""
+        return self._listener.addresses
+
+    @property
     def dns_address(self) -> tuple[str, int]:
         """Where it answers DNS, as it was asked to; after start()."""
         assert self._dns is not None, "it was not asked to"

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsocks.address import Target, target_of
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import bound_datagram_socket
+from vsocks.aio.socket_user import users_of
 from vsocks.proxy.udp import ClientLock, Malformed, encode_header, parse_datagram
 from vsocks.reply import Reply
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     import socket
@@ -25,7 +27,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Seconds that the system may take to end what was cancelled.
-_LAST_OPERATIONS = 5.0
+_LAST_OPERATIONS: Final = 5.0
+#: How often it is looked up whose a datagram is, before the first of the client's own: somebody
+#: who sends many must not keep us busy.
+_LOOKS_PER_SECOND: Final = 20
+_ROOT: Final = 0
+
+
+class _Sender:
+    """Knows whether a datagram comes from the user who has the client's TCP connection.
+
+    Else another user of this machine could take the association by sending first. Windows doesn't
+    tell, nor does anything of clients on other machines: then everybody is the same.
+    """
+
+    def __init__(self, client: StreamSocket) -> None:
+        self._users = users_of("tcp", client.peer, client.address)
+        self._looks = TokenBucket(_LOOKS_PER_SECOND)
+
+    def is_same_user(self, source: Any) -> bool:
+        if not self._users:
+            return True
+        if not self._looks.take(now=reactor().loop.time()):
+            return False
+        users = users_of("udp", source)
+        return users is None or (bool(users) and users <= self._users | {_ROOT})
 
 
 class ClientDatagrams:
@@ -39,6 +65,7 @@ class ClientDatagrams:
         self._client = client
         self._context = context
         self._lock = ClientLock(client.peer[0], said)
+        self._sender = _Sender(client)
         self._buffers = context.pool.take()
         self._receiving: Watch | None = None
         self._over = asyncio.Event()
@@ -127,11 +154,16 @@ class ClientDatagrams:
 
     def _pass_on(self, datagram: memoryview, source: Any) -> None:
         parsed = parse_datagram(datagram)
-        if isinstance(parsed, Malformed) or not self._lock.admits(*source[:2]):
+        if isinstance(parsed, Malformed) or not self._is_from_client(source):
             self._dropped += 1
             return
         target, data = parsed
         self._count(passed=self._context.associations.send(self._association, target, data))
+
+    def _is_from_client(self, source: Any) -> bool:
+        if self._lock.address is None and not self._sender.is_same_user(source):
+            return False
+        return self._lock.admits(*source[:2])
 
     # -- towards the client ----------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.listener import Listener, ServedByTask
-from vsocks.aio.socket_options import at_each_address, bound_datagram_socket, family_of
+from vsocks.aio.socket_options import answering_datagram_socket, at_each_address
 from vsocks.aio.tasks import Tasks
 from vsocks.dns_message import (
     MAX_MESSAGE,
@@ -185,13 +185,9 @@ def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
 def _bound_sockets(host: str, port: int) -> list[socket.socket]:
     """UDP sockets at the addresses of ``host``. Raises UsageError."""
     try:
-        return at_each_address(host, port, _bound_socket)
+        return at_each_address(host, port, answering_datagram_socket)
     except (OSError, OverflowError) as error:
         raise _cannot_listen(host, port, error) from None
-
-
-def _bound_socket(host: str, port: int) -> socket.socket:
-    return bound_datagram_socket(family_of(host), (host, port))
 
 
 def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:

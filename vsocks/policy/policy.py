@@ -6,7 +6,7 @@ never about a name alone.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 
 from vsocks.address import IPAddress, pointed_at
 from vsocks.policy.carried import carried_by
@@ -77,11 +77,13 @@ class Policy:
         addresses alone: whoever serves a name can have it point to anything.
         """
         name = plain_name(requested_name) if requested_name is not None else None
+        # A mapped address is the machine's own because, and as far as, the IPv4 address is.
+        is_mapped = isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None
         for inner in carried_by(ip):
-            verdict = self._judge(name, inner, port)
+            verdict = self._judge(name, inner, port, is_own=is_own and is_mapped)
             if not verdict.allowed:
                 return Verdict(False, f"{verdict.reason}, for it carries {inner}")
-        return self._judge(name, ip, port, is_own=is_own)
+        return self._judge(name, ip, port, is_own=is_own and not is_mapped)
 
     def denies_name(self, name: str, port: int) -> Verdict | None:
         """The denial of ``name`` that holds whatever its address; None if there is none.

@@ -60,6 +60,24 @@ def test_socks_4_and_4a(run: Run[None]) -> None:
     run(connect())
 
 
+def test_a_refused_client_that_goes_on_sending_is_not_reset(run: Run[None]) -> None:
+    """It reads the page when it has sent all, which takes longer than a page may lie there."""
+
+    async def upload() -> None:
+        async with pair() as both:
+            said = b"POST http://169.254.169.254/ HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+            async with client(both.proxy, said) as (reader, writer):
+                for _ in range(7):
+                    writer.write(bytes(10_000))
+                    await writer.drain()
+                    await asyncio.sleep(0.2)
+                assert b" 403 " in await reader.readline()
+                writer.close()
+            await nobody_is_left(both)
+
+    run(upload())
+
+
 def test_a_name_is_looked_up_by_the_host(run: Run[None]) -> None:
     async def connect() -> None:
         async with pair() as both, echo_server() as target:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import cast
@@ -86,6 +88,56 @@ def test_datagrams_go_there_and_back(run: Run[None]) -> None:
             await until(lambda: both.guest.connections == 0)
 
     run(exchange())
+
+
+def test_a_mapped_address_is_the_ipv4_one_and_answers_as_it_was_written(run: Run[None]) -> None:
+    async def exchange() -> None:
+        async with (
+            pair() as both,
+            client(both.proxy, ASSOCIATE) as (reader, _),
+            inbox() as (ours, _),
+            inbox(echoes=True) as (target, where),
+        ):
+            relay = await associated(reader)
+            mapped = socket.inet_pton(socket.AF_INET6, f"::ffff:{where[0]}")
+            start = b"\0\0\0\4" + mapped + where[1].to_bytes(2, "big")
+            ours.transport.sendto(start + b"mapped", relay)
+            assert await target.came.get() == b"mapped"
+            assert await ours.came.get() == start + b"mapped"
+            denied = socket.inet_pton(socket.AF_INET6, "::ffff:169.254.169.254")
+            ours.transport.sendto(b"\0\0\0\4" + denied + b"\0\x35denied", relay)
+            ours.transport.sendto(header(where) + b"plain", relay)
+            assert await ours.came.get() == header(where) + b"plain"
+
+    run(exchange())
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root can be another user for once"
+)
+def test_another_user_can_not_take_an_association_by_sending_first(run: Run[None]) -> None:
+    async def take() -> None:
+        async with (
+            pair() as both,
+            client(both.proxy, ASSOCIATE) as (reader, _),
+            inbox() as (ours, _),
+            inbox(echoes=True) as (target, where),
+        ):
+            relay = await associated(reader)
+            os.seteuid(65534)
+            try:
+                others = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            finally:
+                os.seteuid(0)
+            with others:
+                others.bind(("127.0.0.1", 0))
+                others.sendto(header(where) + b"another user's", relay)
+                await asyncio.sleep(0.05)  # until it has come, or never will
+                ours.transport.sendto(header(where) + b"ours", relay)
+                assert await target.came.get() == b"ours"
+                assert await ours.came.get() == header(where) + b"ours"
+
+    run(take())
 
 
 def test_what_is_no_clients_or_denied_goes_nowhere(run: Run[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -54,13 +55,32 @@ async def daemons(*, answers: bool = True, policy: Policy = LOOPBACK) -> AsyncIt
         await asyncio.sleep(0)
 
 
-async def by_udp(address: Address, data: bytes) -> bytes:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which address was asked")
+@pytest.mark.parametrize(("where", "asked"), [("0.0.0.0", "127.0.0.2"), ("::", "::1")])
+def test_at_a_wildcard_address_the_answer_comes_from_the_address_that_was_asked(
+    run: Run[None], where: str, asked: str
+) -> None:
+    async def ask() -> None:
+        guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0),), dns=(where, 0))
+        async with pair(guest=guest) as both:
+            # Of no other source does a connected socket take it.
+            await by_udp((asked, both.guest.dns_address[1]), query(), connected=True)
+
+    run(ask())
+
+
+async def by_udp(address: Address, data: bytes, *, connected: bool = False) -> bytes:
     """A thread asks: no loop has all operations on datagrams."""
 
     def ask() -> bytes:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(20)
-            sock.sendto(data, address)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            if connected:
+                sock.connect(address)
+                sock.send(data)
+            else:
+                sock.sendto(data, address)
             return sock.recv(65536)
 
     return await asyncio.to_thread(ask)
