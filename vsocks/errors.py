@@ -9,7 +9,8 @@ VsocksError
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire
 ├── SessionLostError           the session is over, the daemon isn't
 │   └── ProtocolError          ... because the peer sent what the protocol forbids
-│       └── PeerSpeaksVsocksError  ... which was vsocks's own wire (protocol/original.py)
+│       ├── PeerSpeaksVsocksError  ... which was vsocks's own wire (protocol/original.py)
+│       └── NoPeerError        ... which was another protocol (protocol/original.py)
 ├── AddressError               bytes that are no address, of an unknown type (address.py)
 │   └── BadAddressError        ... of a known type (address.py)
 ├── HttpError                  an HTTP message that can't go on its way (http1/errors.py)

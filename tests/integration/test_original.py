@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Sequence
@@ -139,6 +140,15 @@ def test_the_policy_holds_for_an_original_guest(
     ):
         assert _is_ended(sock)
     assert target.accepted() == 0
+
+
+def test_what_a_web_page_may_post_is_no_guests(tmp_path: Path) -> None:
+    """Behind a head of some length it could send any packets to a channel that listens on TCP."""
+    with lone_host(tmp_path, "--wire", "original") as (host, channel):
+        channel.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 30_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert channel.recv(1) == b""
+        host.wait_for_log("channel closed: the other side speaks HTTP")
 
 
 def _packet(conn_id: int, data: bytes) -> bytes:

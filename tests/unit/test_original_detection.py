@@ -12,7 +12,7 @@ from tests.unit.original_peer import BY_IP, BY_NAME, packet, packets
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire
-from vsocks.protocol.events import Opened, SessionEvent, SessionLost, SessionUp
+from vsocks.protocol.events import Opened, Rejected, SessionEvent, SessionLost, SessionUp
 from vsocks.protocol.handshake import HELLO_SIZE, Hello, Offer, Role, find_hello
 from vsocks.protocol.original import OriginalSession
 from vsocks.protocol.session import Session
@@ -239,3 +239,22 @@ def test_nor_one_that_has_sent_a_control_frame() -> None:
 def hello_to(nonce: int) -> bytes:
     """The hello of a guest that has had the host's."""
     return Hello(Role.GUEST, 5, nonce, Offer()).encode()
+
+
+@pytest.mark.parametrize("first", [b"POST / HTTP/1.1\r\n", b"GET / HT", b"OPTI", b"PUT /x"])
+def test_a_host_told_to_speak_it_rejects_what_begins_as_http(first: bytes) -> None:
+    """A web page can have the browser of the host's user say what it likes behind that."""
+    host = Side(Role.HOST, Wire.ORIGINAL)
+    body = b"\r\n" * 20_000 + FIRST
+    events = host.take(first[:3])
+    events += host.take(first[3:])
+    assert events == [Rejected("the other side speaks HTTP")]
+    assert host.endpoint.buffer(), "nothing of it is kept"
+    assert not any(isinstance(event, Opened) for event in host.take(body[:1000]))
+
+
+def test_letters_that_come_later_are_data() -> None:
+    host = Side(Role.HOST, Wire.ORIGINAL)
+    [opened] = host.take(FIRST)
+    assert isinstance(opened, Opened)
+    assert not any(isinstance(event, Rejected) for event in host.take(b"POST / HTTP/1.1"))

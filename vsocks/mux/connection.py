@@ -30,6 +30,7 @@ from vsocks.protocol.events import (
     Notice,
     Opened,
     ParcelCame,
+    Rejected,
     SessionLost,
     SessionUp,
 )
@@ -205,6 +206,8 @@ class Connection:
                 self._lose_all(reason)
             case Notice(text):
                 log.warning("%s", text)
+            case Rejected(reason):
+                self.detach(reason)
 
     def _handler(self, stream: Stream) -> StreamHandler | None:
         held = self._streams.get(stream)

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import SessionLostError
-from vsocks.protocol.events import Notice, SessionEvent, SessionLost, SessionUp
+from vsocks.protocol.events import Notice, Rejected, SessionEvent, SessionLost, SessionUp
 from vsocks.protocol.frames import CONTROL_ID, HEADER, MAX_LENGTH
 from vsocks.protocol.handshake import (
     IMPOSSIBLE_REQUEST,
@@ -30,7 +30,7 @@ from vsocks.protocol.handshake import (
     Role,
     find_hello,
 )
-from vsocks.protocol.original import OriginalSession, parse_request
+from vsocks.protocol.original import NoPeerError, OriginalSession, parse_request
 from vsocks.protocol.session import Session
 
 if TYPE_CHECKING:
@@ -155,6 +155,9 @@ class Endpoint:
         """Let the session have the bytes; returns how many frames it has handled."""
         try:
             handled = yield from session.receive(self._inbox[self._done : self._held], now, most)
+        except NoPeerError as error:
+            yield Rejected(str(error))
+            handled = most
         except SessionLostError as error:
             self._maybe_original = False
             yield from self._lose(str(error), now, eager=True)

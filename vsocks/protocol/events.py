@@ -33,6 +33,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """No peer of ours is at the other end of the channel: close it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The peer wants a stream connected to a target: answer with accept() or refuse().
 
@@ -98,6 +105,7 @@ SessionEvent = (
     SessionUp
     | SessionLost
     | Notice
+    | Rejected
     | Opened
     | Answered
     | ListeningAt

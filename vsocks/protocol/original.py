@@ -17,6 +17,7 @@ a malformed request; it is ignored. The guest reuses an id as late as possible.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -42,8 +43,17 @@ _CLOSE: Final = 0
 _CAN_NOT: Final = "the other side speaks the original wire, which can't do this"
 
 
+#: No guest has so many streams that the id and length of its first packet read so; a web page can
+#: have the host's browser send it to a channel that listens on TCP.
+_HTTP_METHOD: Final = re.compile(rb"[A-Z]{3}[A-Z ]")
+
+
 class PeerSpeaksVsocksError(ProtocolError):
     """A control frame came: the peer knows our own protocol."""
+
+
+class NoPeerError(ProtocolError):
+    """What came first is another protocol's."""
 
 
 class OriginalSession:
@@ -78,6 +88,7 @@ class OriginalSession:
         self._drained: list[Stream] = []
         self._stalled_since: float | None = None
         self._opened = 0
+        self._has_begun = False
         self.taken = 0
         #: There are no hellos here.
         self.hello_due = False
@@ -222,9 +233,14 @@ class OriginalSession:
 
         ``taken`` says how far that got. It stops before data for a stream that has no room,
         which is closed after STALL_TIMEOUT seconds. Raises PeerSpeaksVsocksError at a control
-        frame.
+        frame, and NoPeerError.
         """
         self.taken = handled = 0
+        if not self._has_begun and len(data) >= HEADER.size:
+            self._has_begun = True
+            if self._role is Role.HOST and _HTTP_METHOD.match(data):
+                self.taken = len(data)
+                raise NoPeerError("the other side speaks HTTP")
         while handled < most and len(data) - self.taken >= HEADER.size:
             start = self.taken + HEADER.size
             stream_id, length = HEADER.unpack_from(data, self.taken)
