@@ -74,6 +74,9 @@ async def serve(
     needed = daemon.descriptors
     log.info("ready for %s, %d of %d descriptors", daemon.means, needed, take_descriptors(needed))
     on_started()
+    # What is there now stays: collections need not look through it, which takes milliseconds.
+    gc.collect()
+    gc.freeze()
     serving = asyncio.create_task(daemon.run())
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -299,7 +299,8 @@ class Connection:
             if self._trace is not None:
                 self._trace.written(self._staging[:size])
             self._write(self._staging[:size])
-            self._tell_sent()
+            if not self._tell_sent() and size < len(self._staging) // 2:
+                break  # there was room for all that was due
         self._arm_timer()
 
     def _write(self, data: memoryview) -> None:
@@ -324,13 +325,16 @@ class Connection:
             self.on_readable()
         self.detach(reason)
 
-    def _tell_sent(self) -> None:
+    def _tell_sent(self) -> bool:
+        """Tell the streams whose data has left; whether there are any, which may have more."""
         session = self.standing
         if session is None:
-            return
-        for stream in session.drained():
+            return False
+        drained = session.drained()
+        for stream in drained:
             if (handler := self._handler(stream)) is not None:
                 handler.on_sent()
+        return bool(drained)
 
     # -- time ------------------------------------------------------------------------------
 
