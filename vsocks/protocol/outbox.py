@@ -2,8 +2,8 @@
 
 Control messages go first, then the streams in turn, one frame each, and a parcel after each
 of them. Nothing here can grow with traffic: data is held as one piece a stream, a control
-message is queued as its kind and its stream, once, and encoded when it leaves; parcels have a
-bounded parcel_queue. A slot isn't free before our CLOSE has left, so a peer that opens and closes
+message is queued as its kind and its stream, once, and encoded when it leaves; parcels wait in a
+bounded queue. A slot isn't free before our CLOSE has left, so a peer that opens and closes
 without reading has one round of messages waiting at most.
 
 A Flight bounds what is on its way, so that a message or a keystroke is never far behind.

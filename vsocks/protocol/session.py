@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 #: Bytes of frames taken before they are acknowledged.
 ACK_EVERY: Final = 16 * 1024
-#: Seconds of idle_timeouts before a ping, and before the session is given up.
+#: Seconds of silence before a ping, and before the session is given up.
 HEARTBEAT_INTERVAL: Final = 1.0
 HEARTBEAT_TIMEOUT: Final = 5.0
 _MAX_CREDIT: Final = 1 << 33
