@@ -21,6 +21,7 @@ from .targets import serving_targets
 from .vm_direct import direct
 from .vm_raw import raw
 from .vm_site import Site, VMPeer
+from .vm_slirp import slirp
 from .vm_socat import socat
 from .vm_vsocks import exe, vsocks
 
@@ -28,6 +29,7 @@ PEERS: dict[str, VMPeer] = {
     "direct": direct,
     "raw": raw,
     "socat": socat,
+    "slirp": slirp,
     "vsocks": vsocks,
     "vsocks.exe": exe,
 }
@@ -49,9 +51,14 @@ METRICS = (
     Metric("connect + bulk p50", "ms"),
     Metric("connect + bulk p99", "ms"),
 )
-RATIOS = (Ratio("vsocks", "raw"), Ratio("vsocks", "socat"), Ratio("vsocks.exe", "vsocks"))
-"""The port alone, which does less than a proxy has to; a relay, which does as much; and what Wine
-adds to the same daemon."""
+RATIOS = (
+    Ratio("vsocks", "raw"),
+    Ratio("vsocks", "socat"),
+    Ratio("vsocks", "slirp"),
+    Ratio("vsocks.exe", "vsocks"),
+)
+"""The port alone, which does less than a proxy has to; a relay, which does as much; a network card,
+which is what vsocks does without; and what Wine adds to the same daemon."""
 
 
 def is_image_built() -> bool:

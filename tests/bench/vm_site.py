@@ -45,13 +45,24 @@ class Site:
         self.guest.succeed(f"python3 -m compileall -q {FOLDER}")
 
     def run_load(
-        self, workload: str, scale: Scale, door: Address, *, targets: Targets | None = None
+        self,
+        workload: str,
+        scale: Scale,
+        door: Address,
+        *,
+        targets: Targets | None = None,
+        small_door: Address | None = None,
     ) -> Figures:
-        """Run one workload in the guest, through the SOCKS5 proxy at `door` if it has targets."""
+        """Run one workload in the guest, through the SOCKS5 proxy at `door` if it has targets.
+
+        Without targets `door` is one itself, and `small_door` that for all but bulk if another is.
+        """
         arguments = [workload, _text(door), "--size", str(scale.size)]
         arguments += ["--seconds", str(scale.seconds)]
         if targets is not None:
             arguments += ["--targets", _text(targets.bulk), _text(targets.small)]
+        if small_door is not None:
+            arguments += ["--small-door", _text(small_door)]
         command = f"cd {FOLDER} && python3 -m load {shlex.join(arguments)}"
         figures: Figures = json.loads(self.guest.succeed(command, timeout=DEADLINE))
         return figures

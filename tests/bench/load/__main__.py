@@ -23,11 +23,15 @@ def main() -> None:
         metavar="HOST:PORT",
         help="for bulk and for the rest; the door is a SOCKS5 proxy then, else it is the target",
     )
+    parser.add_argument(
+        "--small-door", type=_address, metavar="HOST:PORT", help="where to connect, but for bulk"
+    )
     parser.add_argument("--size", type=int, default=100_000_000, help="bytes of bulk transfers")
     parser.add_argument("--seconds", type=float, default=1.0, help="of everything else")
     options = parser.parse_args()
     bulk, small = options.targets or (None, None)
-    routes = Routes(Route(options.door, bulk), Route(options.door, small))
+    small_door = options.small_door or options.door
+    routes = Routes(Route(options.door, bulk), Route(small_door, small))
     scale = Scale(options.size, options.seconds)
     print(json.dumps(WORKLOADS[options.workload](routes, scale)))
 
