@@ -36,7 +36,7 @@ def test_an_association_over_ipv6(start_pair: StartPair) -> None:
     pair.guest_options = ("--listen", "[::1]:0")
     pair.start_host()
     guest = pair.start_guest(wait=False)
-    port = int(guest.wait_for_log(r"listening on \[::1\]:(\d+)")[1])
+    port = int(guest.wait_for_log(r"listening on .* and \[::1\]:(\d+)")[1])
     pair.wait_session()
     with udp_target() as target, Association(("::1", port)) as association:
         assert association.address[0] == "::1"

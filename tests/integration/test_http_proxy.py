@@ -323,7 +323,7 @@ def test_the_pac_file_names_the_address_it_was_fetched_from(start_pair: StartPai
     pair = start_pair(start=False)
     pair.guest_options = ("--listen", "0.0.0.0:0")
     guest = pair.start_guest(wait=False)
-    port = int(guest.wait_for_log(r"listening on 0\.0\.0\.0:(\d+)")[1])
+    port = int(guest.wait_for_log(r"listening on .* and 0\.0\.0\.0:(\d+)")[1])
     for host in "127.0.0.1", "127.0.0.2":
         pac = get((host, port), "/proxy.pac")
         assert pac.headers["content-type"] == "application/x-ns-proxy-autoconfig"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from enum import IntEnum, auto
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import format_host_port
@@ -27,15 +27,18 @@ _BACKLOG: Final = 128
 _ACCEPT_PAUSE: Final = 0.1
 
 
-class Standing(IntEnum):
-    """What a client is, when there is no place for another: who is less goes first."""
+class Standing(Enum):
+    """What a client is, when there is no place for another."""
 
+    #: It has said nothing, but has hardly had the time.
+    NEW = auto()
+    #: It has said nothing for longer.
     SILENT = auto()
-    #: It has had its last answer.
-    LEAVING = auto()
     #: It has not said yet what it wants, and who it is if that is asked for.
     ASKING = auto()
     SERVED = auto()
+    #: It has had its last answer.
+    LEAVING = auto()
 
 
 class Served(ABC):
@@ -66,7 +69,9 @@ class Listener:
 
         A name stands for all addresses that it has.
 
-        When one more comes, the oldest client of those that are least is closed, else the new one.
+        When one more comes, a client that isn't served is closed, or else the new one: the oldest
+        that is silent, or the oldest of those that most others are like, so that a crowd pays for
+        itself.
         """
         self._addresses = addresses
         self._serve = serve
@@ -162,12 +167,16 @@ class Listener:
             found.close()
 
     def _make_room(self) -> bool:
-        """Have the client that is least go; False if all are served."""
-        least = min(self._clients, key=lambda client: client.standing)
-        if least.standing is Standing.SERVED:
+        """Have a client go that isn't served; False if all are."""
+        alike: dict[Standing, list[Served]] = {}
+        for client in self._clients:
+            alike.setdefault(client.standing, []).append(client)
+        alike.pop(Standing.SERVED, None)
+        crowd = alike.get(Standing.SILENT) or max(alike.values(), key=len, default=[])
+        if not crowd:
             return False
         log.info("too many clients: one that was not being served was closed")
-        least.close()
+        crowd[0].close()
         return True
 
     def _on_failed(self, error: OSError) -> None:

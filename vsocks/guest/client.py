@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds in which a client sends its first byte: programs do so at once.
 _FIRST_BYTE: Final = 3.0
+#: Seconds after which its silence is held against it.
+_MOMENT: Final = 0.2
 #: Bytes read at once while it is found out what the client wants.
 _READ_SIZE: Final = 16 * 1024
 
@@ -70,7 +72,8 @@ class Client(Served):
         self._waiting: WaitingClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_gone = False
-        self._standing = Standing.SILENT
+        self._standing = Standing.NEW
+        self._silent_at = reactor().loop.time() + _MOMENT
         self._deadlines.set(self, min(_FIRST_BYTE, context.limits.handshake), self._close)
         self._socket.read(self._buffer)
         try:
@@ -88,7 +91,9 @@ class Client(Served):
 
     @property
     def standing(self) -> Standing:
-        """Whether it is being served."""
+        """Whether it has said what it wants, and is being served."""
+        if self._standing is Standing.NEW and reactor().loop.time() >= self._silent_at:
+            return Standing.SILENT
         return self._standing
 
     @property
@@ -103,7 +108,7 @@ class Client(Served):
         if not size:
             self._close()
             return
-        if self._standing is Standing.SILENT:
+        if self._standing is Standing.NEW:
             self._standing = Standing.ASKING
             self._deadlines.set(self, self._context.limits.handshake, self._close)
         failures = self._context.users.failures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import replace
 
@@ -76,6 +77,34 @@ def test_a_refused_client_that_goes_on_sending_is_not_reset(run: Run[None]) -> N
             await nobody_is_left(both)
 
     run(upload())
+
+
+def test_a_crowd_that_has_begun_does_not_put_out_who_has_just_come(
+    run: Run[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be the only one that has said nothing, each time another of the crowd comes."""
+    monkeypatch.setattr("vsocks.guest.client._MOMENT", 60.0)
+
+    async def come() -> None:
+        async with contextlib.AsyncExitStack() as crowd:
+            both = await crowd.enter_async_context(pair(guest=config(streams=1)))
+            target = await crowd.enter_async_context(echo_server())
+
+            async def begin() -> asyncio.StreamReader:
+                reader, _ = await crowd.enter_async_context(client(both.proxy, b"\x05\x01\x00"))
+                assert await reader.readexactly(2) == b"\x05\x00"
+                return reader
+
+            first = [await begin() for _ in range(65)]  # one stream, and 64 besides
+            async with client(both.proxy) as (reader, writer):
+                for gone in first[:10]:
+                    await begin()
+                    with pytest.raises(ConnectionResetError):
+                        await gone.read(-1)
+                writer.write(b"\x05\x01\x00\x05\x01\x00\x01" + packed(target))
+                assert (await reader.readexactly(2 + 10))[3] == 0
+
+    run(come())
 
 
 def test_a_name_is_looked_up_by_the_host(run: Run[None]) -> None:
