@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.http_clients import CONNECT, GET, PAGE, USERS, ask, basic, status_of, with_header
+from tests.unit.proxy.http_clients import (
+    CONNECT,
+    GET,
+    PAGE,
+    USERS,
+    ask,
+    basic,
+    status_of,
+    with_header,
+)
 from vsocks.proxy.requests import Connect, Forward, Refuse, ShowPage
 
 pytestmark = pytest.mark.unit

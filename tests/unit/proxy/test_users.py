@@ -180,7 +180,7 @@ def test_it_needs_no_openssl() -> None:
     """The Windows program comes without."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_OPENSSL],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.http_pieces import read_request, read_response
+from tests.unit.http1.pieces import read_request, read_response
 from vsocks.http1.head import Headers, RequestHead, ResponseHead
 from vsocks.http1.hop_by_hop import (
     client_stays,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.http_pieces import an_exchange, head_and_body, serve, trickle
+from tests.unit.http1.pieces import an_exchange, head_and_body, serve, trickle
 from vsocks.address import Target
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import CUTS, Followed, ask_h11, cut, damaged, follow, trickle
+from tests.unit.http1.pieces import CUTS, Followed, ask_h11, cut, damaged, follow, trickle
 from vsocks.http1.body import Body, ClosingBody, LengthBody
 from vsocks.http1.chunks import SIZE_LINE_LIMIT, TRAILER_LIMIT, ChunkedBody
 from vsocks.http1.errors import HttpError

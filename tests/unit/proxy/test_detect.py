@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.dialects import (
+from tests.unit.proxy.dialects import (
     BOUND,
     NAMED,
     check_any_split,

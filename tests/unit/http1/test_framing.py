@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import ask_h11, follow
+from tests.unit.http1.pieces import ask_h11, follow
 from vsocks.http1.body import Body, ClosingBody
 from vsocks.http1.chunks import ChunkedBody
 from vsocks.http1.errors import HttpError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import CUTS, ask_h11, cut, damaged, head_bytes
+from tests.unit.http1.pieces import CUTS, ask_h11, cut, damaged, head_bytes
 from vsocks.http1.errors import HttpError
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.head import RequestHead

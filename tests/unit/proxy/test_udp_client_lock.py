@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.dialects import ports, targets
+from tests.unit.proxy.dialects import ports, targets
 from vsocks.address import Target
 from vsocks.proxy.udp import ClientLock
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import ask_h11
+from tests.unit.http1.pieces import ask_h11
 from vsocks.address import Target
 from vsocks.http1.head import RequestHead
 from vsocks.proxy.local import ProxyStatus, local_page, proxy_pac

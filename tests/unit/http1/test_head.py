@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.http_pieces import read_request, read_response, trickle
+from tests.unit.http1.pieces import read_request, read_response, trickle
 from vsocks.http1.errors import HttpError
 from vsocks.http1.head import RequestHead, ResponseHead
 from vsocks.http1.reading import HEADER_COUNT_LIMIT, RequestReader, ResponseReader

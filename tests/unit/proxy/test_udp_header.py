@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.dialects import ports, targets
+from tests.unit.proxy.dialects import ports, targets
 from vsocks.address import Target, encode_address
 from vsocks.proxy.udp import LONGEST_HEADER, Malformed, encode_header, parse_datagram
 

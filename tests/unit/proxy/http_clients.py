@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import h11
 
-from tests.unit.http_pieces import ask_h11
+from tests.unit.http1.pieces import ask_h11
 from vsocks.proxy.http import HttpDialect
 from vsocks.proxy.requests import DialectEvent, Refuse
 from vsocks.proxy.users import User, Users

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.http_clients import CONNECT, GET, PAGE, USERS, ask, basic, status_of, with_header
-from tests.unit.http_pieces import CUTS, cut, damaged, head_bytes, trickle
+from tests.unit.http1.pieces import CUTS, cut, damaged, head_bytes, trickle
+from tests.unit.proxy.http_clients import (
+    CONNECT,
+    GET,
+    PAGE,
+    USERS,
+    ask,
+    basic,
+    status_of,
+    with_header,
+)
 from vsocks.address import Target
 from vsocks.http1.exchange import Exchange
 from vsocks.http1.head import RequestHead

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.http_pieces import (
+from tests.unit.http1.pieces import (
     CUTS,
     METHODS,
     TOKENS,
