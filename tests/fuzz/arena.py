@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.unit.peer import queued, waiting_parcels
+from tests.unit.protocol.peer import queued, waiting_parcels
 from vsocks.address import Target
 from vsocks.errors import BusyError, NotSupportedError
 from vsocks.protocol.any_session import AnySession

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.peer import Peer
+from tests.unit.protocol.peer import Peer
 from vsocks.protocol.handshake import Role
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.world import Side
+from tests.unit.protocol.world import Side
 from vsocks.address import Target
 from vsocks.protocol.endpoint import Endpoint, EndpointConfig, Wire
 from vsocks.protocol.frames import CHECK, CONTROL_ID, HEADER, epoch_of

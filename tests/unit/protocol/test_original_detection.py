@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.original_peer import BY_IP, BY_NAME, packet, packets
+from tests.unit.protocol.original_peer import BY_IP, BY_NAME, packet, packets
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.protocol.endpoint import MAX_OUTPUT, Endpoint, EndpointConfig, Wire

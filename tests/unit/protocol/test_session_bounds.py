@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.peer import (
+from tests.unit.protocol.peer import (
     OURS,
     STREAMS,
     TARGET,

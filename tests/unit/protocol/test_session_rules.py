@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
+from tests.unit.protocol.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.errors import ProtocolError
 from vsocks.protocol.frames import FIRST_HOST_ID
 from vsocks.protocol.handshake import Offer, Role

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.peer import Heard, Peer, queued, waiting_parcels
+from tests.unit.protocol.peer import Heard, Peer, queued, waiting_parcels
 from vsocks.address import Target
 from vsocks.protocol.events import ParcelCame
 from vsocks.protocol.frames import CONTROL_ID, OVERHEAD

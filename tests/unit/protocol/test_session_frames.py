@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer
+from tests.unit.protocol.peer import OURS, STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.errors import ProtocolError, SessionLostError
 from vsocks.protocol.events import Opened
 from vsocks.protocol.frames import CONTROL_ID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import STREAMS, TARGET, WINDOW, Peer
+from tests.unit.protocol.peer import STREAMS, TARGET, WINDOW, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError, ProtocolError
 from vsocks.protocol.events import Answered, Closed, Data, Ended, Opened

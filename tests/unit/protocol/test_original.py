@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.original_peer import BY_IP, BY_IPV6, BY_NAME, STREAMS, OriginalPeer, packet
+from tests.unit.protocol.original_peer import BY_IP, BY_IPV6, BY_NAME, STREAMS, OriginalPeer, packet
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.protocol.events import Closed, Data, Opened

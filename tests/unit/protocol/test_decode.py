@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.original_peer import BY_IP, BY_NAME, packet
-from tests.unit.side import Side
+from tests.unit.protocol.original_peer import BY_IP, BY_NAME, packet
+from tests.unit.protocol.side import Side
 from vsocks.cli.main import main
 from vsocks.protocol.decode import Decoder, Line
 from vsocks.protocol.endpoint import Wire

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.original_peer import OriginalPeer
-from tests.unit.peer import STREAMS, TARGET, THEIRS, WINDOW, Peer
+from tests.unit.protocol.original_peer import OriginalPeer
+from tests.unit.protocol.peer import STREAMS, TARGET, THEIRS, WINDOW, Peer
 from vsocks.address import Target
 from vsocks.errors import NotSupportedError
 from vsocks.protocol.any_session import AnySession

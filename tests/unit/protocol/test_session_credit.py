@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import WINDOW, Heard, Peer
+from tests.unit.protocol.peer import WINDOW, Heard, Peer
 from vsocks.protocol.flow import MAX_LIMIT, MIN_LIMIT
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.messages import Ack, Credit, End, Ping, Pong

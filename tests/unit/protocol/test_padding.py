@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.test_endpoint import opened
-from tests.unit.world import Side, World
+from tests.unit.protocol.test_endpoint import opened
+from tests.unit.protocol.world import Side, World
 from vsocks.protocol.handshake import Offer, Role
 
 pytestmark = pytest.mark.unit

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from tests.unit.original_peer import BY_IP, STREAMS, WINDOW, OriginalPeer, packet
-from tests.unit.peer import queued
+from tests.unit.protocol.original_peer import BY_IP, STREAMS, WINDOW, OriginalPeer, packet
+from tests.unit.protocol.peer import queued
 from vsocks.protocol.events import Closed, Data, Opened
 from vsocks.protocol.handshake import Role
 from vsocks.protocol.messages import CloseCode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import STREAMS, TARGET, Peer
+from tests.unit.protocol.peer import STREAMS, TARGET, Peer
 from vsocks.address import Target
 from vsocks.errors import BusyError
 from vsocks.protocol.events import Answered, Closed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.peer import TARGET, WINDOW, Peer
+from tests.unit.protocol.peer import TARGET, WINDOW, Peer
 from vsocks.errors import BusyError
 from vsocks.protocol.events import Closed, Data, Ended
 from vsocks.protocol.handshake import Offer, Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.unit.side import Side
+from tests.unit.protocol.side import Side
 from vsocks.protocol.endpoint import MAX_OUTPUT
 from vsocks.protocol.handshake import Offer, Role
 from vsocks.protocol.session import Session

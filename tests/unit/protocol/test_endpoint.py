@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.side import Side
-from tests.unit.world import World
+from tests.unit.protocol.side import Side
+from tests.unit.protocol.world import World
 from vsocks.protocol.frames import FIRST_HOST_ID
 from vsocks.protocol.handshake import Offer, Role
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.unit.peer import kept
+from tests.unit.protocol.peer import kept
 from vsocks.protocol.events import Opened, SessionEvent
 from vsocks.protocol.handshake import Role
 from vsocks.protocol.original import OriginalSession
