@@ -1,4 +1,4 @@
-"""The two peers of a session; and on Windows, what is for Linux only is skipped with its reason."""
+"""On Windows, what is for Linux only is skipped with its reason."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.protocol.peer import Peer
-from vsocks.protocol.handshake import Role
-
 HERE = Path(__file__).parent
 LINUX_ONLY = {
     HERE / "harness": "the harness, which starts virtual machines, runs on Linux only",
@@ -18,18 +15,6 @@ LINUX_ONLY = {
     HERE / "test_workflows.py": "the workflows are the same everywhere, and read on Linux",
 }
 """Folders and files whose modules are not even imported elsewhere."""
-
-
-@pytest.fixture
-def guest() -> Peer:
-    """The peer of a host."""
-    return Peer(Role.HOST)
-
-
-@pytest.fixture
-def host() -> Peer:
-    """The peer of a guest."""
-    return Peer(Role.GUEST)
 
 
 class Skipped(pytest.Module):
