@@ -11,7 +11,7 @@ import pytest
 HERE = Path(__file__).parent
 LINUX_ONLY = {
     HERE / "harness": "the harness, which starts virtual machines, runs on Linux only",
-    HERE / "test_spec_on_linux.py": "only Linux has the sockets, ttys and devices of these paths",
+    HERE / "channel/test_spec_on_linux.py": "only Linux has these sockets, ttys and devices",
     HERE / "test_workflows.py": "the workflows are the same everywhere, and read on Linux",
 }
 """Folders and files whose modules are not even imported elsewhere."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.spec_error import check_error
+from tests.unit.channel.spec_error import check_error
 from vsocks.channel import ChannelSpec, parse_spec
 from vsocks.errors import UsageError
 

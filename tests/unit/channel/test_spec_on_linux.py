@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.spec_error import check_error
+from tests.unit.channel.spec_error import check_error
 from vsocks.channel import ChannelSpec, open_source, parse_spec
 from vsocks.channel.auto import AutoSource
 from vsocks.channel.serial import SerialSource

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.vioserial import ERROR_ACCESS_DENIED, FakeDriver, FakeHandle, WindowsError
+from tests.unit.channel.vioserial import ERROR_ACCESS_DENIED, FakeDriver, FakeHandle, WindowsError
 from tests.windows.awaited_channel import AwaitedChannel
 from vsocks.channel.overlapped import ERROR_TIMEOUT, MAX_WRITE, OverlappedSource, off_loop
 

@@ -15,7 +15,7 @@ from vsocks.policy.rules import VALID_FORMS, Verb
 pytestmark = pytest.mark.unit
 
 PUBLIC = "192.0.2.1"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "policy.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "policy.md"
 
 
 def policy(*rules: str) -> Policy:
