@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 LINUX_ONLY = {
     HERE / "harness": "the harness, which starts virtual machines, runs on Linux only",
     HERE / "channel/test_spec_on_linux.py": "only Linux has these sockets, ttys and devices",
-    HERE / "test_workflows.py": "the workflows are the same everywhere, and read on Linux",
+    HERE / "project/test_workflows.py": "the workflows are the same everywhere, and read on Linux",
 }
 """Folders and files whose modules are not even imported elsewhere."""
 

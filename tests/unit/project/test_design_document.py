@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 PACKAGE = REPOSITORY / "vsocks"
 DESIGN = (REPOSITORY / "docs" / "design.md").read_text("utf-8")
 PROTOCOL = (REPOSITORY / "docs" / "protocol.md").read_text("utf-8")

@@ -41,7 +41,7 @@ from vsocks.protocol.parcels import (
 
 pytestmark = pytest.mark.unit
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
 EXAMPLES = {
     name: bytes.fromhex(body)
     for name, body in re.findall(

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DOCUMENT = (REPOSITORY / "CONTRIBUTING.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 PACKAGE = REPOSITORY / "vsocks"
 
 #: The house, floor by floor, as docs/design.md draws it. A room is a folder, or a file at the top

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 CLIENTS = REPOSITORY / "tests" / "integration" / "clients"
 TEST = re.compile(r"`([\w/]*test_\w+\.py)::(test_\w+)`")
 BY_HAND = re.compile(r"by hand, with \w[\w ]* \d+\.\d+")
