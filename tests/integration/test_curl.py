@@ -10,7 +10,7 @@ import pytest
 from tests.integration.support.curl import curl
 from tests.integration.support.http_target import HttpTarget, file_digest
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

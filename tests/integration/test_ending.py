@@ -20,7 +20,6 @@ from tests.integration.support.behaviours import (
     source,
 )
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.support.transfer import (
     ENDLESS,
     Received,
@@ -32,6 +31,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

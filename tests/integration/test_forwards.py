@@ -23,7 +23,6 @@ from tests.integration.support.behaviours import (
 from tests.integration.support.http_client import status_page
 from tests.integration.support.original_guest import OriginalGuest
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.support.socks import Address, Reply
 from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import (
@@ -36,6 +35,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
+from tests.support.pattern import pattern
 from vsocks.mux.buffers import RESERVED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]

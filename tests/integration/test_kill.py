@@ -14,7 +14,6 @@ from tests.integration.support.behaviours import sink, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.load import Load
 from tests.integration.support.pair import SESSION_UP, Pair
-from tests.integration.support.pattern import CorruptDataError
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import (
     Received,
@@ -22,6 +21,7 @@ from tests.integration.support.transfer import (
     request,
     send_pattern,
 )
+from tests.support.pattern import CorruptDataError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

@@ -20,7 +20,6 @@ from tests.integration.support.behaviours import (
     source,
 )
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target, silent_port
 from tests.integration.support.transfer import (
@@ -34,6 +33,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -17,9 +17,9 @@ from tests.integration.clients.support.proof import came_through
 from tests.integration.clients.support.site import Site
 from tests.integration.conftest import StartPair
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.support.targets import closed_port
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -16,7 +16,7 @@ from tests.integration.clients.support.curl import fetch, fetch_one
 from tests.integration.clients.support.site import Site
 from tests.integration.support.http_target import file_digest
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

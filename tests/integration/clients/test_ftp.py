@@ -17,7 +17,7 @@ from tests.integration.clients.support.proof import came_through
 from tests.integration.clients.support.socksify import Socksify
 from tests.integration.conftest import StartPair
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.pattern import pattern
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -12,7 +12,7 @@ from tests.integration.clients.support.command import Programs
 from tests.integration.clients.support.git_server import GitServer
 from tests.integration.clients.support.proof import came_through
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -11,8 +11,8 @@ from tests.integration.clients.support.command import Programs, needs
 from tests.integration.clients.support.proof import came_through
 from tests.integration.conftest import StartPair
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.windows_vm.sshd import Server, sshd
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

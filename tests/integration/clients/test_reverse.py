@@ -10,8 +10,8 @@ import pytest
 from tests.integration.clients.support.command import Programs
 from tests.integration.conftest import StartPair
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.windows_vm.sshd import Server, sshd
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -18,7 +18,7 @@ from tests.integration.clients.support.site import Site
 from tests.integration.conftest import StartPair
 from tests.integration.support.namespaces import with_names
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.pattern import pattern
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -14,8 +14,8 @@ from websockets.sync.server import Server, ServerConnection, serve
 from tests.integration.clients.support.proof import came_through
 from tests.integration.conftest import StartPair
 from tests.integration.support.pair import Pair
-from tests.integration.support.pattern import pattern
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import pattern
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

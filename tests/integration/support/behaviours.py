@@ -6,7 +6,6 @@ import hashlib
 import socket
 import threading
 
-from tests.integration.support.pattern import BLOCK
 from tests.integration.support.transfer import (
     Received,
     read_request,
@@ -17,6 +16,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import BLOCK
 
 
 def source(connection: socket.socket) -> None:

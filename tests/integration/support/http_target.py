@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import ClassVar, Self
 
-from tests.integration.support.pattern import BLOCK, pattern
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import BLOCK, pattern
 
 
 def file_digest(stream: int, length: int) -> str:

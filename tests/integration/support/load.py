@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 from tests.integration.support import socks
-from tests.integration.support.pattern import CorruptDataError
 from tests.integration.support.socks import Address
 from tests.integration.support.transfer import (
     ENDLESS,
@@ -18,6 +17,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import CorruptDataError
 
 
 class Load:

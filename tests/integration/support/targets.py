@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from tests.integration.support.pattern import CorruptDataError
 from tests.integration.support.socks import Address
 from tests.integration.support.waiting import DEADLINE
+from tests.support.pattern import CorruptDataError
 
 Serve = Callable[[socket.socket], Any]
 OUTCOMES = 4096

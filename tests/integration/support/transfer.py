@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.integration.support.pattern import BLOCK, Checker, pattern
+from tests.support.pattern import BLOCK, Checker, pattern
 
 ENDLESS = 1 << 40
 """A length that no test reaches: the transfer goes on until somebody ends it."""

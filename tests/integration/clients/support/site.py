@@ -16,7 +16,7 @@ from hypercorn.typing import (
     Scope,
 )
 
-from tests.integration.support.pattern import BLOCK, pattern
+from tests.support.pattern import BLOCK, pattern
 
 
 @dataclass(frozen=True)
