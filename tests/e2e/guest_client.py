@@ -16,7 +16,8 @@ import sys
 import time
 from contextlib import suppress
 
-from tests.e2e.truth import BLOCK, HEADER, VERDICT, Checker, Mode, expected, upward
+from tests.e2e.truth import BLOCK, HEADER, VERDICT, Mode, upward
+from tests.support.pattern import Checker, pattern
 
 SILENCE = 60.0
 FLOWING = 256 * 1024
@@ -90,7 +91,7 @@ class Connection:
     async def send(self, writer: asyncio.StreamWriter, stream: int) -> None:
         while not self.length or self.sent < self.length:
             size = min(BLOCK, self.length - self.sent) if self.length else BLOCK
-            writer.write(expected(stream, self.sent, size))
+            writer.write(pattern(stream, self.sent, size))
             await writer.drain()
             await asyncio.sleep(0)  # a drain without need to wait lets nobody else have a turn
             self.sent += size

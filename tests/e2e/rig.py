@@ -24,8 +24,12 @@ from harness.vm import VM
 from tests.e2e.truth_server import TruthServer
 
 HERE = Path(__file__).parent
+PROGRAMS = ("truth.py", "guest_client.py", "port_writer.py", "protocol_client.py")
+"""What runs in the guest, by a Python that has nothing but its standard library."""
+SHARED = ROOT / "tests" / "support"
+"""What those programs share with tests on one machine; it needs no more than they have."""
 SCRIPTS = "e2e"
-"""The folder of the client in the guest's scratch folder."""
+"""The folder of all this in the guest's scratch folder."""
 SOCKS_PORT = 1080
 SOON = 30.0
 """Deadline for what takes a second or so: emulation on a busy machine is slow."""
@@ -72,7 +76,7 @@ class Rig:
 
     @property
     def scripts(self) -> str:
-        """Where the client is in the guest."""
+        """Where the programs are in the guest."""
         return f"{self.guest.scratch}/{SCRIPTS}"
 
     def start_guest(self, *arguments: str) -> GuestProcess:
@@ -205,13 +209,12 @@ class Rig:
 
 @contextmanager
 def running_rig(lab: Lab) -> Iterator[Rig]:
-    """A machine with vsocks and the client in it; no daemon runs yet."""
+    """A machine with vsocks and the programs in it; no daemon runs yet."""
     with ExitStack() as stack:
         target = stack.enter_context(serving(TruthServer()))
         vm, guest = stack.enter_context(lab.running())
         rig = Rig(vm, guest, target)
-        scripts = [HERE / "truth.py", HERE / "guest_client.py", HERE / "port_writer.py"]
-        scripts.append(HERE / "protocol_client.py")
+        scripts = [HERE / name for name in PROGRAMS] + sorted(SHARED.glob("*.py"))
         guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, rig.scripts)
         stack.callback(rig.stop_hosts)
         yield rig

@@ -2,7 +2,8 @@
 
 Each test has connections with data in both directions, breaks something, and then looks at three
 things: the old connections are closed on both sides, a new session came within the goal of both
-ends being there, and new connections carry data. All data proves itself (truth.py).
+ends being there, and new connections carry data. All data proves itself
+(tests/support/pattern.py).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import socketserver
 import threading
 from dataclasses import dataclass
 
-from tests.e2e.truth import BLOCK, HEADER, VERDICT, Checker, Mode, expected, upward
+from tests.e2e.truth import BLOCK, HEADER, VERDICT, Mode, upward
+from tests.support.pattern import Checker, pattern
 
 SILENCE = 120.0
 """Seconds without a byte after which a connection counts as forgotten."""
@@ -97,7 +98,7 @@ class _Handler(socketserver.BaseRequestHandler):
         sent = 0
         while not length or sent < length:
             size = min(BLOCK, length - sent) if length else BLOCK
-            sock.sendall(expected(self.record.stream, sent, size))
+            sock.sendall(pattern(self.record.stream, sent, size))
             sent += size
         sock.shutdown(socket.SHUT_WR)
 

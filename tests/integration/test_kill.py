@@ -16,12 +16,12 @@ from tests.integration.support.load import Load
 from tests.integration.support.pair import SESSION_UP, Pair
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import (
+    CorruptDataError,
     Received,
     receive_pattern,
     request,
     send_pattern,
 )
-from tests.support.pattern import CorruptDataError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

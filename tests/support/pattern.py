@@ -1,4 +1,7 @@
-"""Data which proves itself: every 8 bytes say to which stream they belong, and where in it."""
+"""Data which proves itself: every 8 bytes say to which stream they belong, and where in it.
+
+This file is copied into guests, too, so it needs nothing but the standard library.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,11 @@ from array import array
 WORD = 8
 OFFSET_BITS = 40
 BLOCK = 256 * 1024
-
-
-class CorruptDataError(Exception):
-    """A byte arrived which was never sent, or not at this place, or not to this stream."""
+"""A good size to make and to take at a time."""
 
 
 def pattern(stream: int, offset: int, length: int) -> bytes:
-    """The `length` bytes which stand at `offset` of stream number `stream`."""
+    """The `length` bytes which stand at `offset` of a stream, whose number is below 2**24."""
     first = offset // WORD
     last = (offset + length + WORD - 1) // WORD
     base = stream << OFFSET_BITS
@@ -24,23 +24,26 @@ def pattern(stream: int, offset: int, length: int) -> bytes:
 
 
 class Checker:
-    """Takes what arrives on one stream, and counts it; raises at the first wrong byte."""
+    """Takes what arrives on a stream from `start` on, and notices the first wrong byte."""
 
-    def __init__(self, stream: int) -> None:
-        self.stream = stream
-        self.count = 0
+    def __init__(self, stream: int, start: int = 0) -> None:
+        self._stream = stream
+        self.received = start
+        """Where in the stream the next byte stands."""
+        self.wrong = ""
+        """The first wrong bytes, in words; empty as long as everything is right."""
 
-    def feed(self, data: bytes) -> None:
-        """Accept `data` as the continuation of the stream, or raise CorruptDataError."""
-        expected = pattern(self.stream, self.count, len(data))
-        if data != expected:
-            wrong = next(
-                i for i, pair in enumerate(zip(data, expected, strict=True)) if len(set(pair)) > 1
-            )
-            start = wrong - wrong % WORD
-            raise CorruptDataError(
-                f"stream {self.stream}, byte {self.count + wrong}: "
-                f"got {data[start : start + 16].hex()}, "
-                f"expected {expected[start : start + 16].hex()}"
-            )
-        self.count += len(data)
+    def take(self, data: bytes) -> None:
+        """Check the next bytes."""
+        if not self.wrong:
+            expected = pattern(self._stream, self.received, len(data))
+            if data != expected:
+                self.wrong = self._describe(data, expected)
+        self.received += len(data)
+
+    def _describe(self, data: bytes, expected: bytes) -> str:
+        pairs = enumerate(zip(data, expected, strict=True))
+        at = next(i for i, (got, due) in pairs if got != due)
+        start = max(0, at - (self.received + at) % WORD)  # where its word begins
+        got, due = data[start : start + 16].hex(), expected[start : start + 16].hex()
+        return f"stream {self._stream}, offset {self.received + at}: {got} instead of {due}"

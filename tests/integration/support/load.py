@@ -11,13 +11,13 @@ from tests.integration.support import socks
 from tests.integration.support.socks import Address
 from tests.integration.support.transfer import (
     ENDLESS,
+    CorruptDataError,
     Received,
     receive_pattern,
     request,
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
-from tests.support.pattern import CorruptDataError
 
 
 class Load:

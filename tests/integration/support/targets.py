@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.integration.support.socks import Address
+from tests.integration.support.transfer import CorruptDataError
 from tests.integration.support.waiting import DEADLINE
-from tests.support.pattern import CorruptDataError
 
 Serve = Callable[[socket.socket], Any]
 OUTCOMES = 4096

@@ -17,6 +17,10 @@ Ending = Literal["eof", "reset"]
 HEADER = struct.Struct(">QQ")
 
 
+class CorruptDataError(Exception):
+    """A byte arrived which was never sent, or not at this place, or not to this stream."""
+
+
 @dataclass(frozen=True)
 class Received:
     """What one side of a stream saw: so many right bytes, and then this end."""
@@ -54,16 +58,17 @@ def receive_pattern(
 
     Raises CorruptDataError at the first wrong byte and TimeoutError if the socket falls silent.
     """
-    checker = Checker(stream)
-    checker.count = start
+    checker = Checker(stream, start)
     ending: Ending = "eof"
     try:
         while data := sock.recv(BLOCK):
-            checker.feed(data)
+            checker.take(data)
+            if checker.wrong:
+                raise CorruptDataError(checker.wrong)
             moved(len(data))
     except (ConnectionResetError, BrokenPipeError):
         ending = "reset"
-    return Received(stream, checker.count, ending)
+    return Received(stream, checker.received, ending)
 
 
 def receive_exactly(sock: socket.socket, count: int) -> bytes:
