@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 def content(connection: int, role: Role, start: int, size: int) -> bytes:
     """The bytes that ``role`` sends on a connection, at an offset."""
+    # Not the pattern of tests/support, which proves itself by words: a piece may be one byte here.
     seed = connection * 2 + role
     return bytes(
         (seed * 31 + (offset >> 8) * 7 + offset) & 0xFF for offset in range(start, start + size)
