@@ -19,8 +19,8 @@ from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.socks import BIND, Address, Reply
 from tests.integration.support.socks_answers import ask, read_answer, request
-from tests.integration.support.transfer import receive_all, receive_exactly
 from tests.integration.support.waiting import DEADLINE, eventually
+from tests.support.receiving import receive_all, receive_exactly
 from vsocks.address import Target
 from vsocks.channel import open_source, parse_spec
 from vsocks.host.binding import Binder

@@ -12,7 +12,7 @@ from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.socks import Address, Reply
-from tests.integration.support.transfer import receive_exactly
+from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -23,8 +23,6 @@ from tests.integration.support.pair import Pair
 from tests.integration.support.transfer import (
     ENDLESS,
     Received,
-    receive_all,
-    receive_exactly,
     receive_pattern,
     request,
     reset,
@@ -32,6 +30,7 @@ from tests.integration.support.transfer import (
 )
 from tests.integration.support.waiting import DEADLINE
 from tests.support.pattern import pattern
+from tests.support.receiving import receive_all, receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

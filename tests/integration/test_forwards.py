@@ -28,14 +28,13 @@ from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import (
     Received,
     read_request,
-    receive_all,
-    receive_exactly,
     receive_pattern,
     request,
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
 from tests.support.pattern import pattern
+from tests.support.receiving import receive_all, receive_exactly
 from vsocks.mux.buffers import RESERVED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]

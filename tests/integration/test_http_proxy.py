@@ -19,10 +19,10 @@ from tests.integration.support.http_server import (
     url,
 )
 from tests.integration.support.pair import Pair
-from tests.integration.support.transfer import receive_exactly
 from tests.integration.support.udp import Association
 from tests.integration.support.waiting import eventually
 from tests.support.pattern import pattern
+from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

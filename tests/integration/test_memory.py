@@ -24,14 +24,9 @@ from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import ALLOW_LOOPBACK, NO_RATE, Pair
 from tests.integration.support.socks import Address
 from tests.integration.support.targets import Target
-from tests.integration.support.transfer import (
-    Received,
-    receive_exactly,
-    receive_pattern,
-    request,
-    send_pattern,
-)
+from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.integration.support.waiting import DEADLINE
+from tests.support.receiving import receive_exactly
 
 FULL = os.environ.get("VSOCKS_FULL") == "1"
 CONNECTIONS = 20_000 if FULL else 2_000

@@ -24,13 +24,8 @@ from tests.integration.support.original_wire import HEADER, encode_target
 from tests.integration.support.pair import ALLOW_LOOPBACK, LISTENING, SESSION_UP
 from tests.integration.support.socks import Address
 from tests.integration.support.targets import closed_port
-from tests.integration.support.transfer import (
-    Received,
-    receive_exactly,
-    receive_pattern,
-    request,
-    send_pattern,
-)
+from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
+from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

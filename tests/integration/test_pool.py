@@ -25,8 +25,6 @@ from tests.integration.support.targets import Target, silent_port
 from tests.integration.support.transfer import (
     ENDLESS,
     Received,
-    receive_all,
-    receive_exactly,
     receive_pattern,
     request,
     reset,
@@ -34,6 +32,7 @@ from tests.integration.support.transfer import (
 )
 from tests.integration.support.waiting import eventually
 from tests.support.pattern import pattern
+from tests.support.receiving import receive_all, receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -16,7 +16,7 @@ from tests.integration.support.namespaces import UNREACHABLE_HOST, offline, with
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.integration.support.socks import Reply
 from tests.integration.support.targets import closed_port, silent_port
-from tests.integration.support.transfer import receive_all, receive_exactly
+from tests.support.receiving import receive_all, receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -14,7 +14,7 @@ from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.socks import Reply
 from tests.integration.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer
-from tests.integration.support.transfer import receive_all
+from tests.support.receiving import receive_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -15,7 +15,7 @@ from tests.integration.support.load import Load
 from tests.integration.support.pair import SESSION_LOST, SESSION_UP, Pair
 from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target
-from tests.integration.support.transfer import receive_exactly
+from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -14,7 +14,8 @@ from tests.integration.support.behaviours import Holder, echo, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.original_wire import HEADER, encode_target
 from tests.integration.support.targets import silent_port
-from tests.integration.support.transfer import ENDLESS, receive_exactly, request
+from tests.integration.support.transfer import ENDLESS, request
+from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -21,9 +21,9 @@ from tests.integration.support.pair import Pair
 from tests.integration.support.socks import CONNECT, Address, Reply
 from tests.integration.support.socks_answers import User, greet_as
 from tests.integration.support.socks_answers import request as socks_request
-from tests.integration.support.transfer import receive_all, receive_exactly
 from tests.integration.support.udp import Association, udp_target
 from tests.integration.support.waiting import DEADLINE
+from tests.support.receiving import receive_all, receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -18,9 +18,9 @@ from tests.integration.support.behaviours import answer_after_eof
 from tests.integration.support.http_target import file_digest
 from tests.integration.support.pair import Pair
 from tests.integration.support.targets import closed_port
-from tests.integration.support.transfer import receive_all
 from tests.integration.support.waiting import DEADLINE
 from tests.support.pattern import pattern
+from tests.support.receiving import receive_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

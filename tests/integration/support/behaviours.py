@@ -9,14 +9,13 @@ import threading
 from tests.integration.support.transfer import (
     Received,
     read_request,
-    receive_all,
-    receive_exactly,
     receive_pattern,
     reset,
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
 from tests.support.pattern import BLOCK
+from tests.support.receiving import receive_all, receive_exactly
 
 
 def source(connection: socket.socket) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from tests.integration.support.transfer import receive_all
+from tests.support.receiving import receive_all
 
 _BLOCK = 65536
 _LONGEST_HEAD = 1 << 20

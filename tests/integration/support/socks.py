@@ -7,8 +7,8 @@ import ipaddress
 import socket
 import struct
 
-from tests.integration.support.transfer import receive_exactly
 from tests.integration.support.waiting import DEADLINE
+from tests.support.receiving import receive_exactly
 
 Address = tuple[str, int]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.integration.support import socks
 from tests.integration.support.socks import CONNECT, Address, Reply
-from tests.integration.support.transfer import receive_exactly
+from tests.support.receiving import receive_exactly
 
 RESOLVE, RESOLVE_PTR = 0xF0, 0xF1
 

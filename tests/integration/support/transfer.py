@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.support.pattern import BLOCK, Checker, pattern
+from tests.support.receiving import receive_exactly
 
 ENDLESS = 1 << 40
 """A length that no test reaches: the transfer goes on until somebody ends it."""
@@ -69,26 +70,6 @@ def receive_pattern(
     except (ConnectionResetError, BrokenPipeError):
         ending = "reset"
     return Received(stream, checker.received, ending)
-
-
-def receive_exactly(sock: socket.socket, count: int) -> bytes:
-    """`count` bytes; EOFError if the stream ends before."""
-    parts: list[bytes] = []
-    while count:
-        data = sock.recv(count)
-        if not data:
-            raise EOFError(f"the stream ended {count} bytes early")
-        parts.append(data)
-        count -= len(data)
-    return b"".join(parts)
-
-
-def receive_all(sock: socket.socket) -> bytes:
-    """Everything until the clean end of the stream; a reset raises."""
-    parts: list[bytes] = []
-    while data := sock.recv(BLOCK):
-        parts.append(data)
-    return b"".join(parts)
 
 
 def request(sock: socket.socket, stream: int, length: int) -> None:
