@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair
-from tests.integration.support import socks
 from tests.integration.support.alone import lone_guest
 from tests.integration.support.http_client import status_page
 from tests.integration.support.namespaces import with_names
 from tests.integration.support.no_service import NoService
 from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
-from tests.integration.support.socks import BIND, Address, Reply
-from tests.integration.support.socks_answers import ask, read_answer, request
 from tests.integration.support.waiting import DEADLINE, eventually
+from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import BIND, Address, Reply
+from tests.support.socks_answers import ask, read_answer, request
 from vsocks.address import Target
 from vsocks.channel import open_source, parse_spec
 from vsocks.host.binding import Binder

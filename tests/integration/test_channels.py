@@ -12,16 +12,16 @@ import pytest
 
 import vsocks
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import sink, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import LAYOUTS, Ends
 from tests.integration.support.pair import LISTENING, SESSION_UP, Pair
 from tests.integration.support.ptys import PtyCable
-from tests.integration.support.socks import Address
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.integration.support.waiting import eventually
+from tests.support import socks
+from tests.support.socks import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

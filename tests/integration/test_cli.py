@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support import socks
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import LISTENING
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

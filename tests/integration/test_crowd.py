@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
-from tests.integration.support.socks import Address, Reply
+from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks import Address, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -9,16 +9,16 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.alone import lone_guest
 from tests.integration.support.behaviours import source
 from tests.integration.support.http_client import status_page
 from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
-from tests.integration.support.socks import RefusedError, Reply
 from tests.integration.support.transfer import Received, receive_pattern, request
 from tests.integration.support.udp import Association, header, refusal, udp_target
 from tests.integration.support.waiting import eventually
+from tests.support import socks
+from tests.support.socks import RefusedError, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -10,9 +10,9 @@ import pytest
 from tests.integration.conftest import StartPair
 from tests.integration.support.http_client import status_page
 from tests.integration.support.pair import Pair
-from tests.integration.support.socks import Address
 from tests.integration.support.udp import Association, echo, header, keep, udp_target
 from tests.integration.support.waiting import eventually
+from tests.support.socks import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

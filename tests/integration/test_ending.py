@@ -9,7 +9,6 @@ import threading
 import pytest
 
 from tests.integration.conftest import StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import (
     Holder,
     answer_after_eof,
@@ -29,6 +28,7 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
 from tests.support.pattern import pattern
 from tests.support.receiving import receive_all, receive_exactly
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import StalledSink, echo, sink, source
 from tests.integration.support.pair import Pair
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
+from tests.support import socks
 from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]

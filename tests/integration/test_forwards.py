@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.alone import lone_host
 from tests.integration.support.behaviours import (
     Holder,
@@ -23,7 +22,6 @@ from tests.integration.support.behaviours import (
 from tests.integration.support.http_client import status_page
 from tests.integration.support.original_guest import OriginalGuest
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
-from tests.integration.support.socks import Address, Reply
 from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import (
     Received,
@@ -33,8 +31,10 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
+from tests.support import socks
 from tests.support.pattern import pattern
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import Address, Reply
 from vsocks.mux.buffers import RESERVED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]

@@ -9,7 +9,6 @@ import time
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import sink, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.load import Load
@@ -22,6 +21,7 @@ from tests.integration.support.transfer import (
     request,
     send_pattern,
 )
+from tests.support import socks
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import LAYOUTS
 from tests.integration.support.pair import Pair
-from tests.integration.support.socks import Reply
+from tests.support import socks
+from tests.support.socks import Reply
 from vsocks.channel import parse_spec
 from vsocks.channel.lock import lock_names
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
+from tests.support import socks
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -18,15 +18,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import ALLOW_LOOPBACK, NO_RATE, Pair
-from tests.integration.support.socks import Address
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks import Address
 
 FULL = os.environ.get("VSOCKS_FULL") == "1"
 CONNECTIONS = 20_000 if FULL else 2_000

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartTarget
-from tests.integration.support import socks
 from tests.integration.support.alone import connect_unix, lone_guest, lone_host
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.curl import curl
@@ -22,10 +21,11 @@ from tests.integration.support.original_guest import OriginalGuest
 from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.original_wire import HEADER, encode_target
 from tests.integration.support.pair import ALLOW_LOOPBACK, LISTENING, SESSION_UP
-from tests.integration.support.socks import Address
 from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
+from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

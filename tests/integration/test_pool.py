@@ -10,7 +10,6 @@ from contextlib import ExitStack
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import (
     Holder,
     answer_after_eof,
@@ -20,7 +19,6 @@ from tests.integration.support.behaviours import (
     source,
 )
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target, silent_port
 from tests.integration.support.transfer import (
     ENDLESS,
@@ -31,8 +29,10 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import eventually
+from tests.support import socks
 from tests.support.pattern import pattern
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

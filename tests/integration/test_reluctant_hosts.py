@@ -14,9 +14,9 @@ from tests.integration.support.alone import connect_unix, lone_guest
 from tests.integration.support.grudging_host import CAME_FROM, LISTENING_AT, GrudgingHost
 from tests.integration.support.layouts import free_port
 from tests.integration.support.pair import SESSION_UP
-from tests.integration.support.socks import BIND, UDP_ASSOCIATE, Address, Reply
-from tests.integration.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer, request
 from tests.integration.support.waiting import DEADLINE, eventually
+from tests.support.socks import BIND, UDP_ASSOCIATE, Address, Reply
+from tests.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer, request
 from vsocks.channel import open_source, parse_spec
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import Guest, GuestConfig

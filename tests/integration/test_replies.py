@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.curl import PROXY_ERROR, curl
 from tests.integration.support.namespaces import UNREACHABLE_HOST, offline, with_names
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.socks import Reply
 from tests.integration.support.targets import closed_port, silent_port
+from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair
-from tests.integration.support import socks
 from tests.integration.support.alone import lone_guest
 from tests.integration.support.namespaces import with_names
 from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
-from tests.integration.support.socks import Reply
-from tests.integration.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer
+from tests.support import socks
 from tests.support.receiving import receive_all
+from tests.support.socks import Reply
+from tests.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -8,14 +8,14 @@ import signal
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.alone import connect_unix
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.load import Load
 from tests.integration.support.pair import SESSION_LOST, SESSION_UP, Pair
-from tests.integration.support.socks import Reply
 from tests.integration.support.targets import Target
+from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.alone import lone_host
 from tests.integration.support.behaviours import Holder, echo, source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.original_wire import HEADER, encode_target
 from tests.integration.support.targets import silent_port
 from tests.integration.support.transfer import ENDLESS, request
+from tests.support import socks
 from tests.support.receiving import receive_exactly
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]

@@ -8,12 +8,12 @@ import struct
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
-from tests.integration.support.socks import Address
 from tests.integration.support.targets import closed_port
+from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import echo
 from tests.integration.support.http_client import HttpClient, get, request, status_page
 from tests.integration.support.http_server import describe, scripted, url
 from tests.integration.support.pair import Pair
-from tests.integration.support.socks import CONNECT, Address, Reply
-from tests.integration.support.socks_answers import User, greet_as
-from tests.integration.support.socks_answers import request as socks_request
 from tests.integration.support.udp import Association, udp_target
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
+from tests.support.socks import CONNECT, Address, Reply
+from tests.support.socks_answers import User, greet_as
+from tests.support.socks_answers import request as socks_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.integration.support import socks
 from tests.integration.support.http_message import Message, MessageReader
-from tests.integration.support.socks import Address
+from tests.support import socks
+from tests.support.socks import Address
 
 
 @dataclass(frozen=True)

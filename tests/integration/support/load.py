@@ -7,8 +7,6 @@ import threading
 import time
 from typing import Any
 
-from tests.integration.support import socks
-from tests.integration.support.socks import Address
 from tests.integration.support.transfer import (
     ENDLESS,
     CorruptDataError,
@@ -18,6 +16,8 @@ from tests.integration.support.transfer import (
     send_pattern,
 )
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
+from tests.support.socks import Address
 
 
 class Load:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from tests.integration.support.socks import Address
 from tests.integration.support.transfer import CorruptDataError
 from tests.integration.support.waiting import DEADLINE
+from tests.support.socks import Address
 
 Serve = Callable[[socket.socket], Any]
 OUTCOMES = 4096

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from tests.integration.support.socks import UDP_ASSOCIATE, Address, RefusedError, Reply
-from tests.integration.support.socks_answers import User, request
 from tests.integration.support.waiting import DEADLINE
+from tests.support.socks import UDP_ASSOCIATE, Address, RefusedError, Reply
+from tests.support.socks_answers import User, request
 
 LONGEST = 65535
 NOWHERE: Address = ("0.0.0.0", 0)

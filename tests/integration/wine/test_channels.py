@@ -15,12 +15,12 @@ from harness.exe.python import windows_python
 from harness.exe.wine import Wine
 from harness.process import HostProcess
 from tests.integration.conftest import StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import sink, source
 from tests.integration.support.layouts import Ends, free_port
 from tests.integration.support.pair import GuestProgram, Pair
 from tests.integration.support.ptys import PtyCable
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
+from tests.support import socks
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -9,12 +9,12 @@ import pytest
 
 from harness.exe.wine import Wine, WineError
 from tests.integration.conftest import StartTarget
-from tests.integration.support import socks
 from tests.integration.support.behaviours import source
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import free_port
 from tests.integration.support.pair import ALLOW_LOOPBACK
 from tests.integration.support.transfer import Received, receive_pattern, request
+from tests.support import socks
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 

@@ -7,9 +7,9 @@ import socket
 import struct
 from typing import NamedTuple
 
-from tests.integration.support import socks
-from tests.integration.support.socks import CONNECT, Address, Reply
+from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks import CONNECT, Address, Reply
 
 RESOLVE, RESOLVE_PTR = 0xF0, 0xF1
 
