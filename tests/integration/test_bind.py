@@ -19,8 +19,8 @@ from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.waiting import DEADLINE, eventually
 from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import BIND, Address, Reply
-from tests.support.socks_answers import ask, read_answer, request
+from tests.support.socks import answer_to, read_answer, request
+from tests.support.socks_messages import BIND, Address, Reply, encode_request
 from vsocks.address import Target
 from vsocks.channel import open_source, parse_spec
 from vsocks.host.binding import Binder
@@ -57,7 +57,7 @@ def assert_idle(pair: Pair) -> None:
 
 
 def test_it_is_off_by_default(pair: Pair) -> None:
-    assert ask(pair.proxy, ("127.0.0.1", 21), command=BIND).reply == Reply.NOT_ALLOWED
+    assert answer_to(pair.proxy, ("127.0.0.1", 21), command=BIND).reply == Reply.NOT_ALLOWED
     pair.host.wait_for_log(r"refused: \(2\) listening for 127\.0\.0\.1:21: it is off")
 
 
@@ -114,7 +114,7 @@ def test_data_that_comes_with_the_request_is_kept(start_pair: StartPair) -> None
     pair = start_pair(host_options=BINDING)
     with socks.dial(pair.proxy) as client:
         socks.greet(client)
-        client.sendall(socks.encode_request(("127.0.0.2", 21), command=BIND) + b"early ")
+        client.sendall(encode_request(("127.0.0.2", 21), command=BIND) + b"early ")
         first = read_answer(client)
         client.sendall(b"late")
         with come(first.address, "127.0.0.2") as peer:
@@ -125,13 +125,13 @@ def test_data_that_comes_with_the_request_is_kept(start_pair: StartPair) -> None
 def test_whom_the_policy_denies_nobody_waits_for(start_pair: StartPair) -> None:
     pair = start_pair(host_options=(*BINDING, "--deny", "127.0.0.2"))
     for denied in "127.0.0.2", "169.254.169.254", "0.0.0.0":
-        assert ask(pair.proxy, (denied, 21), command=BIND).reply == Reply.NOT_ALLOWED
+        assert answer_to(pair.proxy, (denied, 21), command=BIND).reply == Reply.NOT_ALLOWED
     pair.host.wait_for_log("refused: .2. 127.0.0.2:21: denied by 'deny 127.0.0.2'")
 
 
 def test_an_address_that_is_not_the_hosts_is_no_crash(start_pair: StartPair) -> None:
     pair = start_pair(host_options=(*ALLOW_LOOPBACK, "--allow-bind", "203.0.113.1"))
-    answer = ask(pair.proxy, ("127.0.0.2", 21), command=BIND)
+    answer = answer_to(pair.proxy, ("127.0.0.2", 21), command=BIND)
     assert answer.reply == Reply.NETWORK_UNREACHABLE
     pair.host.wait_for_log("refused: .*listening for 127.0.0.2:21: Cannot assign")
 
@@ -180,7 +180,7 @@ def test_nobody_is_waited_for_without_end() -> None:
 def test_a_host_of_the_original_wire_can_not_do_it(tmp_path: Path) -> None:
     with lone_guest(tmp_path) as (guest, proxy, channel), OriginalHost(channel):
         guest.wait_for_log(SESSION_UP)
-        answer = ask(proxy, ("127.0.0.1", 21), command=BIND)
+        answer = answer_to(proxy, ("127.0.0.1", 21), command=BIND)
         assert answer.reply == Reply.COMMAND_NOT_SUPPORTED
 
 

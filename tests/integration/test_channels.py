@@ -21,7 +21,7 @@ from tests.integration.support.targets import Target
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.integration.support.waiting import eventually
 from tests.support import socks
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -13,6 +13,7 @@ from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import LISTENING
 from tests.integration.support.waiting import DEADLINE
 from tests.support import socks
+from tests.support.socks_messages import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -144,4 +145,4 @@ def test_an_ipv6_listener(tmp_path: Path) -> None:
     arguments = ("guest", "--channel", f"unix:{tmp_path / 'c'}", "--listen", "[::1]:0")
     with Daemon(arguments, tmp_path / "guest.log") as guest:
         port = int(guest.wait_for_log(r"listening on \[::1\]:(\d+)")[1])
-        assert socks.ask(("::1", port), ("127.0.0.1", 1)) == socks.Reply.GENERAL_FAILURE
+        assert socks.ask(("::1", port), ("127.0.0.1", 1)) == Reply.GENERAL_FAILURE

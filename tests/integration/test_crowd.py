@@ -12,7 +12,7 @@ from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support.behaviours import echo
 from tests.support import socks
 from tests.support.receiving import receive_exactly
-from tests.support.socks import Address, Reply
+from tests.support.socks_messages import Address, Reply, encode_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -56,7 +56,7 @@ def test_who_has_said_nothing_goes_before_who_has_begun(
     with socks.dial(pair.proxy) as begun:
         socks.greet(begun)
         with crowd(pair.proxy, b""):
-            begun.sendall(socks.encode_request(target.address))
+            begun.sendall(encode_request(target.address))
             assert receive_exactly(begun, 2) == b"\x05\x00"
 
 

@@ -15,10 +15,10 @@ from tests.integration.support.http_client import status_page
 from tests.integration.support.original_host import OriginalHost
 from tests.integration.support.pair import ALLOW_LOOPBACK, SESSION_UP, Pair
 from tests.integration.support.transfer import Received, receive_pattern, request
-from tests.integration.support.udp import Association, header, refusal, udp_target
+from tests.integration.support.udp import Association, refusal, udp_target
 from tests.integration.support.waiting import eventually
 from tests.support import socks
-from tests.support.socks import RefusedError, Reply
+from tests.support.socks_messages import RefusedError, Reply, datagram_header
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -221,7 +221,7 @@ def test_streams_run_on_beside_a_flood_of_datagrams(
     pair = start_pair()
     target = serve(source)
     with udp_target() as flooded, Association(pair.proxy) as association:
-        datagram = header(flooded.address) + bytes(1200)
+        datagram = datagram_header(flooded.address) + bytes(1200)
         with socks.connect(pair.proxy, target.address) as sock:
             request(sock, 7, SIZE)
 

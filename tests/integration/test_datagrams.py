@@ -10,9 +10,9 @@ import pytest
 from tests.integration.conftest import StartPair
 from tests.integration.support.http_client import status_page
 from tests.integration.support.pair import Pair
-from tests.integration.support.udp import Association, echo, header, keep, udp_target
+from tests.integration.support.udp import Association, echo, keep, udp_target
 from tests.integration.support.waiting import eventually
-from tests.support.socks import Address
+from tests.support.socks_messages import Address, datagram_header
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -83,14 +83,14 @@ def test_several_clients_at_once(pair: Pair) -> None:
 
 
 MALFORMED: dict[str, Callable[[Address], bytes]] = {
-    "a fragment": lambda to: header(to, fragment=1) + b"x",
-    "the last fragment": lambda to: header(to, fragment=0x81) + b"x",
-    "reserved bytes": lambda to: header(to, reserved=1) + b"x",
+    "a fragment": lambda to: datagram_header(to, fragment=1) + b"x",
+    "the last fragment": lambda to: datagram_header(to, fragment=0x81) + b"x",
+    "reserved bytes": lambda to: datagram_header(to, reserved=1) + b"x",
     "no bytes at all": lambda _: b"",
-    "a part of a header": lambda to: header(to)[:-1],
-    "an unknown kind of address": lambda to: b"\0\0\0\5" + header(to)[4:],
+    "a part of a header": lambda to: datagram_header(to)[:-1],
+    "an unknown kind of address": lambda to: b"\0\0\0\5" + datagram_header(to)[4:],
     "an empty name": lambda _: b"\0\0\0\3\0\0\5x",
-    "a name that is none": lambda to: header(("no name", to[1])) + b"x",
+    "a name that is none": lambda to: datagram_header(("no name", to[1])) + b"x",
     "garbage": lambda _: b"\xff" * 100,
 }
 
@@ -118,7 +118,7 @@ def test_only_the_clients_socket_is_served(pair: Pair) -> None:
     with udp_target() as target, Association(pair.proxy) as association:
         association.exchange(target.address, b"the first")
         with association.new_socket() as other:
-            other.sendto(header(target.address) + b"of somebody else", association.address)
+            other.sendto(datagram_header(target.address) + b"of somebody else", association.address)
             association.send(target.address, LAST)
             assert association.receive_until(LAST) == []
             other.setblocking(False)
@@ -134,7 +134,7 @@ def test_a_port_in_the_request_is_held_to(pair: Pair) -> None:
         said = told.getsockname()
         with udp_target() as target, Association(pair.proxy, said=said) as association:
             association.send(target.address, b"from another port than told")
-            told.sendto(header(target.address) + LAST, association.address)
+            told.sendto(datagram_header(target.address) + LAST, association.address)
             assert told.recv(100).endswith(LAST)
             assert [data for data, _ in target.received] == [LAST]
 

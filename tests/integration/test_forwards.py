@@ -34,7 +34,7 @@ from tests.integration.support.waiting import eventually
 from tests.support import socks
 from tests.support.pattern import pattern
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import Address, Reply
+from tests.support.socks_messages import Address, Reply
 from vsocks.mux.buffers import RESERVED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]

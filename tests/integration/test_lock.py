@@ -16,7 +16,7 @@ from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import LAYOUTS
 from tests.integration.support.pair import Pair
 from tests.support import socks
-from tests.support.socks import Reply
+from tests.support.socks_messages import Reply
 from vsocks.channel import parse_spec
 from vsocks.channel.lock import lock_names
 

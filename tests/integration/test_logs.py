@@ -10,6 +10,7 @@ from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support.behaviours import echo
 from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.support import socks
+from tests.support.socks_messages import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -40,7 +41,7 @@ def test_verbose_says_more_and_quiet_says_a_line_each(
     for name, options in (("quiet", ()), ("verbose", ("-v",))):
         pair: Pair = start_pair(guest_options=options, host_options=(*ALLOW_LOOPBACK, *options))
         for _ in range(5):
-            assert socks.ask(pair.proxy, target.address) == socks.Reply.SUCCEEDED
+            assert socks.ask(pair.proxy, target.address) == Reply.SUCCEEDED
         pair.host.stop()
         pair.guest.wait_for_log("session lost: ")
         pair.guest.stop()

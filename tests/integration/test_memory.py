@@ -26,7 +26,7 @@ from tests.integration.support.transfer import Received, receive_pattern, reques
 from tests.integration.support.waiting import DEADLINE
 from tests.support import socks
 from tests.support.receiving import receive_exactly
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 FULL = os.environ.get("VSOCKS_FULL") == "1"
 CONNECTIONS = 20_000 if FULL else 2_000

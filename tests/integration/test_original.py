@@ -25,7 +25,7 @@ from tests.integration.support.targets import closed_port
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.support import socks
 from tests.support.receiving import receive_exactly
-from tests.support.socks import Address
+from tests.support.socks_messages import Address, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
@@ -194,7 +194,7 @@ def test_our_own_guest_is_not_taken_for_an_original(
             host.wait_for_log(SESSION_UP, since=since)
             with closed_port() as nobody:
                 # Only our own wire can tell this.
-                assert socks.ask(("127.0.0.1", port), nobody) == socks.Reply.REFUSED
+                assert socks.ask(("127.0.0.1", port), nobody) == Reply.REFUSED
 
 
 def _one_original_connection(path: Path, host: Daemon, target: Address) -> None:

@@ -10,7 +10,7 @@ from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support.behaviours import echo
 from tests.integration.support.namespaces import with_names
 from tests.support import socks
-from tests.support.socks import Address, Reply
+from tests.support.socks_messages import Address, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -32,7 +32,7 @@ from tests.integration.support.waiting import eventually
 from tests.support import socks
 from tests.support.pattern import pattern
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import Reply
+from tests.support.socks_messages import RefusedError, Reply, encode_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -48,7 +48,7 @@ def _served(pair: Pair, target: Target) -> socket.socket:
     def attempt() -> socket.socket:
         try:
             return socks.connect(pair.proxy, target.address, deadline=AT_ONCE)
-        except socks.RefusedError as error:
+        except RefusedError as error:
             raise AssertionError(f"still refused: {error}") from error
 
     return eventually(attempt)
@@ -138,7 +138,7 @@ def test_a_client_that_leaves_while_dialling_frees_its_slot(
     with silent_port() as silent:
         with socks.dial(pair.proxy) as sock:
             socks.greet(sock)
-            sock.sendall(socks.encode_request(silent))
+            sock.sendall(encode_request(silent))
             full = socks.ask(pair.proxy, target.address, deadline=AT_ONCE)
             assert full == Reply.GENERAL_FAILURE, "the dialling client has the only slot"
         _served(pair, target).close()

@@ -15,8 +15,8 @@ from tests.integration.support.grudging_host import CAME_FROM, LISTENING_AT, Gru
 from tests.integration.support.layouts import free_port
 from tests.integration.support.pair import SESSION_UP
 from tests.integration.support.waiting import DEADLINE, eventually
-from tests.support.socks import BIND, UDP_ASSOCIATE, Address, Reply
-from tests.support.socks_answers import RESOLVE, RESOLVE_PTR, ask, read_answer, request
+from tests.support.socks import answer_to, read_answer, request
+from tests.support.socks_messages import BIND, RESOLVE, RESOLVE_PTR, UDP_ASSOCIATE, Address, Reply
 from vsocks.channel import open_source, parse_spec
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import Guest, GuestConfig
@@ -70,7 +70,7 @@ def test_one_that_never_answers_is_not_waited_for_without_end(tmp_path: Path) ->
 
         def answered() -> None:
             asked = [
-                ask(proxy, (host, 0), command=command).reply
+                answer_to(proxy, (host, 0), command=command).reply
                 for command, host in [
                     (UDP_ASSOCIATE, "0.0.0.0"),
                     (RESOLVE, "x.test"),

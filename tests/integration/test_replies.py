@@ -16,7 +16,7 @@ from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.integration.support.targets import closed_port, silent_port
 from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import Reply
+from tests.support.socks_messages import Reply, encode_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -89,7 +89,7 @@ def test_no_way_to_the_network(start_pair: StartPair) -> None:
 def test_other_commands(pair: Pair, command: int) -> None:
     with socks.dial(pair.proxy) as sock:
         socks.greet(sock)
-        sock.sendall(socks.encode_request(("127.0.0.1", 80), command=command))
+        sock.sendall(encode_request(("127.0.0.1", 80), command=command))
         assert socks.read_reply(sock) == Reply.COMMAND_NOT_SUPPORTED
         assert receive_all(sock) == b""
 
@@ -123,7 +123,7 @@ def test_the_handshake_may_trickle_in(pair: Pair, serve: StartTarget) -> None:
         for byte in b"\x05\x03\x00\x01\x02":
             sock.sendall(bytes((byte,)))
         assert receive_exactly(sock, 2) == b"\x05\x00"
-        for byte in socks.encode_request(("localhost", target.port)) + b"payload":
+        for byte in encode_request(("localhost", target.port)) + b"payload":
             sock.sendall(bytes((byte,)))
         assert socks.read_reply(sock) == Reply.SUCCEEDED
         assert receive_exactly(sock, 7) == b"payload"
@@ -132,7 +132,7 @@ def test_the_handshake_may_trickle_in(pair: Pair, serve: StartTarget) -> None:
 def test_the_handshake_may_come_in_one_piece(pair: Pair, serve: StartTarget) -> None:
     target = serve(echo)
     with socks.dial(pair.proxy) as sock:
-        sock.sendall(b"\x05\x01\x00" + socks.encode_request(target.address) + b"payload")
+        sock.sendall(b"\x05\x01\x00" + encode_request(target.address) + b"payload")
         sock.shutdown(socket.SHUT_WR)
         assert receive_exactly(sock, 2) == b"\x05\x00"
         assert socks.read_reply(sock) == Reply.SUCCEEDED

@@ -15,7 +15,7 @@ from tests.integration.support.pair import SESSION_LOST, SESSION_UP, Pair
 from tests.integration.support.targets import Target
 from tests.support import socks
 from tests.support.receiving import receive_exactly
-from tests.support.socks import Reply
+from tests.support.socks_messages import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -16,6 +16,7 @@ from tests.integration.support.targets import silent_port
 from tests.integration.support.transfer import ENDLESS, request
 from tests.support import socks
 from tests.support.receiving import receive_exactly
+from tests.support.socks_messages import encode_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -39,7 +40,7 @@ def test_a_signal_ends_it_with_streams_open(
         socks.dial(pair.proxy) as dialling,
     ):
         socks.greet(dialling)
-        dialling.sendall(socks.encode_request(silent))
+        dialling.sendall(encode_request(silent))
         for sock in (downloading, stalled):
             request(sock, 1, ENDLESS)
         receive_exactly(downloading, 5_000_000)

@@ -13,7 +13,7 @@ from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.integration.support.targets import closed_port
 from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

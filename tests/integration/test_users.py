@@ -21,9 +21,9 @@ from tests.integration.support.udp import Association, udp_target
 from tests.integration.support.waiting import DEADLINE
 from tests.support import socks
 from tests.support.receiving import receive_all, receive_exactly
-from tests.support.socks import CONNECT, Address, Reply
-from tests.support.socks_answers import User, greet_as
-from tests.support.socks_answers import request as socks_request
+from tests.support.socks import User, greet_as
+from tests.support.socks import request as socks_request
+from tests.support.socks_messages import CONNECT, Address, Reply, encode_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -119,7 +119,7 @@ def test_who_has_skipped_the_question_gets_no_answer(pair: Pair, serve: StartTar
     target = serve(echo)
     for said in b"\x05\x01\x02", b"\x05\x02\x00\x02", b"\x05\x01\x00":
         with socks.dial(pair.proxy) as sock:
-            sock.sendall(said + socks.encode_request(target.address))
+            sock.sendall(said + encode_request(target.address))
             try:
                 assert b"\x05\x00\x00\x01" not in receive_all(sock)
             except ConnectionResetError:
@@ -272,7 +272,7 @@ def test_guesses_wait_and_who_knows_does_not(pair: Pair, serve: StartTarget) -> 
             sock.sendall(b"\x01\x05alice\x06wrong1")
         with socks.dial(pair.proxy) as knows:
             assert greet_as(knows, ALICE)
-            knows.sendall(socks.encode_request(target.address))
+            knows.sendall(encode_request(target.address))
             assert receive_exactly(knows, 2) == b"\x05\x00"
         guessers[-1].setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -1,56 +1,33 @@
-"""A small blocking SOCKS5 client, for what curl can't do."""
+"""A small blocking SOCKS5 client, for what curl can't do.
+
+This file is copied into guests, too, so it needs nothing but the standard library.
+"""
 
 from __future__ import annotations
 
-import enum
 import ipaddress
 import socket
 import struct
 
-from tests.integration.support.waiting import DEADLINE
 from tests.support.receiving import receive_exactly
+from tests.support.socks_messages import (
+    ANSWER_START,
+    CONNECT,
+    GREETING,
+    WELCOME,
+    Address,
+    Answer,
+    RefusedError,
+    Reply,
+    decode_answer,
+    encode_request,
+    rest_of_answer,
+)
 
-Address = tuple[str, int]
+DEADLINE = 20.0
+"""Seconds for each thing done on a connection, if nothing else is said."""
 
-IPV4, NAME, IPV6 = 1, 3, 4
-CONNECT, BIND, UDP_ASSOCIATE = 1, 2, 3
-
-
-class Reply(enum.IntEnum):
-    """The replies of RFC 1928, section 6."""
-
-    SUCCEEDED = 0
-    GENERAL_FAILURE = 1
-    NOT_ALLOWED = 2
-    NETWORK_UNREACHABLE = 3
-    HOST_UNREACHABLE = 4
-    REFUSED = 5
-    TIMEOUT = 6
-    COMMAND_NOT_SUPPORTED = 7
-    ADDRESS_TYPE_NOT_SUPPORTED = 8
-
-
-class RefusedError(Exception):
-    """The proxy answered with something else than success."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(f"{int(reply)} ({reply.name})")
-        self.reply = reply
-
-
-def encode_request(target: Address, *, as_name: bool = False, command: int = CONNECT) -> bytes:
-    """The SOCKS5 request for `target`: by its address if it is one, unless `as_name`."""
-    host, port = target
-    try:
-        address = None if as_name else ipaddress.ip_address(host)
-    except ValueError:
-        address = None
-    if address is None:
-        name = host.encode()
-        where = struct.pack("BB", NAME, len(name)) + name
-    else:
-        where = struct.pack("B", IPV4 if address.version == 4 else IPV6) + address.packed
-    return struct.pack("BBB", 5, command, 0) + where + struct.pack(">H", port)
+User = tuple[str, str]
 
 
 def dial(proxy: Address, *, deadline: float = DEADLINE) -> socket.socket:
@@ -62,18 +39,66 @@ def dial(proxy: Address, *, deadline: float = DEADLINE) -> socket.socket:
 
 def greet(sock: socket.socket) -> None:
     """Agree on "no authentication"."""
-    sock.sendall(b"\x05\x01\x00")
-    answer = receive_exactly(sock, 2)
-    assert answer == b"\x05\x00", f"the proxy chose {answer.hex()}"
+    sock.sendall(GREETING)
+    answer = receive_exactly(sock, len(WELCOME))
+    assert answer == WELCOME, f"the proxy chose {answer.hex()}"
+
+
+def greet_as(sock: socket.socket, user: User | None) -> bool:
+    """Say who we are, if anybody (RFC 1929); False if the proxy won't have that."""
+    if user is None:
+        greet(sock)
+        return True
+    name, password = (each.encode() for each in user)
+    sock.sendall(b"\x05\x01\x02")
+    method = receive_exactly(sock, 2)
+    if method != b"\x05\x02":
+        assert method == b"\x05\xff", f"the proxy chose {method.hex()}"
+        return False
+    sock.sendall(struct.pack("BB", 1, len(name)) + name + bytes((len(password),)) + password)
+    version, status = receive_exactly(sock, 2)
+    assert version == 1
+    return status == 0
+
+
+def read_answer(sock: socket.socket) -> Answer:
+    """One whole answer, and not a byte of what comes after it."""
+    start = receive_exactly(sock, ANSWER_START)
+    return decode_answer(start + receive_exactly(sock, rest_of_answer(start)))
 
 
 def read_reply(sock: socket.socket) -> Reply:
-    """The reply code, with all of the reply taken off the socket."""
-    version, code, reserved, kind = receive_exactly(sock, 4)
-    assert (version, reserved) == (5, 0), "not a SOCKS5 reply"
-    assert kind in (IPV4, IPV6), "the bound address must be a literal one"
-    receive_exactly(sock, (4 if kind == IPV4 else 16) + 2)
-    return Reply(code)
+    """The reply in an answer to a CONNECT."""
+    answer = read_answer(sock)
+    ipaddress.ip_address(answer.host)  # the bound address must be a literal one
+    return answer.reply
+
+
+def request(
+    proxy: Address,
+    target: Address,
+    *,
+    command: int = CONNECT,
+    as_name: bool = False,
+    user: User | None = None,
+    deadline: float = DEADLINE,
+) -> tuple[socket.socket, Answer]:
+    """Ask for something; the connection, which the caller owns, and the (first) answer."""
+    sock = dial(proxy, deadline=deadline)
+    try:
+        assert greet_as(sock, user), f"the proxy won't have {user}"
+        sock.sendall(encode_request(target, as_name=as_name, command=command))
+        return sock, read_answer(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def answer_to(proxy: Address, target: Address, *, command: int, as_name: bool = False) -> Answer:
+    """Ask for what needs nothing but an answer."""
+    sock, answer = request(proxy, target, command=command, as_name=as_name)
+    sock.close()
+    return answer
 
 
 def connect(

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import ALLOW_LOOPBACK, LISTENING
 from tests.integration.support.waiting import DEADLINE, eventually
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 
 def connect_unix(path: Path, listener: Daemon | None = None) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import Self
 
 from tests.integration.support.http_message import Message, MessageReader
 from tests.support import socks
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.integration.support.transfer import (
 )
 from tests.integration.support.waiting import DEADLINE
 from tests.support import socks
-from tests.support.socks import Address
+from tests.support.socks_messages import Address, RefusedError
 
 
 class Load:
@@ -85,7 +85,7 @@ class Load:
                     self._begun += 1
                     self._news.notify_all()
                 outcome = transfer(sock, stream)
-        except (OSError, EOFError, socks.RefusedError, CorruptDataError) as error:
+        except (OSError, EOFError, RefusedError, CorruptDataError) as error:
             outcome = error
         with self._news:
             self._outcomes.append(outcome)

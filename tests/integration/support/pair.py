@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.layouts import Ends
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 ALLOW_LOOPBACK = ("--allow", "127.0.0.0/8", "--allow", "[::1]")
 """The tests' targets are on loopback, which the default policy denies."""

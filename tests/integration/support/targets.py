@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tests.integration.support.transfer import CorruptDataError
 from tests.integration.support.waiting import DEADLINE
-from tests.support.socks import Address
+from tests.support.socks_messages import Address
 
 Serve = Callable[[socket.socket], Any]
 OUTCOMES = 4096

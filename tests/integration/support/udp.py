@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from tests.integration.support.waiting import DEADLINE
-from tests.support.socks import UDP_ASSOCIATE, Address, RefusedError, Reply
-from tests.support.socks_answers import User, request
+from tests.support.socks import User, request
+from tests.support.socks_messages import (
+    UDP_ASSOCIATE,
+    Address,
+    RefusedError,
+    Reply,
+    datagram_header,
+)
 
 LONGEST = 65535
 NOWHERE: Address = ("0.0.0.0", 0)
 
 Answers = Callable[[socket.socket, bytes, Address], object]
-
-
-def header(target: Address, *, reserved: int = 0, fragment: int = 0) -> bytes:
-    """What stands before a datagram's data (RFC 1928, section 7)."""
-    host, port = target
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.encode()
-        where = struct.pack("BB", 3, len(name)) + name
-    else:
-        where = bytes((1 if ip.version == 4 else 4,)) + ip.packed
-    return struct.pack(">HB", reserved, fragment) + where + struct.pack(">H", port)
 
 
 def split(datagram: bytes) -> tuple[Address, bytes]:
@@ -68,7 +60,7 @@ class Association:
 
     def send(self, target: Address, data: bytes, *, reserved: int = 0, fragment: int = 0) -> None:
         """Send a datagram on its way to `target`."""
-        self.send_raw(header(target, reserved=reserved, fragment=fragment) + data)
+        self.send_raw(datagram_header(target, reserved=reserved, fragment=fragment) + data)
 
     def send_raw(self, datagram: bytes) -> None:
         """Send something that need not be a datagram for anybody."""
