@@ -95,29 +95,3 @@ async def echo_server() -> AsyncIterator[tuple[str, int]]:
         yield server.sockets[0].getsockname()[:2]
     finally:
         server.close()
-
-
-async def socks_connect(
-    proxy: tuple[str, int], target: tuple[str, int], ahead: bytes = b""
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to ``target`` (an IPv4 address); raises ConnectionError with the reply."""
-    reader, writer = await asyncio.open_connection(*proxy)
-    writer.write(b"\x05\x01\x00")
-    assert await reader.readexactly(2) == b"\x05\x00"
-    host, port = socket.inet_aton(target[0]), target[1].to_bytes(2, "big")
-    writer.write(b"\x05\x01\x00\x01" + host + port + ahead)
-    answer = await reader.readexactly(10)
-    if answer[1]:
-        writer.close()
-        raise ConnectionError(answer[1])
-    return reader, writer
-
-
-async def socks_ask(proxy: tuple[str, int], target: tuple[str, int]) -> int:
-    """The reply to a request for ``target``, which is given up then."""
-    try:
-        _, writer = await socks_connect(proxy, target)
-    except ConnectionError as error:
-        return int(error.args[0])
-    writer.close()
-    return 0

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.one_process.conftest import Run, until
-from tests.one_process.pair import LOOPBACK, echo_server, pair, socks_connect
-from vsocks.address import Target, encode_address
+from tests.one_process.pair import LOOPBACK, echo_server, pair
+from tests.support import socks_async
+from tests.support.socks_messages import BIND, UDP_ASSOCIATE
+from vsocks.address import Target
 from vsocks.aio import socket_options
 from vsocks.channel import open_source, parse_spec
 from vsocks.guest.daemon import GuestConfig
@@ -25,7 +27,6 @@ from vsocks.protocol.endpoint import Wire
 
 pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 
-CONNECT, BIND, ASSOCIATE = 1, 2, 3
 ANY = ("127.0.0.1", 0)
 
 
@@ -125,27 +126,10 @@ def check_listening(seen: Seen) -> None:
     assert seen.reuses_address, seen
 
 
-async def ask(
-    proxy: tuple[str, int], command: int, target: Target
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to the proxy on which it has been asked that."""
-    reader, writer = await asyncio.open_connection(*proxy)
-    writer.write(b"\x05\x01\x00\x05" + bytes((command, 0)) + encode_address(target))
-    assert await reader.readexactly(2) == b"\x05\x00"
-    return reader, writer
-
-
-async def answer(reader: asyncio.StreamReader) -> tuple[str, int]:
-    """The address in a good answer."""
-    said = await reader.readexactly(10)
-    assert said[:4] == b"\x05\x00\x00\x01"
-    return socket.inet_ntoa(said[4:8]), int.from_bytes(said[8:], "big")
-
-
 def test_a_clients_and_a_targets_connection(run: Run[None]) -> None:
     async def through() -> None:
         async with pair() as both, echo_server() as target:
-            _, writer = await socks_connect(both.proxy, target)
+            _, writer = await socks_async.connect(both.proxy, target)
             check_connected(one(peer=writer.get_extra_info("sockname")))
             check_connected(one(peer=target))
             check_listening(one(local=both.proxy, listens=True))
@@ -159,8 +143,7 @@ def test_a_target_that_is_found_by_its_name(run: Run[None]) -> None:
 
     async def through() -> None:
         async with pair() as both, echo_server() as target:
-            reader, writer = await ask(both.proxy, CONNECT, Target("localhost", target[1]))
-            await answer(reader)
+            _, writer = await socks_async.connect(both.proxy, ("localhost", target[1]))
             check_connected(one(peer=target))
             writer.close()
 
@@ -171,7 +154,7 @@ def test_ipv6_alone(run: Run[None]) -> None:
     async def through() -> None:
         guest = GuestConfig(Wire.AUTO, listen=(("::1", 0),), dns=("::1", 0))
         async with pair(guest=guest) as both, echo_server() as target:
-            _, writer = await socks_connect(both.proxy, target)
+            _, writer = await socks_async.connect(both.proxy, target)
             check_connected(one(peer=writer.get_extra_info("sockname")))
             listening = [seen for seen in sockets() if seen.listens and seen.local[0] == "::1"]
             assert len(listening) == 2
@@ -208,11 +191,12 @@ def test_a_target_that_comes_to_the_host(run: Run[None]) -> None:
     async def through() -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK, bind_address="127.0.0.1")
         async with pair(host=host) as both:
-            reader, writer = await ask(both.proxy, BIND, Target("127.0.0.1", 0))
-            where = await answer(reader)
-            check_listening(one(local=where, listens=True))
-            _, target = await asyncio.open_connection(*where)
-            assert await answer(reader) == target.get_extra_info("sockname")
+            reader, writer = await socks_async.request(both.proxy, ANY, command=BIND)
+            waits = await socks_async.read_answer(reader)
+            check_listening(one(local=waits.address, listens=True))
+            _, target = await asyncio.open_connection(*waits.address)
+            came = await socks_async.read_answer(reader)
+            assert came == (0, *target.get_extra_info("sockname"))
             check_connected(one(peer=target.get_extra_info("sockname")))
             target.close()
             writer.close()
@@ -223,8 +207,9 @@ def test_a_target_that_comes_to_the_host(run: Run[None]) -> None:
 def test_datagrams(run: Run[None]) -> None:
     async def through() -> None:
         async with pair() as both:
-            reader, writer = await ask(both.proxy, ASSOCIATE, Target("0.0.0.0", 0))
-            await answer(reader)
+            nowhere = ("0.0.0.0", 0)
+            reader, writer = await socks_async.request(both.proxy, nowhere, command=UDP_ASSOCIATE)
+            assert (await socks_async.read_answer(reader)).reply == 0
             found = [seen for seen in sockets() if seen.kind == socket.SOCK_DGRAM]
             # The guest's, and the host's of each version of IP.
             assert sorted(seen.family for seen in found)[:2] == [socket.AF_INET, socket.AF_INET]

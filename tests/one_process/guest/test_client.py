@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from tests.one_process.conftest import Run, until
-from tests.one_process.pair import Pair, echo_server, pair, socks_ask, socks_connect
+from tests.one_process.pair import Pair, echo_server, pair
 from tests.one_process.targets import Address, all_of_it, client, serving
+from tests.support import socks_async
 from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
@@ -186,7 +187,7 @@ def test_who_leaves_early_leaves_nothing(run: Run[None], said: bytes, *, resets:
                 async with client(both.proxy, said) as (_reader, writer):
                     if resets:
                         reset_on_close(writer.get_extra_info("socket"))
-            assert await socks_ask(both.proxy, target) == 0
+            assert await socks_async.ask(both.proxy, target) == 0
 
     run(leave())
 
@@ -213,13 +214,13 @@ def test_who_leaves_while_the_host_dials_frees_the_stream(run: Run[None]) -> Non
 def test_no_stream_is_free(run: Run[None]) -> None:
     async def full() -> None:
         async with pair(guest=config(streams=1)) as both, echo_server() as target:
-            _, holds = await socks_connect(both.proxy, target)
-            assert await socks_ask(both.proxy, target) == 1
+            _, holds = await socks_async.connect(both.proxy, target)
+            assert await socks_async.ask(both.proxy, target) == 1
             said = f"CONNECT {target[0]}:{target[1]} HTTP/1.1\r\n\r\n".encode()
             assert (await all_of_it(both.proxy, said)).startswith(b"HTTP/1.1 503")
             holds.close()
             await nobody_is_left(both)
-            assert await socks_ask(both.proxy, target) == 0
+            assert await socks_async.ask(both.proxy, target) == 0
 
     run(full())
 
@@ -258,7 +259,7 @@ def test_without_a_session_it_is_said_at_once(run: Run[None]) -> None:
         async with pair() as both:
             both.host.drop_channel()
             await until(lambda: not both.guest.has_session)
-            assert await socks_ask(both.proxy, ("127.0.0.1", 1)) == 1
+            assert await socks_async.ask(both.proxy, ("127.0.0.1", 1)) == 1
 
     run(none())
 
@@ -267,7 +268,7 @@ def test_more_clients_than_there_is_room_for(run: Run[None]) -> None:
     async def crowd() -> None:
         async with pair(guest=config(streams=1)) as both, echo_server() as target:
             silent = [await asyncio.open_connection(*both.proxy) for _ in range(70)]
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             writer.write(b"ping")
             assert await reader.readexactly(4) == b"ping"
             first, _ = silent[0]
@@ -291,9 +292,9 @@ def test_a_client_whose_server_takes_no_notice_goes_first(run: Run[None]) -> Non
             serving(ignore) as silent,
             echo_server() as target,
         ):
-            reader, writer = await socks_connect(both.proxy, silent)
+            reader, writer = await socks_async.connect(both.proxy, silent)
             writer.write_eof()
-            while await socks_ask(both.proxy, target):
+            while await socks_async.ask(both.proxy, target):
                 pass  # it has not been seen yet that it has ended
             with pytest.raises(ConnectionResetError):
                 await reader.read()

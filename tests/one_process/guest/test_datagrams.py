@@ -16,6 +16,15 @@ import pytest
 from tests.one_process.conftest import Run, until
 from tests.one_process.pair import LOOPBACK, Pair, pair
 from tests.one_process.targets import Address, client
+from tests.support.socks_async import read_answer
+from tests.support.socks_messages import (
+    GREETING,
+    UDP_ASSOCIATE,
+    WELCOME,
+    Answer,
+    datagram_header,
+    encode_request,
+)
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
 from vsocks.host.associations import DatagramLimits
@@ -24,7 +33,7 @@ from vsocks.protocol.endpoint import Wire
 
 pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 
-ASSOCIATE = b"\x05\x01\x00\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"
+ASSOCIATE = GREETING + encode_request(("0.0.0.0", 0), command=UDP_ASSOCIATE)
 
 
 class Inbox(asyncio.DatagramProtocol):
@@ -57,14 +66,17 @@ async def inbox(*, echoes: bool = False) -> AsyncIterator[tuple[Inbox, Address]]
         await asyncio.sleep(0)
 
 
-def header(address: Address) -> bytes:
-    return b"\0\0\0\1" + socket.inet_aton(address[0]) + address[1].to_bytes(2, "big")
+async def answered(reader: asyncio.StreamReader) -> Answer:
+    """What the proxy says to ASSOCIATE."""
+    assert await reader.readexactly(len(WELCOME)) == WELCOME
+    return await read_answer(reader)
 
 
 async def associated(reader: asyncio.StreamReader) -> Address:
-    answer = await reader.readexactly(2 + 10)
-    assert answer[3] == 0
-    return socket.inet_ntoa(answer[6:10]), int.from_bytes(answer[10:], "big")
+    """Where to send to."""
+    answer = await answered(reader)
+    assert answer.reply == 0
+    return answer.address
 
 
 def test_datagrams_go_there_and_back(run: Run[None]) -> None:
@@ -77,9 +89,9 @@ def test_datagrams_go_there_and_back(run: Run[None]) -> None:
         ):
             relay = await associated(reader)
             for size in (1, 1400, 20_000):
-                ours.transport.sendto(header(where) + b"x" * size, relay)
+                ours.transport.sendto(datagram_header(where) + b"x" * size, relay)
                 assert await target.came.get() == b"x" * size
-                assert await ours.came.get() == header(where) + b"x" * size
+                assert await ours.came.get() == datagram_header(where) + b"x" * size
             named = b"\0\0\0\3\x09localhost" + where[1].to_bytes(2, "big") + b"by name"
             ours.transport.sendto(named, relay)
             assert await target.came.get() == b"by name"
@@ -99,15 +111,14 @@ def test_a_mapped_address_is_the_ipv4_one_and_answers_as_it_was_written(run: Run
             inbox(echoes=True) as (target, where),
         ):
             relay = await associated(reader)
-            mapped = socket.inet_pton(socket.AF_INET6, f"::ffff:{where[0]}")
-            start = b"\0\0\0\4" + mapped + where[1].to_bytes(2, "big")
+            start = datagram_header((f"::ffff:{where[0]}", where[1]))
             ours.transport.sendto(start + b"mapped", relay)
             assert await target.came.get() == b"mapped"
             assert await ours.came.get() == start + b"mapped"
-            denied = socket.inet_pton(socket.AF_INET6, "::ffff:169.254.169.254")
-            ours.transport.sendto(b"\0\0\0\4" + denied + b"\0\x35denied", relay)
-            ours.transport.sendto(header(where) + b"plain", relay)
-            assert await ours.came.get() == header(where) + b"plain"
+            denied = datagram_header(("::ffff:169.254.169.254", 53))
+            ours.transport.sendto(denied + b"denied", relay)
+            ours.transport.sendto(datagram_header(where) + b"plain", relay)
+            assert await ours.came.get() == datagram_header(where) + b"plain"
 
     run(exchange())
 
@@ -131,11 +142,11 @@ def test_another_user_can_not_take_an_association_by_sending_first(run: Run[None
                 os.seteuid(0)
             with others:
                 others.bind(("127.0.0.1", 0))
-                others.sendto(header(where) + b"another user's", relay)
+                others.sendto(datagram_header(where) + b"another user's", relay)
                 await asyncio.sleep(0.05)  # until it has come, or never will
-                ours.transport.sendto(header(where) + b"ours", relay)
+                ours.transport.sendto(datagram_header(where) + b"ours", relay)
                 assert await target.came.get() == b"ours"
-                assert await ours.came.get() == header(where) + b"ours"
+                assert await ours.came.get() == datagram_header(where) + b"ours"
 
     run(take())
 
@@ -151,12 +162,12 @@ def test_what_is_no_clients_or_denied_goes_nowhere(run: Run[None]) -> None:
         ):
             relay = await associated(reader)
             ours.transport.sendto(b"nonsense", relay)
-            ours.transport.sendto(header(("169.254.169.254", 53)) + b"denied", relay)
+            ours.transport.sendto(datagram_header(("169.254.169.254", 53)) + b"denied", relay)
             ours.transport.sendto(b"\0\0\0\3\x0cno.such.test\0\x35by name", relay)
-            ours.transport.sendto(header(where) + b"ours", relay)
+            ours.transport.sendto(datagram_header(where) + b"ours", relay)
             assert await target.came.get() == b"ours"
-            other.transport.sendto(header(where) + b"another program's", relay)
-            ours.transport.sendto(header(where) + b"last", relay)
+            other.transport.sendto(datagram_header(where) + b"another program's", relay)
+            ours.transport.sendto(datagram_header(where) + b"last", relay)
             assert await target.came.get() == b"last"
             target.transport.sendto(b"unasked", relay)
 
@@ -165,7 +176,7 @@ def test_what_is_no_clients_or_denied_goes_nowhere(run: Run[None]) -> None:
 
 async def refusal(both: Pair) -> int:
     async with client(both.proxy, ASSOCIATE) as (reader, _):
-        return (await reader.readexactly(2 + 10))[3]
+        return (await answered(reader)).reply
 
 
 def test_bounds_of_either_side(run: Run[None]) -> None:
@@ -226,7 +237,7 @@ def test_more_than_the_rate_is_dropped(run: Run[None]) -> None:
         ):
             relay = await associated(reader)
             for number in range(20):
-                ours.transport.sendto(header(where) + bytes([number]), relay)
+                ours.transport.sendto(datagram_header(where) + bytes([number]), relay)
             assert await target.came.get() == b"\0"
             # All of them have gone through both daemons when this has.
             assert await refusal(both) == 0

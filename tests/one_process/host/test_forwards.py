@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 
 from tests.one_process.conftest import Run, until
-from tests.one_process.pair import LOOPBACK, echo_server, pair, socks_connect
+from tests.one_process.pair import LOOPBACK, Pair, echo_server, pair
 from tests.one_process.targets import Address, client
+from tests.support import socks_async
+from tests.support.socks_messages import BIND
 from vsocks.address import Target
 from vsocks.guest.daemon import GuestConfig
 from vsocks.host.daemon import HostConfig
@@ -62,23 +63,26 @@ def test_what_cannot_be_forwarded_is_reset(run: Run[None]) -> None:
     run(refuse())
 
 
+async def wait_at_host(both: Pair) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which somebody has been asked to come."""
+    return await socks_async.request(both.proxy, ("127.0.0.1", 0), command=BIND)
+
+
 def test_a_target_connects_back(run: Run[None]) -> None:
     async def bind() -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK, bind_address="127.0.0.1")
         async with pair(host=host) as both:
-            said = b"\x05\x01\x00\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x00"
-            async with client(both.proxy, said) as (reader, writer):
-                first = (await reader.readexactly(12))[2:]
-                assert first[1] == 0
-                where = socket.inet_ntoa(first[4:8]), int.from_bytes(first[8:], "big")
-                async with client(where, b"I came") as (theirs, them):
-                    second = await reader.readexactly(10)
-                    assert second[1] == 0
-                    assert await reader.readexactly(6) == b"I came"
-                    writer.write(b"welcome")
-                    assert await theirs.readexactly(7) == b"welcome"
-                    them.close()
-                    assert await reader.read() == b""
+            reader, writer = await wait_at_host(both)
+            waits = await socks_async.read_answer(reader)
+            assert waits.reply == 0
+            async with client(waits.address, b"I came") as (theirs, them):
+                assert (await socks_async.read_answer(reader)).reply == 0
+                assert await reader.readexactly(6) == b"I came"
+                writer.write(b"welcome")
+                assert await theirs.readexactly(7) == b"welcome"
+                them.close()
+                assert await reader.read() == b""
+            writer.close()
             await until(lambda: both.guest.connections == 0)
 
     run(bind())
@@ -86,13 +90,16 @@ def test_a_target_connects_back(run: Run[None]) -> None:
 
 def test_nobody_connects_back(run: Run[None]) -> None:
     async def bind() -> None:
-        said = b"\x05\x01\x00\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x00"
-        async with pair() as both, client(both.proxy, said) as (reader, _):
-            assert (await reader.readexactly(12))[3] == 2  # it is off
+        async with pair() as both:
+            reader, writer = await wait_at_host(both)
+            assert (await socks_async.read_answer(reader)).reply == 2  # it is off
+            writer.close()
         host = HostConfig(Wire.AUTO, LOOPBACK, bind_address="127.0.0.1", bind_timeout=0.05)
-        async with pair(host=host) as both, client(both.proxy, said) as (reader, _):
-            assert (await reader.readexactly(12))[3] == 0
-            assert (await reader.readexactly(10))[1] == 6
+        async with pair(host=host) as both:
+            reader, writer = await wait_at_host(both)
+            assert (await socks_async.read_answer(reader)).reply == 0
+            assert (await socks_async.read_answer(reader)).reply == 6
+            writer.close()
 
     run(bind())
 
@@ -100,10 +107,10 @@ def test_nobody_connects_back(run: Run[None]) -> None:
 def test_who_waits_for_somebody_may_leave(run: Run[None]) -> None:
     async def leave() -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK, bind_address="127.0.0.1")
-        said = b"\x05\x01\x00\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x00"
         async with pair(host=host) as both:
-            async with client(both.proxy, said) as (reader, _):
-                await reader.readexactly(12)
+            reader, writer = await wait_at_host(both)
+            await socks_async.read_answer(reader)
+            writer.close()
             await until(lambda: both.guest.connections == 0)
 
     run(leave())
@@ -113,7 +120,7 @@ def test_silent_connections_are_reset_by_the_host_too(run: Run[None]) -> None:
     async def silent() -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK, idle_timeouts=IdleTimeouts(0.05, 0.05))
         async with pair(host=host) as both, echo_server() as target:
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
             writer.close()
@@ -125,10 +132,8 @@ def test_more_connects_than_the_rate_are_refused(run: Run[None]) -> None:
     async def many() -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK, connect_rate=0.01)
         async with pair(host=host) as both, echo_server() as target:
-            _, writer = await socks_connect(both.proxy, target)
-            with pytest.raises(ConnectionError) as raised:
-                await socks_connect(both.proxy, target)
-            assert raised.value.args == (1,)
+            _, writer = await socks_async.connect(both.proxy, target)
+            assert await socks_async.ask(both.proxy, target) == 1
             writer.close()
             await asyncio.sleep(0)
 

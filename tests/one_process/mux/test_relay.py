@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.one_process.conftest import Run, until
-from tests.one_process.pair import LOOPBACK, Pair, echo_server, pair, socks_connect
+from tests.one_process.pair import LOOPBACK, Pair, echo_server, pair
 from tests.one_process.targets import serving
+from tests.support import socks_async
 from tests.support.pattern import Checker, pattern
 from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
@@ -24,7 +25,7 @@ SIZE = 3_000_000
 
 
 async def there_and_back(both: Pair, target: tuple[str, int], number: int, size: int) -> None:
-    reader, writer = await socks_connect(both.proxy, target)
+    reader, writer = await socks_async.connect(both.proxy, target)
     data = pattern(number, 0, size)
 
     async def send() -> None:
@@ -56,7 +57,7 @@ def test_many_at_once_come_back_whole(run: Run[None], wire: Wire) -> None:
 def test_what_is_sent_ahead_of_the_reply_arrives(run: Run[None]) -> None:
     async def ahead() -> None:
         async with pair() as both, echo_server() as target:
-            reader, writer = await socks_connect(both.proxy, target, ahead=b"early ")
+            reader, writer = await socks_async.connect(both.proxy, target, ahead=b"early ")
             writer.write(b"late")
             assert await reader.readexactly(10) == b"early late"
             writer.close()
@@ -67,7 +68,7 @@ def test_what_is_sent_ahead_of_the_reply_arrives(run: Run[None]) -> None:
 def test_a_stalled_reader_stops_nobody_else(run: Run[None]) -> None:
     async def stalled() -> None:
         async with pair() as both, echo_server() as target:
-            _, slow = await socks_connect(both.proxy, target)
+            _, slow = await socks_async.connect(both.proxy, target)
             slow.write(pattern(1, 0, 4 * SIZE))  # nobody reads what comes back
             await there_and_back(both, target, 2, SIZE)
             slow.transport.abort()
@@ -80,7 +81,7 @@ def test_a_reset_of_either_end_frees_both(run: Run[None]) -> None:
     async def reset() -> None:
         async with pair() as both, echo_server() as target:
             for _ in range(70):
-                _, writer = await socks_connect(both.proxy, target)
+                _, writer = await socks_async.connect(both.proxy, target)
                 writer.write(b"x" * 1000)
                 writer.transport.abort()
             await until(lambda: both.guest.connections == 0)
@@ -98,7 +99,7 @@ def test_a_target_that_resets_is_seen_as_a_reset(run: Run[None]) -> None:
         server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
         async with pair() as both:
             target = server.sockets[0].getsockname()[:2]
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
             writer.close()
@@ -114,7 +115,7 @@ def test_a_silent_connection_is_given_up(run: Run[None]) -> None:
             Wire.AUTO, listen=(("127.0.0.1", 0),), limits=replace(Limits(), idle_timeouts=timeouts)
         )
         async with pair(guest=guest) as both, echo_server() as target:
-            reader, _writer = await socks_connect(both.proxy, target)
+            reader, _writer = await socks_async.connect(both.proxy, target)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
             assert both.guest.connections == 0
@@ -125,7 +126,7 @@ def test_a_silent_connection_is_given_up(run: Run[None]) -> None:
 def test_the_loss_of_the_channel_resets_clients_and_the_next_one_serves(run: Run[None]) -> None:
     async def lose() -> None:
         async with pair() as both, echo_server() as target:
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             writer.write(b"ping")
             assert await reader.readexactly(4) == b"ping"
             both.host.drop_channel()
@@ -143,9 +144,7 @@ def test_denied_refused_and_unknown_are_told_apart(run: Run[None]) -> None:
         host = HostConfig(Wire.AUTO, LOOPBACK)
         async with pair(host=host) as both:
             for target, reply in (("169.254.169.254", 2), ("127.0.0.1", 5)):
-                with pytest.raises(ConnectionError) as raised:
-                    await socks_connect(both.proxy, (target, 1))
-                assert raised.value.args == (reply,)
+                assert await socks_async.ask(both.proxy, (target, 1)) == reply
 
     run(refused())
 
@@ -167,7 +166,7 @@ def test_on_the_original_wire_a_close_ends_the_targets_connection(run: Run[None]
             writer.close()
 
         async with pair(wire=Wire.ORIGINAL) as both, serving(send_for_ever) as target:
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             writer.write(b"last")
             await reader.readexactly(100_000)
             writer.close()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.one_process.conftest import Run, until
-from tests.one_process.pair import LOOPBACK, echo_server, pair, socks_connect
+from tests.one_process.pair import LOOPBACK, echo_server, pair
+from tests.support import socks_async
 from vsocks.errors import UsageError
 from vsocks.guest.daemon import GuestConfig
 from vsocks.host.daemon import HostConfig
@@ -26,7 +27,7 @@ def traced(run: Run[None], directory: Path, wire: Wire) -> tuple[list[str], list
         guest = GuestConfig(wire, listen=(("127.0.0.1", 0),), trace=Trace.open(files[0]))
         host = HostConfig(wire, LOOPBACK, trace=Trace.open(files[1]))
         async with pair(guest=guest, host=host) as both, echo_server() as target:
-            reader, writer = await socks_connect(both.proxy, target)
+            reader, writer = await socks_async.connect(both.proxy, target)
             writer.write(bytes(3000))
             assert await reader.readexactly(3000) == bytes(3000)
             writer.close()
