@@ -17,7 +17,9 @@ import time
 from contextlib import suppress
 
 from tests.e2e.truth import BLOCK, HEADER, VERDICT, Mode, upward
+from tests.support import socks_async
 from tests.support.pattern import Checker, pattern
+from tests.support.socks_messages import RefusedError, Reply, encode_request
 
 SILENCE = 60.0
 FLOWING = 256 * 1024
@@ -28,10 +30,6 @@ It matters when the machine goes back to a snapshot under emulation: the process
 the kernel counts the jump as time that the running process has used, and if that is the daemon, it
 gets no turn until we have used as much.
 """
-
-
-class RefusedError(Exception):
-    """The SOCKS server answered with this reply."""
 
 
 class Connection:
@@ -48,7 +46,7 @@ class Connection:
         try:
             reader, writer = await connect(socks_port, host, port)
         except (RefusedError, OSError, EOFError) as error:
-            reply = error.args[0] if isinstance(error, RefusedError) else repr(error)
+            reply = error.reply if isinstance(error, RefusedError) else repr(error)
             self.tell("refused", reply=reply, seconds=round(time.monotonic() - began, 3))
             return
         self.tell("connected", seconds=round(time.monotonic() - began, 3))
@@ -112,27 +110,21 @@ class Connection:
 async def connect(
     socks_port: int, host: str, port: int
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """SOCKS5 CONNECT by RFC 1928; host is an IPv4 address or a name."""
+    """A connection through the proxy; RefusedError if it is refused."""
     sock = socket.socket()
     for direction in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         sock.setsockopt(socket.SOL_SOCKET, direction, KERNEL_BUFFER)
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", socks_port))
     reader, writer = await asyncio.open_connection(sock=sock)
-    writer.write(b"\x05\x01\x00")
-    if await asyncio.wait_for(reader.readexactly(2), SILENCE) != b"\x05\x00":
-        raise RefusedError("method")
-    try:
-        address = b"\x01" + socket.inet_aton(host)
-    except OSError:
-        address = b"\x03" + bytes([len(host)]) + host.encode()
-    writer.write(b"\x05\x01\x00" + address + port.to_bytes(2, "big"))
-    answer = await asyncio.wait_for(reader.readexactly(4), SILENCE)
-    if answer[1] != 0:
+    async with asyncio.timeout(SILENCE):
+        await socks_async.greet(reader, writer)
+    writer.write(encode_request((host, port)))
+    async with asyncio.timeout(SILENCE):
+        answer = await socks_async.read_answer(reader)
+    if answer.reply is not Reply.SUCCEEDED:
         writer.close()
-        raise RefusedError(answer[1])
-    rest = {1: 6, 4: 18}[answer[3]]
-    await asyncio.wait_for(reader.readexactly(rest), SILENCE)
+        raise RefusedError(answer.reply)
     return reader, writer
 
 

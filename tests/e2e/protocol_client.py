@@ -16,63 +16,51 @@ import json
 import socket
 import struct
 import sys
-from typing import BinaryIO
+
+from tests.support import socks
+from tests.support.socks_messages import (
+    BIND,
+    RESOLVE,
+    UDP_ASSOCIATE,
+    Address,
+    Answer,
+    Reply,
+    datagram_header,
+)
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 30.0
-CONNECT, BIND, ASSOCIATE, RESOLVE = 1, 2, 3, 0xF0
 
 
 def tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-class Socks:
-    """A SOCKS5 client that has made a request."""
-
-    def __init__(self, proxy: int, command: int, host: str, port: int) -> None:
-        self.socket = socket.create_connection((LOOPBACK, proxy), PATIENCE)
-        self.stream: BinaryIO = self.socket.makefile("rb")
-        self.socket.sendall(b"\x05\x01\x00")
-        assert self.stream.read(2) == b"\x05\x00"
-        self.socket.sendall(bytes([5, command, 0]) + address(host, port))
-        self.bound = self.reply()
-
-    def reply(self) -> tuple[str, int]:
-        version, code, _, kind = self.stream.read(4)
-        assert (version, code) == (5, 0), f"SOCKS reply {code}"
-        return read_address(self.stream, kind)
+def ask(proxy: int, command: int, host: str, port: int) -> tuple[socket.socket, Address]:
+    """A connection on which a request has been granted, and the address in the answer."""
+    sock, answer = socks.request(
+        (LOOPBACK, proxy), (host, port), command=command, deadline=PATIENCE
+    )
+    return sock, granted(answer)
 
 
-def address(host: str, port: int) -> bytes:
-    try:
-        return b"\x01" + socket.inet_aton(host) + struct.pack(">H", port)
-    except OSError:
-        return bytes([3, len(host)]) + host.encode() + struct.pack(">H", port)
-
-
-def read_address(stream: BinaryIO, kind: int) -> tuple[str, int]:
-    match kind:
-        case 1:
-            host = socket.inet_ntoa(stream.read(4))
-        case 4:
-            host = socket.inet_ntop(socket.AF_INET6, stream.read(16))
-        case _:
-            host = stream.read(stream.read(1)[0]).decode()
-    return host, struct.unpack(">H", stream.read(2))[0]
+def granted(answer: Answer) -> Address:
+    """The address in a good answer."""
+    assert answer.reply is Reply.SUCCEEDED, answer
+    return answer.address
 
 
 def datagrams(proxy: int, host: str, port: str, count: str) -> None:
     """Have datagrams echoed, one after the other; each is sent again until it comes back."""
-    socks = Socks(proxy, ASSOCIATE, "0.0.0.0", 0)
-    header = b"\x00\x00\x00" + address(host, int(port))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    control, (_, relay) = ask(proxy, UDP_ASSOCIATE, "0.0.0.0", 0)
+    header = datagram_header((host, int(port)))
+    with control, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(3)
         sent = 0
         for number in range(int(count)):
             data = struct.pack(">I", number) * (1 + number % 300)
             while True:
-                sock.sendto(header + data, (LOOPBACK, socks.bound[1]))
+                sock.sendto(header + data, (LOOPBACK, relay))
                 sent += 1
                 assert sent < 2 * int(count) + 10, "most datagrams get lost"
                 try:
@@ -86,16 +74,19 @@ def datagrams(proxy: int, host: str, port: str, count: str) -> None:
 
 def bind(proxy: int, host: str) -> None:
     """Wait at the host for a connection; echo what it sends in capitals."""
-    socks = Socks(proxy, BIND, host, 0)
-    tell(listening=socks.bound)
-    tell(came=socks.reply())
-    while data := socks.socket.recv(65536):
-        socks.socket.sendall(data.upper())
-    socks.socket.shutdown(socket.SHUT_WR)
+    sock, waits = ask(proxy, BIND, host, 0)
+    with sock:
+        tell(listening=waits)
+        tell(came=granted(socks.read_answer(sock)))
+        while data := sock.recv(65536):
+            sock.sendall(data.upper())
+        sock.shutdown(socket.SHUT_WR)
 
 
 def resolve(proxy: int, name: str) -> None:
-    tell(address=Socks(proxy, RESOLVE, name, 0).bound[0])
+    sock, (address, _) = ask(proxy, RESOLVE, name, 0)
+    sock.close()
+    tell(address=address)
 
 
 def upgrade(proxy: int, host: str, port: str) -> None:
