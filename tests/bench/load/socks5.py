@@ -1,6 +1,8 @@
 """What a client says to a SOCKS5 proxy (RFC 1928).
 
-Step by step, as a client does that can't foresee the answers.
+Step by step, as a client does that can't foresee the answers. It isn't the tests' client
+(`tests/support/socks.py`): each step is a task of `loop`, which is lighter than what it measures,
+and this folder is copied into a guest alone.
 """
 
 import socket
