@@ -11,6 +11,7 @@ from tests.integration.support.alone import lone_guest, lone_host
 from tests.integration.support.flooder import FLOODS, VALID, Batch, Flooder
 from tests.integration.support.pair import SESSION_UP
 from tests.integration.support.waiting import DEADLINE
+from tests.support import socks
 from vsocks.address import Target, encode_address
 from vsocks.protocol.handshake import Role
 from vsocks.protocol.messages import Kind
@@ -52,8 +53,7 @@ def test_a_guest_serves_its_clients_and_ends(tmp_path: Path, batch: Batch) -> No
         guest.wait_for_log(SESSION_UP)
         for _ in range(3):
             with socket.create_connection(proxy, DEADLINE) as client:
-                client.sendall(b"\x05\x01\x00")
-                assert client.recv(2) == b"\x05\x00"
+                socks.greet(client)
         guest.stop()
 
 

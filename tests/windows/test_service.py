@@ -20,6 +20,7 @@ assert sys.platform == "win32"
 
 import winreg
 
+from tests.support import socks
 from tests.windows.support import free_port, run, wait_until
 from vsocks.aio import pending_io
 from vsocks.cli import service, service_run, windows_main
@@ -87,8 +88,7 @@ def test_a_service_runs_serves_and_stops(name: str, tmp_path: Path) -> None:
     assert manager.running_service(name) == status.pid > 0
     manager.start(name)  # once more is no error
     with socket.create_connection(("127.0.0.1", listen), 10) as client:
-        client.sendall(b"\x05\x01\x00")
-        assert client.recv(2) == b"\x05\x00"
+        socks.greet(client)
     manager.stop(name)
     status = manager.wait_for(name, State.STOPPED, 30)
     assert (status.state, status.exit_code) == (State.STOPPED, 0), errors_of(tmp_path)
