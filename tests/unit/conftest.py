@@ -1,4 +1,4 @@
-"""On Windows, what is for Linux only is skipped with its reason."""
+"""Settings of the unit tests. On Windows, what is for Linux only is skipped with its reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is no matter of its test: other programs may keep the machine busy.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 HERE = Path(__file__).parent
 LINUX_ONLY = {

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.one_process.conftest import Run
-from tests.one_process.pair import echo_server, pair, socks_connect
+from tests.one_process.pair import echo_server, pair
+from tests.support import socks_async
 from vsocks.aio.listener import Listener, ServedByTask
 from vsocks.errors import UsageError
 from vsocks.guest.daemon import GuestConfig
@@ -84,7 +85,7 @@ def test_clients_are_served_at_each_address(run: Run[None]) -> None:
         guest = GuestConfig(Wire.AUTO, listen=(("127.0.0.1", 0), ("127.0.0.2", 0)))
         async with pair(guest=guest) as both, echo_server() as target:
             for where in both.guest.addresses:
-                reader, writer = await socks_connect(where, target)
+                reader, writer = await socks_async.connect(where, target)
                 writer.write(where[0].encode())
                 assert await reader.readexactly(len(where[0])) == where[0].encode()
                 writer.close()
