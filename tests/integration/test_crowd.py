@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 #: More than the guest takes: its streams, and 64 clients that are still to say what they want.
 CROWD = 140
-PATIENT = ("--max-streams", "8", "--handshake-timeout", "1000")
+#: A stream for each of those who are served, for one isn't free as soon as its client has left.
+PATIENT = ("--max-streams", "32", "--handshake-timeout", "1000")
 
 
 @contextmanager

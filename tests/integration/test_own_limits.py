@@ -15,7 +15,7 @@ COMMANDS = [
         "host",
         r"ready for 256 connections in \d+ MiB, 64 associations, 200 connects/s, .* of (\d+) ",
     ),
-    ("guest", r"ready for 64 connections in \d+ MiB, 16 associations, .* of (\d+) descriptors"),
+    ("guest", r"ready for 64 connections in \d+ MiB, 48 associations, .* of (\d+) descriptors"),
 ]
 
 

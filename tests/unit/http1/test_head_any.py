@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import h11
@@ -96,6 +97,7 @@ def test_every_proper_request_is_read(data: bytes) -> None:
     assert read_request([data])[0]
 
 
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 FRAMING = {"content-length", "transfer-encoding"}
 
 
@@ -136,5 +138,7 @@ def test_what_is_a_response_to_us_is_the_same_response_to_h11(data: bytes) -> No
             assert isinstance(oracle.head, h11.Response)
             assert oracle.head.status_code == head.status
             assert oracle.head.reason.decode("latin-1") == head.reason
-            assert oracle.headers == list(head.headers)
+            # h11 lets control bytes be in a value; here they make its line none.
+            plain = [each for each in oracle.headers if not CONTROL.search(each[1])]
+            assert plain == list(head.headers)
     assert oracle is not None, "what is written anew is a response to everybody"

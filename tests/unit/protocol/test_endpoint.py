@@ -83,7 +83,7 @@ def target(host: str, port: int) -> Any:
 
 
 @given(cut=st.integers(0, 6500), role=ROLES, opener=ROLES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_killed_at_any_byte_of_a_transfer(cut: int, role: Role, opener: Role) -> None:
     """What was written up to the kill is delivered; a new session stands within 2 s."""
     world = World()
@@ -258,7 +258,7 @@ OPERATIONS = st.one_of(
 
 
 @given(st.booleans(), st.lists(OPERATIONS, min_size=15, max_size=80))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_channel_does_no_wrong_byte_is_delivered(
     established: bool, operations: list[tuple[Any, ...]]
 ) -> None:
@@ -340,7 +340,7 @@ def exchange(world: World, size: int) -> None:
 
 
 @given(chunks=st.lists(st.integers(1, 400), min_size=1, max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_chunking_gives_the_same(chunks: list[int]) -> None:
     world = World(Offer(max_streams=2, window=65536))
     world.pump()
@@ -361,7 +361,7 @@ def test_any_chunking_gives_the_same(chunks: list[int]) -> None:
 
 
 @given(data=st.binary(max_size=2000), role=ROLES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_in_a_session_cost_at_most_the_session(data: bytes, role: Role) -> None:
     world = World()
     world.pump()

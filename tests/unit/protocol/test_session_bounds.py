@@ -213,7 +213,7 @@ STEPS = st.lists(
 
 
 @given(st.sampled_from(list(Role)), STEPS, st.sampled_from([512, 0xFFFF]), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_messages_in_any_order_cost_at_most_the_session(
     role: Role, steps: list[tuple[Any, ...]], max_frame: int, obedient: bool
 ) -> None:

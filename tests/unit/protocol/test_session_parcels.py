@@ -185,7 +185,7 @@ def test_when_no_parcel_waits_streams_have_all_turns(parcels: list[Parcel]) -> N
     st.lists(st.integers(0, 70_000), max_size=40),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_little_space_loses_no_parcel(
     max_frame: int, sizes: list[int], spaces: list[int], streams: bool
 ) -> None:
