@@ -236,13 +236,16 @@ class Connection:
 
     @property
     def standing(self) -> AnySession | None:
-        """The session that stands, if one does."""
-        return self._endpoint.session
+        """The session that stands, if one does; none once the connection is over.
+
+        The endpoint isn't told that its channel has gone.
+        """
+        return None if self.over.done() else self._endpoint.session
 
     @property
     def session(self) -> AnySession:
         """The session that stands; raises BusyError if none does."""
-        session = self._endpoint.session
+        session = self.standing
         if session is None:
             raise BusyError("no session with the other side stands")
         return session
