@@ -52,7 +52,9 @@ class Pair:
         host_prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         guest_program: GuestProgram | None = None,
+        port: int = 0,
     ) -> None:
+        """``port`` is where the guest listens; 0 is any that is free."""
         self.guest_program = guest_program
         self.ends = ends
         self.directory = directory
@@ -60,7 +62,7 @@ class Pair:
         self.host_options = host_options
         self.host_prefix = host_prefix
         self.environment = environment
-        self._port = 0
+        self._port = port
         self._guest: Daemon | None = None
         self._host: Daemon | None = None
 
