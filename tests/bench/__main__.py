@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import in_vm, on_loopback
-from .comparison import FULL, QUICK
+from .comparison import FULL, QUICK, SMOKE
 from .load.figures import Scale
 from .load.workloads import WORKLOADS
 from .machine import Others, describe
@@ -36,6 +36,8 @@ def main() -> int:
         return 0
     if why := lacks_yamux():
         print(f"without yamux: {why}")
+    if options.smoke:
+        return _smoke(options)
     parts = [*_loopback_parts(options), *_vm_parts(options)]
     write_report(parts, describe(), options.output)
     return 1 if any(part.results.failures for part in parts) else 0
@@ -45,6 +47,18 @@ def _profile(options: argparse.Namespace) -> None:
     for comparison in on_loopback.COMPARISONS:
         for name in _chosen(comparison.workloads, options.only, _WORKLOADS):
             run_profile(name, comparison, _scale(options), options.output.parent)
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    """Run everything on loopback once; there are no figures, only the exit status."""
+    failures = []
+    for comparison in on_loopback.COMPARISONS:
+        peers = _chosen(comparison.peers, options.only, _PEERS)
+        workloads = _chosen(comparison.workloads, options.only, _WORKLOADS)
+        results = comparison.run(peers, workloads, SMOKE, 1, warm_up=SMOKE)
+        failures += [f"FAILED {comparison.title}: {failure}" for failure in results.failures]
+    print(*failures or ["everything runs; so short a run has no figures"], sep="\n")
+    return 1 if failures else 0
 
 
 def _wants_vm(options: argparse.Namespace) -> bool:
@@ -106,6 +120,11 @@ def _options() -> argparse.Namespace:
     names = [*_PEERS, *_WORKLOADS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer bytes and rounds, more noise")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="only whether everything on this machine runs, in seconds; no figures, no VM",
+    )
     parser.add_argument(
         "--only",
         action="append",

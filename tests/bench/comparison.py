@@ -16,6 +16,8 @@ from .usage import cpu_seconds, peak_megabytes
 FULL = Scale(size=1_000_000_000, seconds=1.5)
 QUICK = Scale(size=250_000_000, seconds=0.5)
 WARM_UP = Scale(size=30_000_000, seconds=0.1)
+SMOKE = Scale(size=1_000_000, seconds=0.02)
+"""So little that nothing is measured, only that everything runs."""
 
 CPU_OF_BULK = "s/GB"
 CPU_OF_MANY = "s/1000"
@@ -36,12 +38,17 @@ class Comparison(Generic[R]):
     ratios: Sequence[Ratio]
 
     def run(
-        self, peers: Sequence[str], workloads: Sequence[str], scale: Scale, count: int
+        self,
+        peers: Sequence[str],
+        workloads: Sequence[str],
+        scale: Scale,
+        count: int,
+        warm_up: Scale = WARM_UP,
     ) -> Results:
         """`count` rounds of these peers under these workloads."""
         with serving_targets() as targets:
             runners = {
-                name: partial(self._run_round, self.peers[name], targets, workloads, scale)
+                name: partial(self._run_round, self.peers[name], targets, workloads, scale, warm_up)
                 for name in peers
             }
             return run_rounds(runners, count)
@@ -52,11 +59,12 @@ class Comparison(Generic[R]):
         targets: Targets,
         workloads: Sequence[str],
         scale: Scale,
+        warm_up: Scale,
         figures: Figures,
     ) -> None:
         with scratch_directory() as directory, peer(targets, directory) as way:
             pids = [daemon.pid for daemon in way.daemons]
-            self.warm_up(way.routes, WARM_UP)
+            self.warm_up(way.routes, warm_up)
             for name in workloads:
                 print(f" {name}", end="", flush=True)
                 before = cpu_seconds(pids)
