@@ -87,7 +87,7 @@ LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending 
 
 # The tiers one after the other, whatever -j says: they would slow each other down.
 .NOTPARALLEL:
-.PHONY: unit one-process integration integration-asyncio e2e test
+.PHONY: unit one-process integration integration-asyncio e2e hostile hostile-short soak soak-short test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
 	$(call pytest,tests/unit)
 one-process: $(VENV)/ready apt-test ## Tests of both daemons' middles in one event loop, in seconds
@@ -98,7 +98,18 @@ integration-asyncio: $(VENV)/ready apt-test ## A part of them on asyncio's own e
 	VSOCKS_LOOP=asyncio $(call pytest,$(LOOP_TESTS))
 e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
 	$(call pytest,tests/e2e)
-test: check unit one-process integration integration-asyncio ## All that needs no VM: check, and these but e2e
+# How long, if nothing else is asked for: seconds for each daemon, minutes for both.
+HOSTILE_SECONDS := 300
+MINUTES := 60
+hostile: $(VENV)/ready ## A hostile peer for each daemon: [HOSTILE_SECONDS=300] [HOSTILE_SEED=…]
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(call pytest,tests/hostile)
+soak: $(VENV)/ready ## Mixed traffic through both, with kills: [MINUTES=60] [ARGS='--seed …']
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+hostile-short: $(VENV)/ready
+	$(BIN)/pytest tests/hostile
+soak-short: $(VENV)/ready
+	$(BIN)/python -m tests.soak --minutes 0.2
+test: check unit one-process integration integration-asyncio hostile-short soak-short ## All that needs no VM: check, these but e2e, the last two for seconds
 
 ##@ Windows
 .PHONY: apt-windows windows-image windows-check
@@ -119,10 +130,10 @@ guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for
 
 ##@ And besides
 .PHONY: bench fuzz clean
-bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted and the raw pipe
+bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted, the raw pipe; ARGS=--smoke
 	$(BIN)/python -m tests.bench $(ARGS)
-fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes
+fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes; ARGS='--seconds 5 --only socks_5'
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz $(ARGS)
 clean: ## Remove what was built or downloaded (the VM image too)
 	rm -rf $(VENV) .cache .coverage dist build tests/artifacts *.egg-info

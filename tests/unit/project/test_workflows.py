@@ -22,6 +22,8 @@ OWN = re.compile(r"\./(?P<path>\.github/workflows/[a-z0-9-]+\.yml)")
 FROM_OUTSIDE = re.compile(r"\$\{\{[^}]*\b(github\.(head_ref|ref|ref_name|event\.)|inputs\.)")
 #: A command, perhaps with variables before it.
 MAKE = re.compile(r"^(?:\w+=\S+ )*make ([a-z0-9-]+)", re.MULTILINE)
+#: Commands that have no place there: for people at a keyboard, and for who has a Windows ISO.
+NOT_RUN = {"help", "format", "clean", "windows-image", "windows-check"}
 READ_ONLY = {"contents": "read"}
 MAY_WRITE = {("release", "publish"): {"contents": "write"}}
 
@@ -138,6 +140,15 @@ def test_every_make_target_is_in_the_makefile() -> None:
     assert named <= targets
 
 
+def test_every_command_of_the_project_is_run_somewhere() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    commands = set(re.findall(r"^([a-z][a-z0-9-]*):.* ## ", makefile, re.MULTILINE))
+    needs = dict(re.findall(r"^([a-z][a-z0-9-]*):([^=#\n]*)", makefile, re.MULTILINE))
+    named = {name for _, script in scripts() for name in re.findall(MAKE, script)}
+    run = named | {part for name in named for part in needs[name].split()}
+    assert commands - run == NOT_RUN
+
+
 def test_every_path_that_is_named_exists() -> None:
     named = {
         path
@@ -152,8 +163,7 @@ def test_every_path_that_is_named_exists() -> None:
 def test_what_fails_leaves_its_logs() -> None:
     for name, job_name, job in jobs():
         own_steps = job.get("steps", [])
-        if re.search(
-            r"pytest|make (test|e2e)|service", " ".join(s.get("run", "") for s in own_steps)
-        ):
+        ran = " ".join(step.get("run", "") for step in own_steps)
+        if re.search(r"pytest|make (test|e2e|hostile|soak)|service", ran):
             kept = [step for step in own_steps if "upload-artifact" in step.get("uses", "")]
             assert any("failure()" in step.get("if", "") for step in kept), f"{name}, {job_name}"
