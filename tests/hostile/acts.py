@@ -101,7 +101,7 @@ def asks_or_tells(peer: Peer) -> None:
 
 
 def rests(peer: Peer) -> None:
-    peer.rest(peer.dice.uniform(0, 0.2))
+    peer.rest(peer.dice.choice((0.002, 0.02, 0.05)))
 
 
 # -- what a good peer never does -----------------------------------------------------------
@@ -218,7 +218,7 @@ BAD: dict[Act, int] = {
     oversteps_credit: 1,
     gives_credit: 4,
     acknowledges: 1,
-    floods: 2,
+    floods: 4,
     begins_anew: 1,
     says_goodbye: 1,
     makes_noise: 1,

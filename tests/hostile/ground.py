@@ -51,7 +51,7 @@ def greet_and_leave(connection: socket.socket) -> None:
 
 def ignore(connection: socket.socket) -> None:
     """Read nothing, until the other end has gone or time is up."""
-    connection.settimeout(3)
+    connection.settimeout(1)
     connection.recv(1)
     connection.recv(1, socket.MSG_PEEK)
 

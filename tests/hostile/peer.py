@@ -38,7 +38,7 @@ MOST_ACTS = 12
 #: Seconds that one step waits for the channel.
 STEP = 0.002
 #: How likely a bad act, and a bend, are at each step; drawn anew for each session.
-BADNESS = (0.0, 0.002, 0.01, 0.05, 0.3)
+BADNESS = (0.0, 0.005, 0.02, 0.05, 0.3)
 BENDING = (0.0, 0.0, 0.001, 0.05)
 #: Where those connect who have to be answered: that is refused at once, whatever else goes on.
 HONEST = Target("192.0.2.77", 77)
