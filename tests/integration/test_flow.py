@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.support.receiving import receive_exactly
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
 STALLED_SIZE = 16_000_000
-"""More than sockets and windows hold together, so that a stalled stream is stalled indeed."""
+"""More than the window of a stream and the pipe hold."""
 
 BULK = 64_000_000
 
@@ -40,6 +41,13 @@ def test_stalled_readers_beside_a_download(pair: Pair, serve: StartTarget, stall
             assert receive_pattern(sock, stream, start=8) == Received(stream, STALLED_SIZE, "eof")
 
 
+def _more_than_sockets_hold() -> int:
+    """So much that an upload is stalled indeed: sockets grow up to what the system allows."""
+    limits = (Path(f"/proc/sys/net/ipv4/tcp_{kind}mem").read_text() for kind in "rw")
+    # One socket on each side of either daemon.
+    return STALLED_SIZE + 2 * sum(int(limit.split()[-1]) for limit in limits)
+
+
 def _upload(sock: socket.socket, stream: int, length: int) -> None:
     request(sock, stream, length)
     send_pattern(sock, stream, length)
@@ -47,19 +55,19 @@ def _upload(sock: socket.socket, stream: int, length: int) -> None:
 
 
 def test_a_stalled_target_beside_an_upload(pair: Pair, serve: StartTarget) -> None:
-    stalled_sink = StalledSink()
+    stalled_sink, size = StalledSink(), _more_than_sockets_hold()
     stalled_target, target = serve(stalled_sink), serve(sink)
     with (
         socks.connect(pair.proxy, stalled_target.address) as stalled,
         socks.connect(pair.proxy, target.address) as running,
     ):
-        uploading = threading.Thread(target=_upload, args=(stalled, 1, STALLED_SIZE))
+        uploading = threading.Thread(target=_upload, args=(stalled, 1, size))
         uploading.start()
         _upload(running, 2, BULK)
         assert target.outcome() == Received(2, BULK, "eof")
         assert uploading.is_alive(), "the stalled upload was swallowed whole: nothing held it back"
         stalled_sink.go.set()
-        assert stalled_target.outcome() == Received(1, STALLED_SIZE, "eof")
+        assert stalled_target.outcome() == Received(1, size, "eof")
         uploading.join()
 
 
