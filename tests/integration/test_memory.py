@@ -6,20 +6,19 @@ By default in a small form; with VSOCKS_FULL=1 in the full one.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
 from tests.integration.support.behaviours import echo, sink, source
 from tests.integration.support.daemon import Daemon
+from tests.integration.support.memory import own_memory
 from tests.integration.support.pair import ALLOW_LOOPBACK, NO_RATE, Pair
 from tests.integration.support.targets import Target
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
@@ -105,15 +104,8 @@ def _warm_up(pair: Pair, targets: Targets) -> None:
 
 
 def _resident(daemon: Daemon) -> int:
-    """Bytes of memory of its own that the process holds.
-
-    The pool is none of it, being shared memory to the system, and being fixed: how much of it has
-    been touched so far is a matter of chance.
-    """
-    status = Path(f"/proc/{daemon.pid}/status").read_text()
-    held = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
-    assert held, status
-    return int(held[1]) * 1024
+    """Bytes of memory of its own that the process holds."""
+    return own_memory(daemon.pid)
 
 
 def _traced(daemon: Daemon) -> int:

@@ -6,10 +6,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-import psutil
-
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.descriptors import descriptors
+from tests.integration.support.memory import own_memory
 
 #: What counts of a life for the slope: at first everything is used for the first time.
 SETTLED = 0.3
@@ -22,13 +21,12 @@ class Life:
     """One process."""
 
     pid: int
-    #: When, in minutes, and how much it held then, in kB.
+    #: When, in minutes, and how much memory of its own it held then, in kB.
     samples: list[tuple[float, float]] = field(default_factory=list)
 
     def sample(self) -> None:
         """Look at it now."""
-        memory = psutil.Process(self.pid).memory_info().rss
-        self.samples.append((time.monotonic() / 60, memory / 1000))
+        self.samples.append((time.monotonic() / 60, own_memory(self.pid) / 1000))
 
     @property
     def minutes(self) -> float:
@@ -82,7 +80,7 @@ class Lives:
         longest = max(self._lives, key=lambda life: life.minutes)
         fitted = f"{longest.slope:+.1f} kB/min" if longest.minutes >= LEAST else "too short to fit"
         return (
-            f"{self.name}: memory {fitted} over {longest.minutes:.1f} min, "
+            f"{self.name}: memory of its own {fitted} over {longest.minutes:.1f} min, "
             f"{longest.samples[-1][1] / 1000:.1f} MB at its end; "
             f"descriptors {self.at_start.total()} at start, {self.at_end.total()} at end"
         )
