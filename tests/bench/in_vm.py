@@ -38,8 +38,8 @@ FULL = Scale(size=30_000_000, seconds=2)
 QUICK = Scale(size=20_000_000, seconds=1)
 
 METRICS = (
-    Metric("down 1", "MB/s", at_least=0.8),
-    Metric("up 1", "MB/s", at_least=0.8),
+    Metric("down 1", "MB/s", at_least=0.75),
+    Metric("up 1", "MB/s", at_least=0.75),
     Metric("down 16", "MB/s"),
     Metric("connections 1", "/s"),
     Metric("connections 16", "/s"),
