@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.integration.support.daemon import Daemon
 from tests.integration.support.original_wire import HEADER, encode_target
 from tests.integration.support.targets import silent_port
 from tests.integration.support.transfer import ENDLESS, request
+from tests.integration.support.waiting import DEADLINE
 from tests.support import socks
 from tests.support.receiving import receive_exactly
 from tests.support.socks_messages import encode_request
@@ -84,3 +86,20 @@ def test_a_hangup_ends_nobody(tmp_path: Path, command: str) -> None:
         daemon.wait_for_log("waiting for the channel")
         daemon.signal(signal.SIGHUP)
         daemon.wait_for_log("SIGHUP: there is nothing to read anew")
+
+
+def test_the_host_leaves_nothing_unread_that_the_guest_has_sent(tmp_path: Path) -> None:
+    """QEMU would never return to the guest what it couldn't deliver."""
+    with lone_host(tmp_path) as (host, channel):
+        host.wait_for_log("channel open")
+        host.signal(signal.SIGSTOP)
+        channel.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                channel.send(bytes(10_000))
+        channel.settimeout(DEADLINE)
+        host.signal(signal.SIGTERM)
+        host.signal(signal.SIGCONT)
+        while channel.recv(10_000):
+            pass  # what it says before its end, which is no reset
+        assert host.wait() == 0

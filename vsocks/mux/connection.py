@@ -55,6 +55,12 @@ STAGING_SIZE: Final = 256 * 1024
 assert STAGING_SIZE >= MAX_OUTPUT
 #: Seconds between looks at a stalled stream (original wire only).
 _STALL_CHECK: Final = 0.5
+#: Seconds without a byte after which the peer is taken to have stopped sending, and how long that
+#: is waited for at most.
+_QUIET: Final = 0.15
+_LONGEST_WAIT: Final = 1.0
+#: Bytes read at once that nobody wants any more.
+_DISCARDED: Final = 64 * 1024
 
 
 class Connection:
@@ -83,7 +89,10 @@ class Connection:
         #: When it comes. (uvloop gives no TimerHandle for a time that is now.)
         self._timer_at = math.inf
         self._awaits_room = False
-        self._is_ending = False
+        #: Where what comes goes once we are ending.
+        self._discarded: memoryview | None = None
+        self._is_quiet: asyncio.Future[None] | None = None
+        self._has_channel = True
         self._is_up = False
         #: Whether a session has stood.
         self.was_up = False
@@ -113,13 +122,18 @@ class Connection:
 
     def on_readable(self) -> None:
         """There may be bytes."""
+        discarded = self._discarded
         try:
-            size = self._channel.read_now(self._endpoint.buffer())
+            size = self._channel.read_now(
+                self._endpoint.buffer() if discarded is None else discarded
+            )
         except OSError as error:
-            self.detach(describe(error))
+            self.on_failed(error)
             return
-        # Once we are ending, the peer begins a handshake with whoever comes after us.
-        if size is not None and not self._is_ending:
+        if discarded is not None:
+            # The peer begins a handshake with whoever comes after us.
+            self._wait_for_quiet()
+        elif size is not None:
             self._take(size)
 
     def on_writable(self) -> None:
@@ -131,6 +145,8 @@ class Connection:
 
     def on_failed(self, error: OSError) -> None:
         """The channel is unusable."""
+        self._has_channel = False
+        self._tell_quiet()
         self.detach(describe(error))
 
     # -- bytes in --------------------------------------------------------------------------
@@ -276,10 +292,38 @@ class Connection:
             return
         session.goodbye(reason)
         self.flush()
-        self._is_ending = True
+        self._discarded = memoryview(bytearray(_DISCARDED))
         while self._unsent is not None and not self.over.done():
             self._written = self._loop.create_future()
             await self._written
+
+    async def discard(self) -> None:
+        """Read and throw away what comes after detach(), until nothing does for a moment.
+
+        The write of a guest's that QEMU has in its hands when the host's end is closed is never
+        returned to the guest (hw/char/virtio-serial-bus.c, discard_throttle_data).
+        """
+        if not self._has_channel:
+            return
+        self._discarded = memoryview(bytearray(_DISCARDED))
+        self._is_quiet = self._loop.create_future()
+        self._wait_for_quiet()
+        self._channel.resume_reading()
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await self._is_quiet
+        except TimeoutError:
+            log.debug("the other side goes on sending; the channel is closed all the same")
+        finally:
+            self._reactor.deadlines.clear(self)
+
+    def _wait_for_quiet(self) -> None:
+        if self._is_quiet is not None:
+            self._reactor.deadlines.set(self, _QUIET, self._tell_quiet)
+
+    def _tell_quiet(self) -> None:
+        if self._is_quiet is not None and not self._is_quiet.done():
+            self._is_quiet.set_result(None)
 
     # -- bytes out -------------------------------------------------------------------------
 
@@ -326,6 +370,7 @@ class Connection:
         """Writing has failed; what the peer said before that, a goodbye for example, counts."""
         if not self.over.done():
             self.on_readable()
+        self._has_channel = False
         self.detach(reason)
 
     def _tell_sent(self) -> bool:

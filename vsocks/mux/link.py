@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from vsocks.errors import BusyError, describe
 from vsocks.mux.connection import STAGING_SIZE, Connection
 from vsocks.protocol.endpoint import Endpoint, Wire
+from vsocks.protocol.handshake import Role
 
 if TYPE_CHECKING:
     from vsocks.address import Target
@@ -162,4 +163,8 @@ class Link:
         finally:
             self._connection = None
             connection.detach("the daemon ends")
-            await channel.close()
+            try:
+                if self._config.role is Role.HOST:
+                    await connection.discard()
+            finally:
+                await channel.close()
