@@ -41,10 +41,14 @@ class HostProcess:
     def __str__(self) -> str:
         return shlex.join(self.command)
 
+    def signal(self, signal: str) -> None:
+        """Send a signal, and don't wait for anything."""
+        self._process.send_signal(signals.Signals[f"SIG{signal}"])
+
     def kill(self, signal: str = "KILL", timeout: float = 10) -> int:
         """Send a signal, wait for the end, and return the exit status (negative: a signal)."""
         if self._process.poll() is None:
-            self._process.send_signal(signals.Signals[f"SIG{signal}"])
+            self.signal(signal)
         status = self._process.wait(timeout)
         self._pump.close()
         return status

@@ -37,8 +37,18 @@ SESSION_GOAL = 2.0
 SESSION_DEADLINE = SESSION_GOAL + 8.0
 """The goal is 2 s. The rest is slack for emulation; the figure itself is printed."""
 
+TRANSMIT_QUEUE = 5
+"""That of the device's second port, which is the first that isn't a console."""
 UP = r"session up"
 LOST = r"session lost"
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what nothing tells of; AssertionError if it takes too long."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come to be"
+        time.sleep(0.05)
 
 
 class Client:
@@ -176,6 +186,20 @@ class Rig:
         connection.settimeout(SOON)
         connection.connect(str(self.vm.socket()))
         return connection
+
+    def writes_that_qemu_keeps(self) -> int:
+        """How many buffers of the guest's QEMU has taken from the port and never given back.
+
+        By what it tells of the queue (qapi/virtio.json, x-query-virtio-queue-status).
+        """
+        [device] = [
+            each["path"]
+            for each in self.vm.qmp.execute("x-query-virtio")
+            if each["name"] in {"virtio-serial", "virtio-console"}
+        ]
+        of_port = {"path": device, "queue": TRANSMIT_QUEUE}
+        status = self.vm.qmp.execute("x-query-virtio-queue-status", of_port)
+        return int(status["last-avail-idx"] - status["used-idx"]) % 2**16
 
     def collect(self, folder: Path) -> None:
         """Save everything that may explain a failure."""

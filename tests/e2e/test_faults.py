@@ -14,13 +14,15 @@ import termios
 
 import pytest
 
-from tests.e2e.rig import LOST, SOON, UP, Rig, when
+from tests.e2e.rig import LOST, SOON, UP, Rig, eventually, when
 from tests.e2e.tap import Tap
 
 pytestmark = pytest.mark.e2e
 
 HEARTBEAT_EXPIRY = 5.0
 """Seconds of silence after which a daemon gives a session up."""
+ENDINGS = 2
+"""How often the host daemon ends during transfers."""
 GARBAGE = random.Random(1).randbytes(20_000)
 
 
@@ -50,6 +52,25 @@ def test_host_daemon_killed(rig: Rig) -> None:
     rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
     guest.log.wait(LOST, timeout=SOON, after=mark)
     rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_host_daemon_ended_in_the_orderly_way_leaves_the_port_whole(rig: Rig) -> None:
+    """What it leaves unread QEMU never returns: 128 times that, and the guest's port is dead."""
+    guest = rig.start_guest()
+    for _ in range(ENDINGS):
+        mark = guest.log.mark()
+        host = rig.start_host()
+        guest.log.wait(UP, timeout=SOON, after=mark)
+        client = rig.transfer_without_end()
+        host.signal("STOP")
+        eventually(lambda: rig.writes_that_qemu_keeps() > 0)
+        host.signal("TERM")
+        assert host.kill("CONT") == 0
+        guest.log.wait(LOST, timeout=SOON, after=mark)
+        rig.check_old_connections_closed(client)
+    eventually(lambda: rig.writes_that_qemu_keeps() == 0)
+    rig.start_host()
     rig.check_transfers_work()
 
 
