@@ -145,14 +145,13 @@ def answering_datagram_socket(host: str, port: int) -> socket.socket:
     if sys.platform == "linux" and ip is not None and ip.is_unspecified:
         from vsocks.aio.wildcard_socket import TELLS, WildcardSocket
 
-        sock = _set_up_datagrams(WildcardSocket(family, socket.SOCK_DGRAM))
-        sock.setsockopt(*TELLS[family], 1)
-        return _bound(sock, (host, port))
+        sock = WildcardSocket(family, socket.SOCK_DGRAM)
+        return _bound(_set_up_datagrams(sock, TELLS[family]), (host, port))
     return bound_datagram_socket(family, (host, port))
 
 
-def _set_up_datagrams(sock: socket.socket) -> socket.socket:
-    """The same socket with its options; it is closed if there is an error."""
+def _set_up_datagrams(sock: socket.socket, *others: tuple[int, int]) -> socket.socket:
+    """The same socket with its options, and ``others`` on; it is closed if there is an error."""
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -161,6 +160,8 @@ def _set_up_datagrams(sock: socket.socket) -> socket.socket:
         if sys.platform == "win32":
             # Else another program could take the port, too, and the datagrams with it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        for option in others:
+            sock.setsockopt(*option, 1)
     except OSError:
         sock.close()
         raise
