@@ -36,7 +36,7 @@ def check_complaint(message: str) -> None:
 def judge(
     rule: Rule, name: str | None, addresses: tuple[IPv4Address, IPv6Address], port: int
 ) -> None:
-    """The rule decides if it matches, and only then."""
+    """The rule decides if it matches, and only then; only a network opens what is special."""
     policy = Policy([rule])
     for address in addresses:
         verdict, default = (
@@ -44,7 +44,8 @@ def judge(
             Policy().permits(name, address, port),
         )
         if rule.matches(name and name.lower().removesuffix("."), address, port):
-            assert verdict.allowed == (rule.verb == "allow") or "carries" in verdict.reason
+            opens = rule.verb == "allow" and (rule.network is not None or default.allowed)
+            assert verdict.allowed == opens or "carries" in verdict.reason
         else:
             assert verdict.allowed == default.allowed or "carries" in verdict.reason
         assert verdict.reason.isprintable()
@@ -54,12 +55,14 @@ def judge(
 
 
 SEEDS = [
-    bytes(24) + text.encode()
+    bytes([allows]) + bytes(23) + text.encode()
+    for allows in (0, 1)
     for text in (
         *VALID_FORMS.split(", "),
         "[::1]",
         "127.0.0.0/8:1-65535",
         "*",
+        "*:443",
         "bücher.example:443",
         "fe80::/10",
     )
