@@ -56,8 +56,9 @@ class OriginalGuest:
             if conn_id is None:
                 client.sendall(_FULL)
                 return
-            self._wire.send(conn_id, request)
+            # First, or the host's refusal might end the client's connection before it has this.
             client.sendall(_SUCCESS)
+            self._wire.send(conn_id, request)
             try:
                 while data := client.recv(BUFFER):
                     self._wire.send(conn_id, data)
