@@ -84,6 +84,11 @@ def parse_ip(text: str) -> IPAddress | None:
         return None
 
 
+def unmapped(ip: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv4-mapped one is (RFC 4291, 2.5.5.2); any other as it is."""
+    return (ip.ipv4_mapped if isinstance(ip, IPv6Address) else None) or ip
+
+
 def pointed_at(name: str) -> IPAddress | None:
     """The address that a reverse name stands for: 10.0.0.1 for 1.0.0.10.in-addr.arpa."""
     labels = name.lower().split(".")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from vsocks.address import parse_ip
+from vsocks.address import parse_ip, unmapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vsocks.address import IPAddress
 
+#: Sockets of one kind that are looked through: some milliseconds.
+_MOST_SOCKETS: Final = 1024
 #: Columns of a line there.
 _LOCAL: Final = 1
 _REMOTE: Final = 2
@@ -27,7 +30,8 @@ def users_of(
 ) -> set[int] | None:
     """The users whose sockets may send from ``local``, and are connected to ``remote`` if given.
 
-    Empty if there is no such socket on this machine, None if the system doesn't tell.
+    Empty if there is no such socket on this machine; None if the system doesn't tell, or has so
+    many sockets that it would take long to look.
     """
     ip = parse_ip(local[0])
     if sys.platform != "linux" or ip is None:
@@ -37,15 +41,17 @@ def users_of(
     told = False
     for version in "", "6":
         # A socket of IPv6 may be one of IPv4, too.
-        with contextlib.suppress(OSError), Path(f"/proc/net/{kind}{version}").open() as lines:
-            next(lines, None)
+        with contextlib.suppress(OSError), Path(f"/proc/net/{kind}{version}").open() as file:
+            lines = list(islice(file, 1, _MOST_SOCKETS + 2))
+            if len(lines) > _MOST_SOCKETS:
+                return None
             told = True
-            users.update(_users(lines, _plain(ip), *ports))
+            users.update(_users(lines, unmapped(ip), *ports))
     return users if told else None
 
 
 def _users(
-    lines: Iterator[str], ip: IPAddress, local_port: str, remote_port: str | None
+    lines: Iterable[str], ip: IPAddress, local_port: str, remote_port: str | None
 ) -> Iterator[int]:
     for line in lines:
         columns = line.split()
@@ -62,9 +68,4 @@ def _users(
 def _parse(text: str) -> IPAddress:
     """An address as it stands there: words of 32 bits in this machine's order of bytes."""
     words = struct.unpack(f">{len(text) // 8}I", bytes.fromhex(text))
-    return _plain(ip_address(struct.pack(f"={len(words)}I", *words)))
-
-
-def _plain(ip: IPAddress) -> IPAddress:
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return mapped or ip
+    return unmapped(ip_address(struct.pack(f"={len(words)}I", *words)))

@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 #: Seconds that the system may take to end what was cancelled.
 _LAST_OPERATIONS: Final = 5.0
 #: How often it is looked up whose a datagram is, before the first of the client's own: somebody
-#: who sends many must not keep us busy.
+#: who sends many must not keep us busy; and how many of these are known again.
 _LOOKS_PER_SECOND: Final = 20
+_OTHERS: Final = 64
 _ROOT: Final = 0
 
 
@@ -44,14 +45,19 @@ class _Sender:
     def __init__(self, client: StreamSocket) -> None:
         self._users = users_of("tcp", client.peer, client.address)
         self._looks = TokenBucket(_LOOKS_PER_SECOND)
+        #: Those who are somebody else, while there are few of them: the looks are the client's.
+        self._others: set[tuple[str, int]] = set()
 
-    def is_same_user(self, source: Any) -> bool:
+    def is_same_user(self, host: str, port: int) -> bool:
         if not self._users:
             return True
-        if not self._looks.take(now=reactor().loop.time()):
+        if (host, port) in self._others or not self._looks.take(now=reactor().loop.time()):
             return False
-        users = users_of("udp", source)
-        return users is None or (bool(users) and users <= self._users | {_ROOT})
+        users = users_of("udp", (host, port))
+        is_same = users is None or (bool(users) and users <= self._users | {_ROOT})
+        if not is_same and len(self._others) < _OTHERS:
+            self._others.add((host, port))
+        return is_same
 
 
 class ClientDatagrams:
@@ -64,8 +70,7 @@ class ClientDatagrams:
         """``client`` is its TCP connection, ``said`` the address it claims to send from."""
         self._client = client
         self._context = context
-        self._lock = ClientLock(client.peer[0], said)
-        self._sender = _Sender(client)
+        self._lock = ClientLock(client.peer[0], said, _Sender(client).is_same_user)
         self._buffers = context.pool.take()
         self._receiving: Watch | None = None
         self._over = asyncio.Event()
@@ -154,16 +159,11 @@ class ClientDatagrams:
 
     def _pass_on(self, datagram: memoryview, source: Any) -> None:
         parsed = parse_datagram(datagram)
-        if isinstance(parsed, Malformed) or not self._is_from_client(source):
+        if isinstance(parsed, Malformed) or not self._lock.admits(*source[:2]):
             self._dropped += 1
             return
         target, data = parsed
         self._count(passed=self._context.associations.send(self._association, target, data))
-
-    def _is_from_client(self, source: Any) -> bool:
-        if self._lock.address is None and not self._sender.is_same_user(source):
-            return False
-        return self._lock.admits(*source[:2])
 
     # -- towards the client ----------------------------------------------------------------
 

@@ -12,10 +12,9 @@ import contextlib
 import logging
 import socket
 from collections import OrderedDict
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.address import Target, target_of
+from vsocks.address import Target, target_of, unmapped
 from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import bound_datagram_socket
@@ -162,7 +161,7 @@ class HostAssociation:
 
     def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
         # A mapped address is the IPv4 one, as it is to the system when it connects.
-        peer = ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+        peer = unmapped(ip)
         _remember(self._peers, peer, ip, _PEERS)
         try:
             self._sockets[peer.version].sendto(data, (str(peer), port))
@@ -181,7 +180,9 @@ class HostAssociation:
     def _pass_on(self, data: memoryview, source: Any) -> None:
         sender = target_of(source)
         written = self._peers.get(sender.ip) if sender.ip is not None else None
-        if written is not None and self._deliver(Target(str(written), sender.port), data):
+        if written is not None and written != sender.ip:
+            sender = Target(str(written), sender.port)
+        if written is not None and self._deliver(sender, data):
             self._passed += 1
         else:
             self._dropped += 1

@@ -6,9 +6,9 @@ never about a name alone.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from vsocks.address import IPAddress, pointed_at
+from vsocks.address import IPAddress, pointed_at, unmapped
 from vsocks.policy.carried import carried_by
 from vsocks.policy.rules import IPNetwork, Rule, RuleError, plain_name
 
@@ -78,7 +78,7 @@ class Policy:
         """
         name = plain_name(requested_name) if requested_name is not None else None
         # A mapped address is the machine's own because, and as far as, the IPv4 address is.
-        is_mapped = isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None
+        is_mapped = unmapped(ip) != ip
         for inner in carried_by(ip):
             verdict = self._judge(name, inner, port, is_own=is_own and is_mapped)
             if not verdict.allowed:

@@ -8,12 +8,13 @@ Towards the host, the address is where the data goes; towards the client, where 
 from __future__ import annotations
 
 from enum import Enum
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import AddressError, encode_address, parse_address, parse_ip
+from vsocks.address import AddressError, encode_address, parse_address, parse_ip, unmapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vsocks.address import IPAddress, Target
 
 #: The reserved bytes, and no fragment.
@@ -72,8 +73,17 @@ class ClientLock:
     the port beside it means nothing. Then the port of the first datagram counts.
     """
 
-    def __init__(self, client: str, said: Target) -> None:
-        """``client`` is the TCP peer's address, ``said`` the address in the request."""
+    def __init__(
+        self,
+        client: str,
+        said: Target,
+        is_known: Callable[[str, int], bool] = lambda _host, _port: True,
+    ) -> None:
+        """``client`` is the TCP peer's address, ``said`` the address in the request.
+
+        ``is_known`` has the last word on the source of a datagram that would be the first.
+        """
+        self._is_known = is_known
         self._client = _plain(client)
         told = _plain(said.host)
         is_zeros = not isinstance(told, str) and told.is_unspecified
@@ -95,6 +105,8 @@ class ClientLock:
             return (host, port) == self._locked
         if _plain(host) != self._client or self._port not in (0, port):
             return False
+        if not self._is_known(host, port):
+            return False
         self._locked = (host, port)
         return True
 
@@ -105,6 +117,4 @@ def _plain(host: str) -> IPAddress | str:
     One with a scope (fe80::1%eth0) is compared as text, since the scope belongs to it.
     """
     ip = parse_ip(host)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped
-    return host if ip is None else ip
+    return host if ip is None else unmapped(ip)

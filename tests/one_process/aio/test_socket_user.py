@@ -46,5 +46,13 @@ def test_a_datagram_socket_is_found_however_it_is_bound(bound: str) -> None:
             assert users_of("udp", ("127.0.0.2", port)) == set()
 
 
+def test_a_table_too_long_to_look_through_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with datagram_socket(socket.AF_INET) as sock:
+        sock.bind(("127.0.0.1", 0))
+        assert users_of("udp", sock.getsockname()) == ME
+        monkeypatch.setattr("vsocks.aio.socket_user._MOST_SOCKETS", 0)
+        assert users_of("udp", sock.getsockname()) is None
+
+
 def test_an_address_that_is_none_is_nobodys() -> None:
     assert users_of("udp", ("fe80::1%lo", 1)) is None

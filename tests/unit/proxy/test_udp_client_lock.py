@@ -105,3 +105,21 @@ def test_all_that_is_admitted_comes_from_one_place_at_the_clients_address(
     assert len(admitted) <= 1
     assert {host for host, _ in admitted} <= {CLIENT}
     assert lock.address == (admitted.pop() if admitted else None)
+
+
+def test_who_would_be_the_first_is_asked_about_last_and_only_until_there_is_one() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def is_known(host: str, port: int) -> bool:
+        asked.append((host, port))
+        return port == 5000
+
+    lock = ClientLock(CLIENT, NOT_TOLD, is_known)
+    assert not lock.admits("203.0.113.9", 5000)
+    assert not asked
+    assert not lock.admits(CLIENT, 4000)
+    assert lock.address is None
+    assert lock.admits(CLIENT, 5000)
+    assert lock.admits(CLIENT, 5000)
+    assert not lock.admits(CLIENT, 4000)
+    assert asked == [(CLIENT, 4000), (CLIENT, 5000)]
