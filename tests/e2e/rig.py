@@ -22,6 +22,7 @@ from harness.targets import serving
 from harness.transcript import Line
 from harness.vm import VM
 from tests.e2e.truth_server import TruthServer
+from tests.integration.support.waiting import eventually
 
 HERE = Path(__file__).parent
 PROGRAMS = ("truth.py", "guest_client.py", "port_writer.py", "protocol_client.py")
@@ -43,14 +44,6 @@ TRANSMIT_QUEUE = 5
 """That of the device's second port, which is the first that isn't a console."""
 UP = r"session up"
 LOST = r"session lost"
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what nothing tells of; AssertionError if it takes too long."""
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come to be"
-        time.sleep(0.05)
 
 
 class Client:
@@ -189,8 +182,17 @@ class Rig:
         connection.connect(str(self.vm.socket()))
         return connection
 
-    def writes_that_qemu_keeps(self) -> int:
-        """How many buffers of the guest's QEMU has taken from the port and never given back.
+    def wait_for_writes_that_qemu_keeps(self, *, some: bool) -> None:
+        """Wait until it has ``some``, or none."""
+
+        def attempt() -> None:
+            kept = self._writes_that_qemu_keeps()
+            assert bool(kept) is some, f"QEMU keeps {kept} writes of the guest's"
+
+        eventually(attempt, deadline=SOON)
+
+    def _writes_that_qemu_keeps(self) -> int:
+        """How many buffers of the guest's QEMU has taken from the port and not given back.
 
         By what it tells of the queue (qapi/virtio.json, x-query-virtio-queue-status).
         """

@@ -14,7 +14,7 @@ import termios
 
 import pytest
 
-from tests.e2e.rig import LOST, SOON, UP, Rig, eventually, when
+from tests.e2e.rig import LOST, SOON, UP, Rig, when
 from tests.e2e.tap import Tap
 
 pytestmark = pytest.mark.e2e
@@ -64,12 +64,12 @@ def test_host_daemon_ended_in_the_orderly_way_leaves_the_port_whole(rig: Rig) ->
         guest.log.wait(UP, timeout=SOON, after=mark)
         client = rig.transfer_without_end()
         host.signal("STOP")
-        eventually(lambda: rig.writes_that_qemu_keeps() > 0)
+        rig.wait_for_writes_that_qemu_keeps(some=True)
         host.signal("TERM")
         assert host.kill("CONT") == 0
         guest.log.wait(LOST, timeout=SOON, after=mark)
         rig.check_old_connections_closed(client)
-    eventually(lambda: rig.writes_that_qemu_keeps() == 0)
+    rig.wait_for_writes_that_qemu_keeps(some=False)
     rig.start_host()
     rig.check_transfers_work()
 

@@ -327,11 +327,11 @@ class Forwarder:
         assert exchange is not None
         assert head is not None
         # A server may end its connection just when the next request is on its way.
-        if self._is_reused and exchange.is_unanswered and not exchange.is_repeatable:
-            self._leave_it_to_the_client(reason)
-            return
-        if not (self._is_reused and exchange.is_repeatable):
+        if not (self._is_reused and exchange.is_unanswered):
             self._fail(status, reason)
+            return
+        if not exchange.is_repeatable:
+            self._leave_it_to_the_client(reason)
             return
         self._socket.stop_reading()
         self._drop_server()

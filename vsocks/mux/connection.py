@@ -288,7 +288,7 @@ class Connection:
     async def goodbye(self, reason: str) -> None:
         """Tell the peer that the session ends, if one stands; waits until that is written."""
         session = self.standing
-        if session is None or self.over.done():
+        if session is None:
             return
         session.goodbye(reason)
         self.flush()
