@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsocks.address import Target, target_of
@@ -19,7 +20,7 @@ from vsocks.reply import Reply
 from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable
 
     from vsocks.aio.reactor import StreamSocket, Watch
     from vsocks.guest.context import ClientContext
@@ -42,8 +43,10 @@ class _Sender:
     tell, nor does anything of clients on other machines: then everybody is the same.
     """
 
-    def __init__(self, client: StreamSocket) -> None:
-        self._users = users_of("tcp", client.peer, client.address)
+    def __init__(self, client: StreamSocket, ours: Callable[[], tuple[Any, ...]]) -> None:
+        """``ours`` gives the address where the datagrams come."""
+        self._users = users_of(socket.SOCK_STREAM, client.peer, client.address)
+        self._ours = ours
         self._looks = TokenBucket(_LOOKS_PER_SECOND)
         #: Those who are somebody else, while there are few of them: the looks are the client's.
         self._others: set[tuple[str, int]] = set()
@@ -53,7 +56,7 @@ class _Sender:
             return True
         if (host, port) in self._others or not self._looks.take(now=reactor().loop.time()):
             return False
-        users = users_of("udp", (host, port))
+        users = users_of(socket.SOCK_DGRAM, (host, port), self._ours())
         is_same = users is None or (bool(users) and users <= self._users | {_ROOT})
         if not is_same and len(self._others) < _OTHERS:
             self._others.add((host, port))
@@ -70,7 +73,7 @@ class ClientDatagrams:
         """``client`` is its TCP connection, ``said`` the address it claims to send from."""
         self._client = client
         self._context = context
-        self._lock = ClientLock(client.peer[0], said, _Sender(client).is_same_user)
+        self._lock = ClientLock(client.peer[0], said, _Sender(client, self._here).is_same_user)
         self._buffers = context.pool.take()
         self._receiving: Watch | None = None
         self._over = asyncio.Event()
@@ -111,7 +114,7 @@ class ClientDatagrams:
     @property
     def address(self) -> Target:
         """Where the client sends its datagrams."""
-        return target_of(self._socket.getsockname())
+        return target_of(self._here())
 
     async def run(self, buffer: memoryview) -> None:
         """Relay until the client or the host ends it, or it has been idle for too long.
@@ -138,6 +141,9 @@ class ClientDatagrams:
         """A datagram socket at the address to which the client has connected."""
         ours = self._client.address
         return bound_datagram_socket(self._client.family, (ours[0], 0, *ours[2:]))
+
+    def _here(self) -> tuple[Any, ...]:
+        return self._socket.getsockname()  # type: ignore[no-any-return]
 
     # -- the client's connection -----------------------------------------------------------
 
