@@ -118,7 +118,7 @@ def _traced(daemon: Daemon) -> int:
 @pytest.mark.parametrize(
     ("what", "measure", "slack", "environment"),
     [
-        pytest.param("resident", _resident, 2_000_000, {}, id="resident"),
+        pytest.param("resident", _resident, 3_000_000, {}, id="resident"),
         pytest.param("traced", _traced, 100_000, {"VSOCKS_TRACE_MEMORY": "1"}, id="traced-heap"),
     ],
 )

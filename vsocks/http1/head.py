@@ -140,4 +140,6 @@ def unfold(header: tuple[str, str], line: bytes) -> tuple[str, str]:
     if _may_be_framing(name.encode()):
         raise HttpError(400, f"a header line is malformed: {name} is folded")
     more = line.strip(b" \t")
-    return name, f"{value} {more.decode('latin-1')}" if _VALUE.fullmatch(more) else value
+    if not _VALUE.fullmatch(more):
+        return header
+    return name, f"{value} {more.decode('latin-1')}".strip(" ")
