@@ -129,11 +129,13 @@ guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for
 	$(BIN)/python -m harness.exe
 
 ##@ And besides
-.PHONY: bench fuzz clean
+.PHONY: bench fuzz mutate clean
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted, the raw pipe; ARGS=--smoke
 	$(BIN)/python -m tests.bench $(ARGS)
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes; ARGS='--seconds 5 --only socks_5'
 	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz $(ARGS)
+mutate: $(VENV)/ready apt-test ## Spoil the code at random, name what no test notices; ARGS='--sample 20 vsocks/address.py'
+	$(BIN)/python -m tests.mutate $(ARGS)
 clean: ## Remove what was built or downloaded (the VM image too)
 	rm -rf $(VENV) .cache .coverage dist build tests/artifacts *.egg-info

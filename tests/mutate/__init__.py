@@ -1,0 +1,1 @@
+"""Spoil the code, a change at a time, and see whether the tests notice."""
