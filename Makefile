@@ -19,14 +19,17 @@ APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
     golang-go golang-github-hashicorp-yamux-dev
 
+# What apt and pip have to say goes there; who looks on sees a line, and the end of it if they fail.
+QUIETLY := harness/quietly .cache/setup.log
+
 # Install the Debian packages $(1) that are missing; ask apt for nothing otherwise.
 define apt-install
 	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null \
 	    | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
-	    echo "installing" $$missing; \
-	    $(SUDO) apt-get -qq update; \
-	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends $$missing; \
+	    $(QUIETLY) "installing by apt:$$(printf ' %s' $$missing)" \
+	        $(SUDO) env DEBIAN_FRONTEND=noninteractive sh -c 'apt-get -q update && \
+	        apt-get -q install -y --no-install-recommends "$$@"' apt $$missing; \
 	fi
 endef
 
@@ -52,8 +55,8 @@ apt-bench:
 	$(call apt-install,$(APT_BENCH))
 
 $(VENV)/ready: pyproject.toml | apt-base
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	@$(QUIETLY) "making $(VENV)" $(PYTHON) -m venv $(VENV)
+	@$(QUIETLY) "installing Python packages in $(VENV)" $(BIN)/pip install --editable '.[dev]'
 	@touch $@
 
 .PHONY: demo
@@ -133,7 +136,7 @@ guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted, the raw pipe; ARGS=--smoke
 	$(BIN)/python -m tests.bench $(ARGS)
 fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes; ARGS='--seconds 5 --only socks_5'
-	$(BIN)/pip install --quiet --editable '.[dev,fuzz]'
+	@$(QUIETLY) "installing Python packages in $(VENV)" $(BIN)/pip install --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz $(ARGS)
 mutate: $(VENV)/ready apt-test ## Spoil the code at random, name what no test notices; ARGS='--sample 20 vsocks/address.py'
 	$(BIN)/python -m tests.mutate $(ARGS)
