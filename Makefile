@@ -131,6 +131,11 @@ apt-exe:
 guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows
 	$(BIN)/python -m harness.exe
 
+##@ Packages, all of them in dist/
+.PHONY: guest-pyz
+guest-pyz: apt-base ## Build vsocks.pyz, the whole program in one file for Linux guests
+	$(PYTHON) -m harness.pyz
+
 ##@ And besides
 .PHONY: bench fuzz mutate clean
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted, the raw pipe; ARGS=--smoke

@@ -7,11 +7,7 @@ SOURCE_DATE_EPOCH and the order of sets from PYTHONHASHSEED.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import zipfile
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -19,15 +15,14 @@ from harness.cache import ROOT, cache_folder, made
 from harness.exe.icon import icon
 from harness.exe.python import ARCHIVE_SHA256, packages, windows_python
 from harness.exe.wine import wine
-from harness.guest import python_files
+from harness.guest import files_of, python_files
 from harness.progress import step
+from harness.reproducible import source_epoch, write_zip
 
 HERE = Path(__file__).parent
 SPEC = HERE / "vsocks-guest.spec"
 BUILD_PACKAGES = HERE / "build-packages.txt"
 NAME = "vsocks-guest"
-EPOCH = 1_750_000_000
-"""Of sources that are in no git; no program may depend on when it was built."""
 BUILD_SECONDS = 600
 
 
@@ -46,7 +41,8 @@ def write_distribution(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     exe, archive = folder / f"{NAME}.exe", folder / f"{NAME}-win64.zip"
     shutil.copyfile(guest_exe(), exe)
-    _zip(guest_folder(), archive)
+    files = files_of(guest_folder())
+    write_zip(archive, {f"{NAME}/{name}": content for name, content in files.items()})
     return [exe, archive]
 
 
@@ -71,7 +67,7 @@ def build(folder: Path) -> None:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONHASHSEED": "1",
                 "PYINSTALLER_CONFIG_DIR": path(work / "config"),
-                "SOURCE_DATE_EPOCH": str(_epoch()),
+                "SOURCE_DATE_EPOCH": str(source_epoch()),
                 "VSOCKS_SOURCE": path(source),
                 "VSOCKS_ICON": path(work / "icon.ico"),
             },
@@ -89,28 +85,9 @@ def _built() -> Path:
 
 def _key() -> str:
     """Changes with everything that goes into the program."""
-    digest = hashlib.sha256(f"{ARCHIVE_SHA256} {_epoch()}".encode())
+    digest = hashlib.sha256(f"{ARCHIVE_SHA256} {source_epoch()}".encode())
     for name, content in python_files(ROOT / "vsocks").items():
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     for path in (SPEC, BUILD_PACKAGES, Path(__file__), HERE / "icon.py"):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _epoch() -> int:
-    """When the source was last committed, in seconds since 1970."""
-    if given := os.environ.get("SOURCE_DATE_EPOCH"):
-        return int(given)
-    command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct", "--", "vsocks"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(told.stdout) if told.stdout.strip() else EPOCH
-
-
-def _zip(folder: Path, archive: Path) -> None:
-    when = datetime.fromtimestamp(_epoch(), UTC).timetuple()[:6]
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(folder.parent)), when)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16
-            target.writestr(entry, path.read_bytes())
