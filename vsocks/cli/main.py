@@ -27,7 +27,7 @@ _FAILED: Final = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     return reporting(f"vsocks {options.command}", lambda: int(options.run(options)))
 
 
@@ -40,7 +40,8 @@ def reporting(program: str, run: Callable[[], int]) -> int:
         return USAGE_ERROR if isinstance(error, UsageError) else _FAILED
 
 
-def _parser() -> Parser:
+def command_line() -> Parser:
+    """All commands, with their options."""
     # Not at the top: the Windows program has no host daemon.
     from vsocks.cli.host_options import add_host_options
 
