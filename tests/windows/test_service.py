@@ -136,21 +136,28 @@ def test_any_other_refusal_has_windows_own_words() -> None:
     assert service_run._why_refused(5).startswith("the service manager refused: ")
 
 
-def test_a_write_that_nobody_can_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failure", [None, ValueError("a fault"), ServiceError("for a test")])
+def test_a_write_that_nobody_can_end_is_abandoned_also_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception | None
+) -> None:
+    """The end of the event loop would wait for it, and the manager think that the service runs."""
+
     async def serve(*_: object, **__: object) -> None:
-        pass
+        if failure is not None:
+            raise failure
 
     async def have_ended(**_: object) -> bool:
         return False
 
-    abandoned: list[bool] = []
+    ended: list[int] = []
+    monkeypatch.setattr(service_run, "_configure_logs", lambda *_: None)
     monkeypatch.setattr(service_run, "guest_maker", lambda _options: None)
     monkeypatch.setattr(service_run, "serve", serve)
     monkeypatch.setattr(pending_io, "have_ended", have_ended)
+    monkeypatch.setattr(os, "_exit", ended.append)
     service = service_run._Service("vsocks-test", argparse.Namespace())
-    monkeypatch.setattr(service, "_abandon", lambda: abandoned.append(True))
     run(service._serve())
-    assert abandoned
+    assert ended == [0 if failure is None else 1]
 
 
 def test_controls_that_a_service_knows_nothing_of() -> None:

@@ -17,6 +17,7 @@ from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.loops import loop_factory, loop_name
 from vsocks.cli.limits import renounce_privileges, take_descriptors
+from vsocks.errors import VsocksError, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +54,15 @@ def run_until_signal(make: Callable[[], Daemon]) -> None:
     async def serve_until_signal() -> None:
         stopping = asyncio.Event()
         _on_signals(stopping)
-        await serve(make, stopping)
+        failure: Exception | None = None
+        try:
+            await serve(make, stopping)
+        except Exception as error:
+            failure = error
         if not await pending_io.have_ended(within=_LAST_OPERATIONS):
-            _end_process()
+            _end_process(failure)
+        if failure is not None:
+            raise failure
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve_until_signal())
@@ -91,14 +98,18 @@ async def serve(
         reactor().close()
 
 
-def _end_process() -> None:
+def _end_process(failure: Exception | None) -> None:
     """End at once: asyncio would wait forever for a write that the host never reads.
 
     (IocpProactor.close(); the write of a virtio-serial port can't be cancelled.)
     """
+    if isinstance(failure, VsocksError):
+        log.error("%s", describe(failure))
+    elif failure is not None:
+        log.error("the daemon failed", exc_info=failure)
     log.warning("the host doesn't read; what was on its way to it is left to the system")
     logging.shutdown()
-    os._exit(0)
+    os._exit(0 if failure is None else 1)
 
 
 if sys.platform == "win32":

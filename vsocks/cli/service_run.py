@@ -117,26 +117,27 @@ class _Service:
             _advapi32.RegisterServiceCtrlHandlerExW(self._name, self._handler, None)
         )
         self._report(State.START_PENDING)
-        try:
-            _configure_logs(self._name, self._options)
-            asyncio.run(self._serve())
-        except VsocksError as error:
-            self._fail(describe(error))
-        except Exception:
-            log.exception("the service failed")
-            self._fail("the service failed")
+        asyncio.run(self._serve())
         self._finish()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        make = guest_maker(self._options)
-        await serve(make, self._stopping, on_started=lambda: self._report(State.RUNNING))
+        try:
+            _configure_logs(self._name, self._options)
+            make = guest_maker(self._options)
+            await serve(make, self._stopping, on_started=lambda: self._report(State.RUNNING))
+        except Exception as error:
+            self._fail(error)
+        # Without this the loop's end would wait for it, and a failure be told to nobody.
         if not await pending_io.have_ended(within=_LAST_OPERATIONS):
             self._abandon()
 
-    def _fail(self, reason: str) -> None:
-        log.error("%s", reason)
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, VsocksError):
+            log.error("%s", describe(error))
+        else:
+            log.error("the service failed", exc_info=error)
         self._exit_code = 1
 
     def _finish(self) -> None:
@@ -150,7 +151,7 @@ class _Service:
         """Stop although a write to the host can't be cancelled: the system cleans up."""
         log.warning("the host doesn't read; what was on its way to it is left to the system")
         self._finish()
-        os._exit(0)
+        os._exit(self._exit_code)
 
     def _on_control(self, control: int, _event: int, _data: object, _context: object) -> int:
         """HandlerEx: called in the main thread. An exception here would be lost."""

@@ -9,11 +9,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from vsocks.cli import logs
+from vsocks.aio import pending_io
+from vsocks.cli import logs, run
 from vsocks.cli.main import main
+from vsocks.errors import VsocksError
 
 pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]
 
@@ -140,3 +143,28 @@ def test_the_event_loop_is_one_that_is_known(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("VSOCKS_LOOP", "nonsense")
     assert main(["guest", "--channel", "unix:x", "--listen", "127.0.0.1:0"]) == 2
     assert asyncio.get_event_loop_policy()
+
+
+@pytest.mark.parametrize("failure", [None, ValueError("a fault"), VsocksError("no port")])
+def test_what_can_not_be_ended_does_not_hold_up_the_end_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On Windows the event loop's end would wait for a write that can't be cancelled."""
+
+    async def serve(*_: object) -> None:
+        if failure is not None:
+            raise failure
+
+    async def have_ended(**_: object) -> bool:
+        return False
+
+    def end_process(status: int) -> NoReturn:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(run, "serve", serve)
+    monkeypatch.setattr(pending_io, "have_ended", have_ended)
+    monkeypatch.setattr(os, "_exit", end_process)
+    with pytest.raises(SystemExit) as end:
+        run.run_until_signal(lambda: pytest.fail("nobody asks for it"))
+    assert end.value.code == (0 if failure is None else 1)
+    assert failure is None or str(failure) in caplog.text
