@@ -3,7 +3,8 @@
 VsocksError
 ├── UsageError                 what the user asked for makes no sense; the text says what would
 │   ├── RuleError              ... in a rule of the policy (policy/rules.py)
-│   └── UserError              ... in a name and its password (proxy/users.py)
+│   ├── UserError              ... in a name and its password (proxy/users.py)
+│   └── ConfigError            ... in a configuration file (cli/config_file.py)
 ├── ChannelError               the channel can't be opened, or failed
 ├── BusyError                  a bounded resource is all taken, or no session stands
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire

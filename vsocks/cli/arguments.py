@@ -13,7 +13,7 @@ from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import FIRST_HOST_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from vsocks.address import IPAddress
 
@@ -33,8 +33,39 @@ class Parser(argparse.ArgumentParser):
     option of its own, tomorrow.
     """
 
+    #: What fills in the options that were not given, which are None until then.
+    complete: Callable[[argparse.Namespace], argparse.Namespace] | None = None
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
+
+    @property
+    def options(self) -> list[argparse.Action]:
+        """All options that it has."""
+        return [action for action in self._actions if action.option_strings]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, and by complete() if there is one; its UsageError ends the program."""
+        if self.complete is None:
+            return super().parse_known_args(args, namespace)
+        nothing = argparse.Namespace(**dict.fromkeys(self._settable()))
+        given, left = super().parse_known_args(args, nothing)
+        try:
+            return self.complete(given), left
+        except UsageError as error:
+            self.exit(USAGE_ERROR, f"{self.prog}: error: {describe(error)}\n")
+
+    def merged(self, *layers: Mapping[str, Any]) -> argparse.Namespace:
+        """All options: each by the last of ``layers`` that has it, or else by its default."""
+        merged = self._settable()
+        for layer in layers:
+            merged.update({dest: value for dest, value in layer.items() if value is not None})
+        return argparse.Namespace(**merged)
+
+    def _settable(self) -> dict[str, Any]:
+        """The defaults of all options that have a value."""
+        settable = [each for each in self.options if each.default is not argparse.SUPPRESS]
+        return {each.dest: each.default for each in settable}
 
     def error(self, message: str) -> NoReturn:
         """End with USAGE_ERROR."""

@@ -20,11 +20,13 @@ from vsocks.cli.arguments import (
     exposed_target,
     listen_address,
 )
+from vsocks.cli.guest_file import add_guest_file
 from vsocks.errors import UsageError, describe
 from vsocks.protocol.handshake import Offer
 from vsocks.proxy.users import User, UserError, Users, parse_user, parse_users
 
 if TYPE_CHECKING:
+    from vsocks.cli.arguments import Parser
     from vsocks.guest.daemon import GuestConfig
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ _LEAST_HEAD: Final = 1024
 _GREATEST_HEAD: Final = 1 << 20
 
 
-def add_guest_options(parser: argparse.ArgumentParser) -> None:
+def add_guest_options(parser: Parser) -> None:
     """Add all options of `vsocks guest`."""
     parser.epilog = f"channels:\n{FORMS}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -72,6 +74,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     add_max_streams(parser, 64, "connections at once; their memory is allocated at start")
     _add_limits(parser)
     add_common(parser)
+    add_guest_file(parser)
 
 
 def _add_users(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from vsocks.channel import open_source, parse_spec
 from vsocks.channel.lock import ChannelLock
 from vsocks.cli import logs, system_proxy
 from vsocks.cli.arguments import USAGE_ERROR, Parser
+from vsocks.cli.check_config import add_check_options, run_check
 from vsocks.cli.decode import add_decode_options, run_decode
 from vsocks.cli.guest_options import add_guest_options, guest_config
 from vsocks.cli.run import run_until_signal
@@ -50,7 +51,7 @@ def command_line() -> Parser:
         description="A door to the network for virtual machines without a network card.",
     )
     parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
-    names = "guest|host|decode|system-proxy"
+    names = "guest|host|check-config|decode|system-proxy"
     commands = parser.add_subparsers(dest="command", required=True, metavar=names)
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
     add_guest_options(guest)
@@ -58,6 +59,9 @@ def command_line() -> Parser:
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
     add_host_options(host)
     host.set_defaults(run=_run_host)
+    check = commands.add_parser("check-config", help="say what is wrong in a configuration file")
+    add_check_options(check)
+    check.set_defaults(run=run_check)
     decode = commands.add_parser("decode", help="show what went through a channel, frame by frame")
     add_decode_options(decode)
     decode.set_defaults(run=run_decode)

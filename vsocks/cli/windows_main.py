@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _service(words[1:])
     if words[:1] == ["system-proxy"]:
         return _system_proxy(words[1:])
+    if words[:1] == ["check-config"]:
+        return _check_config(words[1:])
     parser = Parser(prog=NAME, description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     add_guest_options(parser)
@@ -43,6 +45,14 @@ def _system_proxy(words: list[str]) -> int:
     system_proxy.add_commands(parser)
     options = parser.parse_args(words)
     return reporting(parser.prog, lambda: int(options.run(options)))
+
+
+def _check_config(words: list[str]) -> int:
+    from vsocks.cli.check_config import add_check_options, run_check
+
+    parser = Parser(prog=f"{NAME} check-config")
+    add_check_options(parser)
+    return run_check(parser.parse_args(words))
 
 
 if sys.platform == "win32":
