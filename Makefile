@@ -15,7 +15,7 @@ APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
 APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
-APT_VM := qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
+APT_VM := qemu-system-x86 qemu-utils openssh-client mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
     golang-go golang-github-hashicorp-yamux-dev
 
@@ -62,6 +62,10 @@ $(VENV)/ready: pyproject.toml | apt-base
 .PHONY: demo
 demo: $(VENV)/ready apt-vm ## Boot a VM with no network and fetch a file from it through vsocks
 	$(BIN)/python -m harness.demo
+
+.PHONY: shell
+shell: $(VENV)/ready apt-vm ## A prompt in a fresh VM with no network, vsocks running: [ARGS='--allow 127.0.0.1:8000']
+	$(BIN)/python -m harness shell $(ARGS)
 
 ##@ Before a commit
 .PHONY: check format coverage

@@ -36,9 +36,10 @@ def made(target: Path, make: Callable[[Path], None]) -> Path:
     """`target`, a folder, made by `make(empty folder)` unless it exists.
 
     Whole or not at all: it is made under another name and renamed at the end. Of several processes
-    that want it at once, one makes it and the others wait.
+    that want it at once, one makes it and the others wait. Its time is that of the last call.
     """
     if target.is_dir():
+        os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target.with_name(f"{target.name}.lock")):
@@ -51,6 +52,18 @@ def made(target: Path, make: Callable[[Path], None]) -> Path:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
     return target
+
+
+@contextmanager
+def locked_unused(target: Path) -> Iterator[bool]:
+    """Whether nobody is making `target` now; for the length of the block nobody begins to."""
+    with target.with_name(f"{target.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager

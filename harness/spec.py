@@ -100,6 +100,11 @@ class Wiring:
     qmp_fd: int
     console_fd: int
 
+    @property
+    def monitor(self) -> Path:
+        """The socket of QEMU's second monitor, for other processes."""
+        return self.folder / "monitor.sock"
+
     def socket(self, port: Port) -> Path:
         """The host's end of a virtio-serial port."""
         return self.folder / f"{port.id}.sock"
@@ -123,10 +128,12 @@ def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
 
 
 def control(wiring: Wiring) -> list[str]:
-    """QMP and the console, over inherited sockets."""
+    """QMP and the console, over inherited sockets; and a monitor for whoever else comes."""
     return [
         *("-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=monitor,path={wiring.monitor},server=on,wait=off"),
+        *("-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=console,fd={wiring.console_fd}"),
         *("-serial", "chardev:console"),
     ]

@@ -23,7 +23,7 @@ FROM_OUTSIDE = re.compile(r"\$\{\{[^}]*\b(github\.(head_ref|ref|ref_name|event\.
 #: A command, perhaps with variables before it.
 MAKE = re.compile(r"^(?:\w+=\S+ )*make ([a-z0-9-]+)", re.MULTILINE)
 #: Commands that have no place there: for people at a keyboard, and for who has a Windows ISO.
-NOT_RUN = {"help", "format", "clean", "windows-image", "windows-check"}
+NOT_RUN = {"help", "format", "clean", "shell", "windows-image", "windows-check"}
 READ_ONLY = {"contents": "read"}
 MAY_WRITE = {("release", "publish"): {"contents": "write"}}
 
