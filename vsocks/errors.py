@@ -5,7 +5,9 @@ VsocksError
 │   ├── RuleError              ... in a rule of the policy (policy/rules.py)
 │   ├── UserError              ... in a name and its password (proxy/users.py)
 │   └── ConfigError            ... in a configuration file (cli/config_file.py)
-├── ChannelError               the channel can't be opened, or failed
+├── UnavailableError           something isn't there, or is taken: it may work later
+│   └── ChannelError           ... the channel, which can't be opened, or failed
+├── ForbiddenError             the system doesn't let us
 ├── BusyError                  a bounded resource is all taken, or no session stands
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire
 ├── SessionLostError           the session is over, the daemon isn't
@@ -40,7 +42,15 @@ class UsageError(VsocksError):
     """A bad option or argument."""
 
 
-class ChannelError(VsocksError):
+class UnavailableError(VsocksError):
+    """Something isn't there, or is taken: the same may work later."""
+
+
+class ForbiddenError(VsocksError):
+    """The system doesn't let us."""
+
+
+class ChannelError(UnavailableError):
     """The channel can't be opened, or failed."""
 
 
@@ -72,6 +82,8 @@ def describe(error: BaseException) -> str:
         # asyncio's own text of a failed connect says only that it did.
         known = os.strerror(error.errno)
         text = known if text.startswith(("Connect call failed", "[Errno")) else text
+        # What socket.create_server() adds is for programmers.
+        text = text.partition(" (while attempting to bind")[0]
     words = "".join(c if c.isprintable() else " " for c in text).strip()
     if not words and isinstance(error, TimeoutError):
         # asyncio.timeout() says nothing.

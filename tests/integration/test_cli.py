@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.support.command_line import run
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import LISTENING
 from tests.integration.support.waiting import DEADLINE
@@ -41,19 +42,6 @@ BAD_CHANNELS = [
     "/dev/null",
     "/",
 ]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`vsocks ARGUMENTS`, which must end by itself."""
-    command = [sys.executable, "-m", "vsocks", *arguments]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def assert_one_line_error(done: subprocess.CompletedProcess[str]) -> None:

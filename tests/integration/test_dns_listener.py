@@ -21,7 +21,7 @@ from tests.integration.support.scripted_dns import an_address
 from tests.integration.support.turns import Turns
 from tests.integration.support.waiting import DEADLINE
 from vsocks.address import Target
-from vsocks.errors import BusyError, SessionLostError, UsageError
+from vsocks.errors import BusyError, SessionLostError, VsocksError
 from vsocks.guest.dns import Ask, DnsLimits, DnsListener
 from vsocks.host.nameserver import Nameserver
 from vsocks.policy.policy import Policy, Rule
@@ -502,20 +502,20 @@ def test_a_port_that_is_in_use(kind: socket.SocketKind) -> None:
         if kind == socket.SOCK_STREAM:
             sock.listen()
         address = sock.getsockname()
-        with pytest.raises(UsageError, match=f":{address[1]}: the address is in use"):
+        with pytest.raises(VsocksError, match=f":{address[1]}: the address is in use"):
             DnsListener(address, address_of).start()
 
 
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        (("192.0.2.1", 5353), "Cannot assign requested address"),
+        (("192.0.2.1", 5353), "it is no address of this machine"),
         (("127.0.0.1", 70_000), "port must be 0-65535"),
     ],
 )
 def test_an_address_that_cannot_be_had(address: tuple[str, int], reason: str) -> None:
     listener = DnsListener(address, address_of)
-    with pytest.raises(UsageError, match=f"^can't listen for DNS on {address[0]}:.*{reason}"):
+    with pytest.raises(VsocksError, match=f"^can't listen for DNS on {address[0]}:.*{reason}"):
         listener.start()
 
 

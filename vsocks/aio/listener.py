@@ -9,10 +9,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import format_host_port
+from vsocks.aio.cannot_listen import cannot_listen
 from vsocks.aio.completion import is_client_gone
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import at_each_address, new_listener, set_up_stream
-from vsocks.errors import UsageError, describe
+from vsocks.errors import describe
 
 if TYPE_CHECKING:
     import socket
@@ -83,14 +84,13 @@ class Listener:
         self._gone = asyncio.Event()
 
     def start(self) -> str:
-        """Listen; returns where, in words. Raises UsageError if an address can't be had."""
+        """Listen; returns where, in words. Raises what cannot_listen() gives if it can't."""
         for host, port in self._addresses:
             try:
                 self._sockets += at_each_address(host, port, _new_listener)
             except (OSError, OverflowError) as error:
                 self.close()
-                where = format_host_port(host, port)
-                raise UsageError(f"can't listen on {where}: {describe(error)}") from None
+                raise cannot_listen(format_host_port(host, port), error) from None
         return " and ".join(format_host_port(*address) for address in self.addresses)
 
     @property

@@ -64,7 +64,7 @@ class ChannelSource(abc.ABC):
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Take what only one daemon can have; raises ChannelError if it is taken."""
+        """Take what only one daemon can have; raises VsocksError if it can't be had."""
 
     @abc.abstractmethod
     async def open(self) -> Channel:

@@ -12,6 +12,7 @@ assert sys.platform != "win32"
 import asyncio
 import contextlib
 import errno
+import os
 import termios
 from typing import Final, cast
 
@@ -20,7 +21,9 @@ import serial_asyncio
 
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.channel.overlapped import off_loop
+from vsocks.channel.path_errors import explained
 from vsocks.channel.telling import BufferedChannel
+from vsocks.errors import UsageError
 
 #: A serial line may be slow: a long frame would keep everything else waiting.
 _MAX_FRAME: Final = 4096
@@ -40,7 +43,8 @@ class SerialSource(ChannelSource):
         self._baudrate = baudrate
 
     async def start(self) -> None:
-        pass
+        if not _may_be_line(self._device):
+            raise UsageError(f"can't use {self._device}: it is no serial line")
 
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
@@ -49,13 +53,30 @@ class SerialSource(ChannelSource):
                 loop, SerialChannel, self._device, baudrate=self._baudrate, exclusive=True
             )
         except serial.SerialException as error:
-            raise OSError(error.errno or errno.EIO, str(error)) from None
+            if error.errno is None:
+                raise OSError(errno.EIO, str(error)) from None
+            reason = OSError(error.errno, os.strerror(error.errno))
+            raise explained(self._device, reason) from None
         opened = cast("SerialChannel", channel)
         await opened.connected.wait()
         return opened
 
     async def close(self) -> None:
         pass
+
+
+def _may_be_line(device: str) -> bool:
+    """Whether it can be a serial line, or can't be told: what isn't there yet may come."""
+    try:
+        fd = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except IsADirectoryError:
+        return False
+    except OSError:
+        return True
+    try:
+        return os.isatty(fd)
+    finally:
+        os.close(fd)
 
 
 class SerialChannel(BufferedChannel, asyncio.Protocol):

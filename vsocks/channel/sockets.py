@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import format_host_port
+from vsocks.aio.cannot_listen import cannot_listen
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import AF_UNIX, new_listener, new_stream, set_up_stream
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.channel.telling import BufferedChannel
-from vsocks.errors import ChannelError, describe
+from vsocks.errors import ChannelError, ForbiddenError, UsageError, VsocksError, describe
 
 if TYPE_CHECKING:
     from vsocks.channel.base import ChannelUser
@@ -187,17 +188,24 @@ class ConnectSource(ChannelSource):
         self._address = address
 
     async def start(self) -> None:
-        pass
+        if isinstance(self._address, str) and _is_folder(self._address):
+            raise UsageError(f"can't use {self._address}: it is a folder; name the socket in it")
 
     async def open(self) -> Channel:
         loop = asyncio.get_running_loop()
         if isinstance(self._address, str):
-            targets: list[tuple[int, object]] = [(AF_UNIX, self._address)]
-        else:
-            host, port = self._address
-            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            targets = [(family, address) for family, _, _, _, address in infos]
+            return await self._open_path(loop, self._address)
+        host, port = self._address
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        targets: list[tuple[int, object]] = [(each[0], each[4]) for each in infos]
         return socket_channel(await _first_connected(loop, targets))
+
+    @staticmethod
+    async def _open_path(loop: asyncio.AbstractEventLoop, path: str) -> Channel:
+        try:
+            return socket_channel(await _connected(loop, AF_UNIX, path))
+        except OSError as error:
+            raise _in_words(path, error) from None
 
     async def close(self) -> None:
         pass
@@ -239,18 +247,22 @@ class ListenSource(ChannelSource):
         try:
             self._listener = self._listen()
         except OSError as error:
-            raise ChannelError(f"can't listen on {self._name}: {describe(error)}") from None
+            raise self._refusal(error) from None
 
-    @property
-    def _name(self) -> str:
-        if isinstance(self._address, str):
-            return self._address
-        return format_host_port(*self._address)
+    def _refusal(self, error: OSError) -> VsocksError:
+        """What to raise when the address can't be had."""
+        if not isinstance(self._address, str):
+            return cannot_listen(format_host_port(*self._address), error)
+        reason = describe(_in_words(self._address, error))
+        kind = ForbiddenError if error.errno in {errno.EACCES, errno.EPERM} else ChannelError
+        return kind(f"can't listen on {self._address}: {reason}")
 
     def _listen(self) -> socket.socket:
         if not isinstance(self._address, str):
             return new_listener(*self._address, _BACKLOG)
         _remove_stale(self._address)
+        if Path(self._address).exists() and not Path(self._address).is_socket():
+            raise FileExistsError(errno.EEXIST, "what is there is no socket; name another path")
         listener = new_stream(AF_UNIX)
         try:
             listener.bind(self._address)
@@ -272,6 +284,22 @@ class ListenSource(ChannelSource):
         self._listener.close()
         if isinstance(self._address, str):
             Path(self._address).unlink(missing_ok=True)  # noqa: ASYNC240 - the loop ends
+
+
+if sys.platform == "win32":
+
+    def _in_words(_path: str, error: OSError) -> OSError:
+        return error
+
+else:
+    from vsocks.channel.path_errors import explained as _in_words
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def _remove_stale(path: str) -> None:

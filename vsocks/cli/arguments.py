@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
+from vsocks import __version__
 from vsocks.address import Target, parse_host_port, parse_ip, parse_port
+from vsocks.cli import exit_status
 from vsocks.errors import UsageError, describe
 from vsocks.protocol.endpoint import Wire
 from vsocks.protocol.frames import FIRST_HOST_ID
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
     from vsocks.address import IPAddress
 
 T = TypeVar("T")
-
-USAGE_ERROR: Final = 2
-"""The exit status when what was asked for makes no sense."""
 
 _MAX_COUNT: Final = 0xFFFF
 _LOOPBACK: Final = "127.0.0.1"
@@ -38,6 +38,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
+        self.register("action", None, _Once)
 
     @property
     def options(self) -> list[argparse.Action]:
@@ -53,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         try:
             return self.complete(given), left
         except UsageError as error:
-            self.exit(USAGE_ERROR, f"{self.prog}: error: {describe(error)}\n")
+            self.exit(exit_status.USAGE, f"{self.prog}: error: {describe(error)}\n")
 
     def merged(self, *layers: Mapping[str, Any]) -> argparse.Namespace:
         """All options: each by the last of ``layers`` that has it, or else by its default."""
@@ -67,9 +68,48 @@ class Parser(argparse.ArgumentParser):
         settable = [each for each in self.options if each.default is not argparse.SUPPRESS]
         return {each.dest: each.default for each in settable}
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does; but it is the command that doesn't know an option."""
+        words = sys.argv[1:] if args is None else list(args)
+        options, unknown = self.parse_known_args(words, namespace)
+        if unknown:
+            self.command(words).error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
+
+    def command(self, words: list[str]) -> Parser:
+        """The parser of the command that ``words`` name, or this one."""
+        for action in self._actions:
+            for at, word in enumerate(words):
+                if isinstance(action.choices, dict) and word in action.choices:
+                    return cast("Parser", action.choices[word]).command(words[at + 1 :])
+        return self
+
     def error(self, message: str) -> NoReturn:
-        """End with USAGE_ERROR."""
-        self.exit(USAGE_ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        """End with the exit status of wrong usage."""
+        self.exit(exit_status.USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _Once(argparse.Action):
+    """Keeps the one value of an option; a second one is refused: nobody knows which is meant."""
+
+    _given_in: argparse.Namespace | None = None
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string is not None and self._given_in is namespace:
+            raise argparse.ArgumentError(self, "it is given twice, and takes one value")
+        self._given_in = namespace
+        setattr(namespace, self.dest, values)
+
+
+def add_version(parser: argparse.ArgumentParser, program: str) -> None:
+    """--version, which prints what ``program`` is."""
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
 
 
 def add_max_streams(parser: argparse.ArgumentParser, default: int, what: str) -> None:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vsocks.cli.arguments import USAGE_ERROR, Parser
+from vsocks.cli import exit_status
+from vsocks.cli.arguments import Parser
 from vsocks.cli.config_file import ConfigError
 from vsocks.cli.guest_file import read_guest_file
 from vsocks.cli.guest_options import add_guest_options
@@ -32,7 +33,7 @@ def run_check(options: argparse.Namespace) -> int:
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
-        return USAGE_ERROR
+        return exit_status.USAGE
     return 0
 
 

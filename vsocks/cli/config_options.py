@@ -25,6 +25,7 @@ Values = dict[str, Any]
 
 NO_KEYS: Final = {
     "help": "it is for the command line",
+    "version": "it is for the command line",
     "config": "a file names no other",
     "user": 'passwords stay out of it: name a file of them, users-file = "PATH"',
     "allow": 'write it as rules = ["allow …", "deny …"]: the order decides',

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from vsocks import __version__
 from vsocks.channel import open_source, parse_spec
 from vsocks.channel.lock import ChannelLock
 from vsocks.cli import logs, system_proxy
-from vsocks.cli.arguments import USAGE_ERROR, Parser
+from vsocks.cli.arguments import Parser, add_version
 from vsocks.cli.check_config import add_check_options, run_check
 from vsocks.cli.decode import add_decode_options, run_decode
+from vsocks.cli.exit_status import status_of
 from vsocks.cli.guest_options import add_guest_options, guest_config
+from vsocks.cli.missing_package import missing_package
 from vsocks.cli.run import run_until_signal
 from vsocks.errors import UsageError, VsocksError, describe
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from vsocks.guest.daemon import Guest
     from vsocks.host.daemon import Host
-
-_FAILED: Final = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def reporting(program: str, run: Callable[[], int]) -> int:
     """The exit status of ``run``; a VsocksError becomes one line on stderr."""
     try:
-        return run()
+        try:
+            return run()
+        except ModuleNotFoundError as error:
+            missing = missing_package(error)
+            if missing is None:
+                raise
+            raise missing from None
     except VsocksError as error:
         sys.stderr.write(f"{program}: error: {describe(error)}\n")
-        return USAGE_ERROR if isinstance(error, UsageError) else _FAILED
+        return status_of(error)
 
 
 def command_line() -> Parser:
@@ -50,7 +55,6 @@ def command_line() -> Parser:
         prog="vsocks",
         description="A door to the network for virtual machines without a network card.",
     )
-    parser.add_argument("--version", action="version", version=f"vsocks {__version__}")
     names = "guest|host|check-config|decode|system-proxy"
     commands = parser.add_subparsers(dest="command", required=True, metavar=names)
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
@@ -67,6 +71,8 @@ def command_line() -> Parser:
     decode.set_defaults(run=run_decode)
     lines = commands.add_parser("system-proxy", help="have programs in the VM use the proxy")
     system_proxy.add_commands(lines)
+    for each in (parser, guest, host, check, decode, lines):
+        add_version(each, "vsocks")
     return parser
 
 
@@ -93,6 +99,8 @@ def _run_host(options: argparse.Namespace) -> int:
 
     _configure_logs(options)
     spec = parse_spec(options.channel)
+    if spec.kind == "auto":
+        raise UsageError("channel 'auto' is for guests; a host's is the VM's socket: unix:PATH")
     config = host_config(options)
 
     def make() -> Host:

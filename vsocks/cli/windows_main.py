@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vsocks import __version__
-from vsocks.cli.arguments import Parser
+from vsocks.cli.arguments import Parser, add_version
 from vsocks.cli.guest_options import add_guest_options
 from vsocks.cli.main import reporting, run_guest
 
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["check-config"]:
         return _check_config(words[1:])
     parser = Parser(prog=NAME, description=_DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    add_version(parser, NAME)
     add_guest_options(parser)
     options = parser.parse_args(words)
     _end_with_parent()

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from vsocks.address import format_host_port, parse_ip
 from vsocks.aio.listener import Listener
 from vsocks.aio.tasks import Tasks, run_until_first_ends
 from vsocks.errors import BusyError, describe
@@ -105,7 +106,7 @@ class Guest:
         self._dns = DnsListener(config.dns, self._ask_dns) if config.dns else None
 
     async def start(self) -> None:
-        """Listen. Raises UsageError or ChannelError if an address or the channel can't be had."""
+        """Listen. Raises VsocksError if an address or the channel can't be had."""
         where = self._listener.start()
         try:
             if self._dns is not None:
@@ -117,6 +118,8 @@ class Guest:
                 self._dns.close()
             raise
         log.info("listening on %s", where)
+        if not self._context.users.required:
+            _warn_of_strangers(self.addresses)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -192,6 +195,15 @@ class Guest:
         """The session is over."""
         self._associations.on_lost()
         self._questions.on_lost()
+
+
+def _warn_of_strangers(addresses: list[tuple[str, int]]) -> None:
+    """Say so if other machines can use a proxy that asks nobody who he is."""
+    for host, port in addresses:
+        ip = parse_ip(host)
+        if ip is None or not ip.is_loopback:
+            where = format_host_port(host, port)
+            log.warning("whoever reaches %s can use the proxy: --users-file asks who it is", where)
 
 
 def _has_left(client: Served) -> bool:

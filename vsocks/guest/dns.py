@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.address import format_host_port
+from vsocks.aio.cannot_listen import cannot_listen
 from vsocks.aio.current import reactor
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.listener import Listener, ServedByTask
@@ -29,7 +28,7 @@ from vsocks.dns_message import (
     is_answer_to,
     read_query,
 )
-from vsocks.errors import UsageError, VsocksError, describe
+from vsocks.errors import VsocksError, describe
 
 if TYPE_CHECKING:
     import socket
@@ -80,7 +79,7 @@ class DnsListener:
         return host, port
 
     def start(self) -> None:
-        """Take the port, for UDP and TCP. Raises UsageError if it can't be had."""
+        """Take the port, for UDP and TCP. Raises VsocksError if it can't be had."""
         for _ in range(_TRIES if self._wanted[1] == 0 else 1):
             self._udp = _bound_sockets(*self._wanted)
             self._tcp = Listener(
@@ -90,7 +89,7 @@ class DnsListener:
             )
             try:
                 where = self._tcp.start()
-            except UsageError as error:
+            except VsocksError as error:
                 self.close()
                 refusal = error
                 continue
@@ -183,18 +182,8 @@ def _send_datagram(sock: socket.socket, data: bytes, client: Any) -> None:
 
 
 def _bound_sockets(host: str, port: int) -> list[socket.socket]:
-    """UDP sockets at the addresses of ``host``. Raises UsageError."""
+    """UDP sockets at the addresses of ``host``. Raises what cannot_listen() gives."""
     try:
         return at_each_address(host, port, answering_datagram_socket)
     except (OSError, OverflowError) as error:
-        raise _cannot_listen(host, port, error) from None
-
-
-def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
-    reason = describe(error)
-    if isinstance(error, OSError) and error.errno == errno.EACCES:
-        if sys.platform == "win32":
-            reason = "another program has taken or reserved the port"
-        else:
-            reason = "ports below 1024 need root or CAP_NET_BIND_SERVICE"
-    return UsageError(f"can't listen for DNS on {format_host_port(host, port)}: {reason}")
+        raise cannot_listen(format_host_port(host, port), error, "listen for DNS") from None

@@ -130,7 +130,7 @@ class Host:
     async def start(self) -> None:
         """Take the channel, and listen on the forwarded ports.
 
-        Raises ChannelError or UsageError if they can't be had.
+        Raises VsocksError if they can't be had.
         """
         try:
             for forward in self._forwards:

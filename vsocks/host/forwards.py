@@ -49,7 +49,7 @@ class Forwarding:
         self._listener = Listener([forward.listen], self._serve, pool.size)
 
     def start(self) -> None:
-        """Listen. Raises UsageError if the address can't be had."""
+        """Listen. Raises VsocksError if the address can't be had."""
         log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
 
     @property

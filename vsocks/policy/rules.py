@@ -13,6 +13,9 @@ Verb = Literal["allow", "deny"]
 
 VALID_FORMS = "10.0.0.0/8, [fd00::/8]:80-90, example.com:443, *.example.com, *:25, 1-1023"
 
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)", re.IGNORECASE)
+#: What a URL means that names no port.
+_SCHEME_PORTS = {"http": 80, "https": 443, "ftp": 21, "ssh": 22, "ws": 80, "wss": 443}
 _PORTS_ALONE = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MAX_PORT = 0xFFFF
 #: Letters that IDNA 2003 replaces and IDNA 2008 keeps (RFC 5894, section 7.2): sharp s, final
@@ -82,10 +85,22 @@ def _split(text: str) -> tuple[str, str | None]:
     """The host and the ports of a rule; ports are None where none are given."""
     if not text:
         raise ValueError("it is empty")
+    if url := _URL.match(text):
+        raise ValueError(f"it is a URL, and a rule is of hosts and ports{_meant(*url.groups())}")
     if _PORTS_ALONE.fullmatch(text):
         return "*", text
     host, ports = split_host_port(text)
     return host or "*", ports
+
+
+def _meant(scheme: str, authority: str) -> str:
+    """What the one who wrote a URL may have meant, as the end of a sentence."""
+    host = authority.rpartition("@")[2]
+    port = _SCHEME_PORTS.get(scheme.lower())
+    if not host:
+        return ""
+    known = split_host_port(host)[1] is not None or port is None
+    return f": did you mean {host if known else f'{host}:{port}'!r}?"
 
 
 def _parse_host(host: str) -> tuple[IPNetwork | None, str | None, str | None]:

@@ -32,6 +32,7 @@ from vsocks.protocol.handshake import (
 )
 from vsocks.protocol.original import NoPeerError, OriginalSession, parse_request
 from vsocks.protocol.session import Session
+from vsocks.protocol.stranger import Stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -94,6 +95,7 @@ class Endpoint:
         #: Nothing has come yet that rules out a peer which speaks the original wire only.
         self._maybe_original = config.wire is Wire.AUTO
         self._warned_of_echo = False
+        self._stranger = Stranger(config.role)
         #: When the last session began, and how many in a row were lost quickly.
         self._up_since = -math.inf
         self._quick_losses = 0
@@ -128,6 +130,8 @@ class Endpoint:
 
         At most MAX_FRAMES frames and hellos, and one session's end, then ``has_more`` is true.
         """
+        if self._session is None:
+            self._stranger.heard(self._inbox[self._held : self._held + size], now)
         self._held += size
         self._done = 0
         left = MAX_FRAMES
@@ -200,6 +204,7 @@ class Endpoint:
                     "or the channel echoes what is sent"
                 )
             return
+        self._stranger.met()
         if self._handshake.receive_hello(hello):
             self._session = Session(
                 self._role,
@@ -234,6 +239,7 @@ class Endpoint:
     def _up(self, description: str, now: float) -> SessionUp:
         self._is_up = True
         self._up_since = now
+        self._stranger.met()
         return SessionUp(description)
 
     def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[SessionEvent]:
@@ -275,11 +281,16 @@ class Endpoint:
     @property
     def next_poll(self) -> float | None:
         """When poll() and write_into() should be called, if nothing comes before."""
-        return self._handshake.next_poll if self._session is None else self._session.next_poll
+        if self._session is not None:
+            return self._session.next_poll
+        times = (self._handshake.next_poll, self._stranger.due)
+        return min((each for each in times if each is not None), default=None)
 
     def poll(self, now: float) -> Iterator[SessionEvent]:
         """Let time pass; what is due is then in write_into()."""
         if self._session is None:
+            if (told := self._stranger.notice(now)) is not None:
+                yield Notice(told)
             return
         try:
             self._session.poll(now)

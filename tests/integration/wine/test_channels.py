@@ -161,7 +161,7 @@ def test_the_port_is_in_use(
         timeout=60,
         check=False,
     )
-    assert told.returncode == 2
+    assert told.returncode == 69
     assert told.stderr.endswith(f"can't listen on 127.0.0.1:{taken}: the address is in use\n")
 
 

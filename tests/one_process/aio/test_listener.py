@@ -13,7 +13,7 @@ from tests.one_process.conftest import Run
 from tests.one_process.pair import echo_server, pair
 from tests.support import socks_async
 from vsocks.aio.listener import Listener, ServedByTask
-from vsocks.errors import UsageError
+from vsocks.errors import UnavailableError
 from vsocks.guest.daemon import GuestConfig
 from vsocks.protocol.endpoint import Wire
 
@@ -58,7 +58,7 @@ def test_all_addresses_of_a_name_have_one_port(two_test: str) -> None:
 def test_a_port_that_is_taken_at_one_of_a_names_addresses_is_an_error(two_test: str) -> None:
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=r"listen on two\.test"):
+        with pytest.raises(UnavailableError, match=r"listen on two\.test"):
             listener((two_test, port)).start()
         # And nothing is left open at the other.
         socket.create_server(("127.0.0.1", port)).close()
@@ -68,14 +68,14 @@ def test_a_name_with_no_address_of_this_machine_is_an_error(
     two_test: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(globals(), "ADDRESSES", ADDRESSES[:1])
-    with pytest.raises(UsageError, match=r"listen on two\.test"):
+    with pytest.raises(UnavailableError, match=r"listen on two\.test"):
         listener((two_test, 0)).start()
 
 
 def test_a_second_address_that_can_not_be_had_frees_the_first() -> None:
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"127.0.0.2:{port}"):
+        with pytest.raises(UnavailableError, match=f"127.0.0.2:{port}"):
             listener(("127.0.0.1", port), ("127.0.0.2", port)).start()
         socket.create_server(("127.0.0.1", port)).close()
 

@@ -268,7 +268,7 @@ def test_each_form(rule: str, case: Case, expected: bool) -> None:
         ("*.", "no host name"),
         ("a..example", "a part of it is empty"),
         ("a b", "no host name"),
-        ("http://example.com", "neither a port nor a range"),
+        ("http://example.com", "it is a URL"),
         ("example.com\nx", "no host name"),
     ],
 )
