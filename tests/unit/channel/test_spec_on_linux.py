@@ -55,6 +55,14 @@ def test_a_path_that_is_a_serial_line(tty: str) -> None:
     assert parse_spec(tty) == ChannelSpec("serial", tty)
 
 
+def test_a_look_at_a_path_leaves_nothing_open(tty: str) -> None:
+    parse_spec(tty)
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        parse_spec(tty)
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_path_that_is_a_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no socket, no virtio port"):

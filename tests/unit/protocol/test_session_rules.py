@@ -158,6 +158,17 @@ def test_more_credit_than_there_can_be(guest: Peer) -> None:
         guest.say(*[Credit(0, 0xFFFF_FFFF)] * 10)
 
 
+def test_as_much_credit_as_there_can_be(guest: Peer) -> None:
+    """8 GiB, as docs/protocol.md says."""
+    stream = guest.opened(0)
+    left = (1 << 33) - stream.send_credit
+    while left:
+        guest.say(Credit(0, min(left, 0xFFFF_FFFF)))
+        left -= min(left, 0xFFFF_FFFF)
+    with pytest.raises(ProtocolError, match="too much credit on stream 0"):
+        guest.say(Credit(0, 1))
+
+
 def test_more_acknowledged_than_was_sent(guest: Peer) -> None:
     guest.say(Ack(guest.heard_bytes()))
     with pytest.raises(ProtocolError, match="1 bytes acknowledged, only 0"):

@@ -165,6 +165,7 @@ def test_passwords_show_in_no_repr() -> None:
 def test_a_name_is_shown_quoted_short_and_harmless() -> None:
     assert show_name(b"bob") == "'bob'"
     assert show_name(b"bo\nb\xff") == r"'bo\nb\xff'"
+    assert show_name(b"n" * 64) == "'" + "n" * 64 + "'"
     assert show_name(b"n" * 255) == "'" + "n" * 64 + "'…"
 
 
