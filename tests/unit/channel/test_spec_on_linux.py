@@ -57,10 +57,11 @@ def test_a_path_that_is_a_serial_line(tty: str) -> None:
 
 def test_a_look_at_a_path_leaves_nothing_open(tty: str) -> None:
     parse_spec(tty)
-    before = os.listdir("/proc/self/fd")
+    opened = Path("/proc/self/fd")
+    before = set(opened.iterdir())
     for _ in range(3):
         parse_spec(tty)
-    assert os.listdir("/proc/self/fd") == before
+    assert set(opened.iterdir()) == before
 
 
 def test_a_path_that_is_a_file_is_none(tmp_path: Path) -> None:
