@@ -15,7 +15,7 @@ APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
 APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
-APT_VM := qemu-system-x86 qemu-utils openssh-client mmdebstrap debian-archive-keyring e2fsprogs mount uidmap
+APT_VM := qemu-system-x86 qemu-utils openssh-client mmdebstrap debian-archive-keyring e2fsprogs mount uidmap xorriso
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
     golang-go golang-github-hashicorp-yamux-dev
 
@@ -139,6 +139,12 @@ guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for
 .PHONY: guest-pyz
 guest-pyz: apt-base ## Build vsocks.pyz, the whole program in one file for Linux guests
 	$(PYTHON) -m harness.pyz
+
+.PHONY: apt-iso guest-iso
+apt-iso:
+	$(call apt-install,xorriso)
+guest-iso: $(VENV)/ready apt-exe apt-iso ## Build vsocks-guest.iso, a disc that brings vsocks into any guest
+	$(BIN)/python -m harness.guest_disc
 
 ##@ And besides
 .PHONY: bench fuzz mutate clean

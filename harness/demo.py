@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import ExitStack
 
 from harness.accel import Choice, choose
-from harness.debian import HOME, DebianGuest
+from harness.disc_guest import INSTALL, MOUNT, DiscGuest
 from harness.guest import CommandError, Guest
 from harness.image import Image, ImageError, debian_image
 from harness.measure import echo_round_trips
@@ -25,6 +26,14 @@ PROXY = f"127.0.0.1:{SOCKS}"
 QEMU_SEES_HOST_AS = "10.0.2.2"
 """Where a guest usually finds the host in QEMU's user network."""
 
+SSH_PORT = 22
+FORWARDED = r"forwarding 127\.0\.0\.1:(\d+) to"
+
+MANAGEMENT = """\
+So far the commands of this demo came in by SSH over a network card, of which the guest could reach
+nothing. Now it is taken out of the machine. What follows comes in by vsocks itself: the host
+forwards a port to the guest's SSH, which the guest exposes."""
+
 OWN_VM = """\
 With libvirt, in the domain (`virsh edit`), under <devices>:
 
@@ -39,9 +48,9 @@ With QEMU's command line:
     -device virtio-serial-pci
     -device virtserialport,chardev=vsocks,name=org.vsocks.0
 
-Then, in the guest (a copy of the folder vsocks/ and a Python 3.11 are enough) and on the host:
+Then attach dist/vsocks-guest.iso (`make guest-iso` makes it, with the Windows program on it), and:
 
-    guest$ python3 -m vsocks guest --channel virtio
+    guest$ sh /mnt/install.sh
     host$  vsocks host --channel unix:/run/vsocks/guest.sock
 
 Programs in the guest use 127.0.0.1:1080 as their SOCKS5 proxy. The host decides what they reach:
@@ -72,18 +81,24 @@ def _show(stack: ExitStack, image: Image, choice: Choice) -> bool:
     echo = stack.enter_context(serving(EchoServer()))
     with step("starting the guest"):
         vm = stack.enter_context(warm_vm(image, choice))
-        guest = stack.enter_context(DebianGuest(vm, image))
-    with step("copying vsocks into the guest"):
-        guest.deploy()
+        guest = stack.enter_context(DiscGuest(vm, image))
 
-    _title("The guest's own view")
+    _title("The program comes on a disc")
     _out(f"Debian in QEMU, {choice}")
-    _in_guest(guest, "ip route")
-    for address in (QEMU_SEES_HOST_AS, "127.0.0.1"):
-        _in_guest_failing(guest, f"curl -sS --max-time 3 http://{address}:{files.port}/file")
+    guest.insert_disc()
+    _in_guest(guest, MOUNT)
+    _in_guest(guest, INSTALL)
 
     _title("Two daemons and a virtio-serial port between them")
-    _start_daemons(stack, vm, guest, [files.port, echo.port])
+    ssh = _start_daemons(stack, vm, guest, [files.port, echo.port])
+
+    _title("The guest has no network card")
+    _out(MANAGEMENT)
+    guest.go_through(ssh)
+    vm.unplug_network()
+    _in_guest(guest, "ls /sys/class/net")
+    for address in (QEMU_SEES_HOST_AS, "127.0.0.1"):
+        _in_guest_failing(guest, f"curl -sS --max-time 3 http://{address}:{files.port}/file")
 
     _title("Through SOCKS, over the port")
     right = _fetch(guest, files, content) and _push(guest, files, content)
@@ -92,17 +107,23 @@ def _show(stack: ExitStack, image: Image, choice: Choice) -> bool:
     return right
 
 
-def _start_daemons(stack: ExitStack, vm: VM, guest: Guest, ports: list[int]) -> None:
-    _out(f"guest$ cd {HOME} && python3 -m vsocks guest --channel virtio")
-    in_guest = guest.start_daemon()
+def _start_daemons(stack: ExitStack, vm: VM, guest: Guest, ports: list[int]) -> int:
+    """Start both; returns the port of the host that leads to the guest's SSH."""
+    _out(f"guest$ vsocks guest --channel virtio --expose {SSH_PORT}")
+    in_guest = guest.start_daemon("--expose", str(SSH_PORT))
     _wait(in_guest.log, "listening on")
     rules = [word for port in ports for word in ("--allow", f"127.0.0.1:{port}")]
+    rules += ["--forward", f"127.0.0.1:0:127.0.0.1:{SSH_PORT}"]
     _out(f"host$  vsocks host --channel unix:{vm.socket()} {' '.join(rules)}")
     on_host = stack.enter_context(host_daemon(vm.socket(), *rules, folder=vm.folder))
     _wait(in_guest.log, "session up")
     _wait(on_host.log, "session up")
+    forwarded = on_host.log.wait(FORWARDED, timeout=60).text
     _out(in_guest.log.text(), indent="guest: ")
     _out(on_host.log.text(), indent="host:  ")
+    found = re.search(FORWARDED, forwarded)
+    assert found
+    return int(found[1])
 
 
 def _fetch(guest: Guest, files: FileServer, content: bytes) -> bool:
@@ -131,7 +152,7 @@ def _verdict(right: bool) -> str:
 def _in_guest(guest: Guest, command: str, *, show: bool = True) -> str:
     _out(f"guest$ {command}")
     output = guest.succeed(command, timeout=300)
-    if show:
+    if show and output:
         _out(output.rstrip())
     return output
 

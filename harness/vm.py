@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.qmp import QMP, Data, Event
-from harness.spec import DISK, Machine, Port, Wiring
+from harness.spec import DISK, NIC, Machine, Port, Wiring
 from harness.transcript import Pump, Transcript
 
 
@@ -120,6 +120,21 @@ class VM:
         mark = self.qmp.mark()
         self._snapshot_job("snapshot-load", tag)
         return self.qmp.wait_event("RESUME", timeout=10, after=mark).at
+
+    def insert_disc(self, iso: Path) -> None:
+        """Have the guest see an ISO, as one more disk that can only be read."""
+        file = {"driver": "file", "filename": str(iso)}
+        disc = {"driver": "raw", "node-name": "disc", "read-only": True, "file": file}
+        self.qmp.execute("blockdev-add", disc)
+        self.qmp.execute("device_add", {"driver": "virtio-blk-pci", "drive": "disc", "id": "disc"})
+
+    def unplug_network(self, timeout: float = 60) -> None:
+        """Take the only network card out, and wait until the guest has let it go."""
+        mark = self.qmp.mark()
+        self.qmp.execute("device_del", {"id": NIC})
+        self.qmp.wait_event(
+            "DEVICE_DELETED", lambda data: data.get("device") == NIC, timeout=timeout, after=mark
+        )
 
     def port_is_open(self, port: Port | None = None) -> bool:
         """Whether a program in the guest has the port open at this moment."""
