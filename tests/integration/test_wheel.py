@@ -34,7 +34,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     succeed(sys.executable, "-m", "venv", "--without-pip", folder)
     pip = (sys.executable, "-m", "pip", "--python", folder / "bin" / "python")
-    succeed(*pip, "install", "--no-index", "--no-deps", wheel)
+    succeed(*pip, "install", "--no-index", wheel)
     return folder
 
 
@@ -72,6 +72,16 @@ def metadata(wheel: Path) -> Message:
     with ZipFile(wheel) as files:
         [name] = [name for name in files.namelist() if name.endswith("/METADATA")]
         return Parser().parsestr(files.read(name).decode())
+
+
+def test_a_guest_pulls_nothing_and_a_host_what_it_needs(wheel: Path) -> None:
+    requirements = metadata(wheel).get_all("Requires-Dist", [])
+    assert [line for line in requirements if "extra ==" not in line] == []
+    of_host = " ".join(line for line in requirements if line.endswith('extra == "host"'))
+    for name in ("aiohappyeyeballs", "uvloop", "vsocks[serial]"):
+        assert name in of_host
+    of_serial = [line for line in requirements if line.endswith('extra == "serial"')]
+    assert [line.partition(">")[0] for line in of_serial] == ["pyserial-asyncio"]
 
 
 def test_it_says_what_it_is_and_names_no_address(wheel: Path) -> None:
@@ -119,6 +129,14 @@ def test_the_program_runs_with_nothing_else_installed(installed: Path) -> None:
     program = installed / "bin" / "vsocks"
     assert succeed(program, "--version") == f"vsocks {vsocks.__version__}\n"
     assert "--listen" in succeed(program, "guest", "--help")
+
+
+def test_a_host_without_its_packages_is_told_what_to_install(installed: Path) -> None:
+    command = (installed / "bin" / "vsocks", "host", "--channel", "unix:/nowhere")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    assert done.returncode != 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "pip install" in done.stderr
 
 
 def test_two_builds_are_the_same_to_the_byte(wheel: Path, tmp_path: Path) -> None:
