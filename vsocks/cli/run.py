@@ -13,9 +13,11 @@ import tracemalloc
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vsocks import __version__
-from vsocks.aio import pending_io
+from vsocks.aio import pending_io, service_manager
 from vsocks.aio.current import reactor
 from vsocks.aio.loops import loop_factory, loop_name
+from vsocks.aio.tasks import cancel
+from vsocks.aio.watchdog import feed_watchdog
 from vsocks.cli.limits import renounce_privileges, take_descriptors
 from vsocks.errors import VsocksError, describe
 
@@ -81,6 +83,8 @@ async def serve(
     needed = daemon.descriptors
     log.info("ready for %s, %d of %d descriptors", daemon.means, needed, take_descriptors(needed))
     on_started()
+    service_manager.tell("READY=1", f"STATUS=ready for {daemon.means}")
+    watchdog = asyncio.create_task(feed_watchdog())
     # What is there now stays: collections need not look through it, which takes milliseconds.
     gc.collect()
     gc.freeze()
@@ -88,6 +92,7 @@ async def serve(
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    service_manager.tell("STOPPING=1", "STATUS=ending")
     if not serving.done():
         await daemon.goodbye()
         serving.cancel()
@@ -95,6 +100,7 @@ async def serve(
         with contextlib.suppress(asyncio.CancelledError):
             await serving
     finally:
+        await cancel(watchdog)
         reactor().close()
 
 
