@@ -1,7 +1,7 @@
 """The machine that Windows runs in, and the command line that says so to QEMU.
 
-Windows brings drivers for all of it (AHCI, e1000e, VGA, PS/2, COM port) but the virtio-serial port:
-Setup of 24H2 and 2025 refuses drivers from an answer file, so nothing that it needs may need one.
+Windows brings drivers for all of it (AHCI, e1000e, VGA, PS/2, COM port) but the virtio-serial port,
+so that Setup needs none from an answer file.
 """
 
 from __future__ import annotations

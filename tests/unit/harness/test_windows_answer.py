@@ -72,7 +72,9 @@ def test_a_client_has_an_account_and_needs_no_tpm() -> None:
 
 
 def test_there_is_a_product_key_only_if_there_is_one(profile: Profile) -> None:
-    assert b"ProductKey" not in answer_file(profile, PASSWORD)
+    root = ET.fromstring(answer_file(profile, PASSWORD))
+    (product_key,) = [it for it in root.iter() if it.tag.endswith("}ProductKey")]
+    assert [it.tag.rpartition("}")[2] for it in product_key] == ["WillShowUI"]
     keyed = replace(profile, product_key="AAAAA-BBBBB")
     assert b"<Key>AAAAA-BBBBB</Key>" in answer_file(keyed, PASSWORD)
     assert faults(answer_file(keyed, PASSWORD), keyed) == []
@@ -89,7 +91,7 @@ def test_what_is_filled_in_is_escaped(profile: Profile) -> None:
     [
         ("<AcceptEula>true</AcceptEula>", "<Key />", "is empty"),
         ("<AcceptEula>", "<AcceptEul", "not well-formed"),
-        ("</UserData>", "</UserData><DriverPaths>E:</DriverPaths>", "refuses drivers"),
+        ("<WillShowUI>OnError</WillShowUI>", "", "ProductKey/WillShowUI must be OnError"),
         ("amd64", "x86", "not for amd64"),
         (">en-US<", ">${language}<", "not filled in"),
         ("<Order>3</Order>", "<Order>2</Order>", "not 1, 2, 3"),
