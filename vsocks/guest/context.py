@@ -64,4 +64,6 @@ class ClientContext:
             associations=len(self.associations),
             max_associations=self.associations.limit,
             dropped=link.dropped,
+            channel=link.channel,
+            channel_open=link.channel_open,
         )

@@ -72,6 +72,16 @@ class Link:
         return self._session is not None
 
     @property
+    def channel(self) -> str:
+        """For people: what the channel is."""
+        return self._source.name
+
+    @property
+    def channel_open(self) -> bool:
+        """Whether the channel is open, with or without a session."""
+        return self._connection is not None
+
+    @property
     def dropped(self) -> int:
         """How many datagrams this session has not sent."""
         session = self._session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _PAC_PATH: Final = "/proxy.pac"
 
 _SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_JSON_TYPE: Final = "application/json"
 _PAC_TYPE: Final = "application/x-ns-proxy-autoconfig"
 # Written for the oldest engine that may read it, that of Internet Explorer.
 _PAC: Final = """\
@@ -44,6 +46,9 @@ class ProxyStatus:
     max_associations: int
     #: Datagrams, of this session.
     dropped: int
+    #: For people: the way to the host, and whether it is open.
+    channel: str = ""
+    channel_open: bool = False
 
 
 def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
@@ -57,6 +62,8 @@ def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
     match head.target.partition("?")[0]:
         case "/":
             return status_page(status, method=head.method)
+        case "/status.json":
+            return status_json(status, method=head.method)
         case "/proxy.pac":
             return proxy_pac(status.address.host, status.address.port, method=head.method)
         case path:
@@ -75,6 +82,7 @@ def _is_ours(host: str) -> bool:
 def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
     """The response with the status page."""
     rows = [
+        ("Channel", f"{status.channel}, {'open' if status.channel_open else 'not open'}"),
         ("Session with the host", f"none: {status.down}" if status.down else "up"),
         ("Connections", f"{status.connections} of {status.max_connections}"),
         ("UDP associations", f"{status.associations} of {status.max_associations}"),
@@ -86,6 +94,23 @@ def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
     link = f'<p>To set up a browser: <a href="{_PAC_PATH}">{_PAC_PATH}</a></p>\n'
     table = f'<table style="text-align:left;border-spacing:1em 0">\n{cells}</table>\n'
     return respond(html("vsocks", table + link), method=method)
+
+
+def status_json(status: ProxyStatus, *, method: str = "GET") -> bytes:
+    """The response with the status as one JSON object, for programs."""
+    members = {
+        "version": status.version,
+        "address": str(status.address),
+        "channel": status.channel,
+        "channel_open": status.channel_open,
+        "session": not status.down,
+        "connections": status.connections,
+        "max_connections": status.max_connections,
+        "associations": status.associations,
+        "max_associations": status.max_associations,
+        "dropped": status.dropped,
+    }
+    return respond(json.dumps(members).encode() + b"\n", _JSON_TYPE, method=method)
 
 
 def proxy_pac(host: str, port: int, *, method: str = "GET") -> bytes:

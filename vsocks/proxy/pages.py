@@ -38,7 +38,7 @@ _FAILURES: Final = {
     404: _Failure(
         "Not Found",
         "The proxy has no such page.",
-        "What it has: / shows how it is, and /proxy.pac sets up a browser.",
+        "What it has: / and /status.json show how it is, and /proxy.pac sets up a browser.",
     ),
     405: _Failure(
         "Method Not Allowed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -29,6 +30,8 @@ STATUS = ProxyStatus(
     associations=1,
     max_associations=16,
     dropped=7,
+    channel="virtio:org.vsocks.0",
+    channel_open=True,
 )
 
 
@@ -106,6 +109,7 @@ def test_the_status_page_shows_how_the_proxy_is() -> None:
     assert (code, kind) == (200, "text/html; charset=utf-8")
     cells = dict(re.findall("<th>(.*)<td>(.*)", content))
     assert cells == {
+        "Channel": "virtio:org.vsocks.0, open",
         "Session with the host": "up",
         "Connections": "3 of 64",
         "UDP associations": "1 of 16",
@@ -114,6 +118,26 @@ def test_the_status_page_shows_how_the_proxy_is() -> None:
         "Version": "1.2.3",
     }
     assert 'href="/proxy.pac"' in content
+
+
+def test_programs_get_the_status_as_json() -> None:
+    code, kind, content = page("/status.json")
+    assert (code, kind) == (200, "application/json")
+    assert json.loads(content) == {
+        "version": "1.2.3",
+        "address": "127.0.0.1:1080",
+        "channel": "virtio:org.vsocks.0",
+        "channel_open": True,
+        "session": True,
+        "connections": 3,
+        "max_connections": 64,
+        "associations": 1,
+        "max_associations": 16,
+        "dropped": 7,
+    }
+    down = replace(STATUS, down="why", channel_open=False)
+    told = json.loads(page("/status.json", down)[2])
+    assert (told["session"], told["channel_open"]) == (False, False)
 
 
 def test_the_status_page_says_why_there_is_no_session() -> None:
@@ -134,13 +158,14 @@ def test_the_pac_file_names_the_proxy_for_all_but_this_machine(host: str, proxy:
     assert content == whole(proxy_pac(host, 1080))[2]
 
 
-@pytest.mark.parametrize("target", ["/", "/proxy.pac"])
+@pytest.mark.parametrize("target", ["/", "/status.json", "/proxy.pac"])
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:1080", "127.0.0.1.evil.test", "[::1"])
 def test_a_name_that_points_here_gets_no_page(target: str, host: str) -> None:
     """Its owner's scripts could read it."""
     code, _, content = page(target, host=host)
     assert code == 403
     assert "Version" not in content
+    assert "session" not in content
     assert "FindProxyForURL" not in content
 
 
@@ -163,7 +188,7 @@ def test_other_pages_and_methods_are_refused() -> None:
     assert page("/" + "x" * 5000)[2].count("x") < 100
 
 
-@pytest.mark.parametrize("target", ["/", "/proxy.pac", "/other"])
+@pytest.mark.parametrize("target", ["/", "/status.json", "/proxy.pac", "/other"])
 def test_head_gets_the_heads_of_the_pages(target: str) -> None:
     code, kind, content = page(target, method="HEAD")
     assert (code, kind) == page(target)[:2]
