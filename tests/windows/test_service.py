@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _winapi
 import argparse
 import contextlib
 import itertools
@@ -11,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import unittest.mock
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,13 +25,16 @@ import winreg
 from tests.support import socks
 from tests.windows.support import free_port, run, wait_until
 from vsocks.aio import pending_io
-from vsocks.cli import service, service_run, windows_main
-from vsocks.windows import eventlog, installed, manager
-from vsocks.windows.installed import InstallError
+from vsocks.cli import service, service_logs, service_run, windows_main
+from vsocks.windows import eventlog, installed, manager, protected
+from vsocks.windows.installed import InstallError, Leftovers
 from vsocks.windows.manager import ServiceError, State
 
 HERE = Path(__file__).parent
+PACKAGE = Path(service.__file__).parents[1]
 numbers = itertools.count(1)
+SHARE_READ, SHARE_DELETE = 1, 4
+NOTHING_LEFT = Leftovers(moved=False, stuck=())
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def test_a_service_runs_serves_and_stops(name: str, tmp_path: Path) -> None:
     assert (status.state, status.exit_code) == (State.STOPPED, 0), errors_of(tmp_path)
     wait_until(lambda: "the program has returned" in errors_of(tmp_path))
     manager.stop(name)
-    assert "listening on" in (installed.log_folder() / "guest.log").read_text(encoding="utf-8")
+    assert "listening on" in (installed.data_folder() / "guest.log").read_text(encoding="utf-8")
 
 
 def test_a_service_stops_beside_a_host_that_does_not_read(name: str, tmp_path: Path) -> None:
@@ -150,7 +155,8 @@ def test_a_write_that_nobody_can_end_is_abandoned_also_after_a_failure(
         return False
 
     ended: list[int] = []
-    monkeypatch.setattr(service_run, "_configure_logs", lambda *_: None)
+    monkeypatch.setattr(service_run, "log_events", lambda *_: None)
+    monkeypatch.setattr(service_run, "log_to_file", lambda *_: None)
     monkeypatch.setattr(service_run, "guest_maker", lambda _options: None)
     monkeypatch.setattr(service_run, "serve", serve)
     monkeypatch.setattr(pending_io, "have_ended", have_ended)
@@ -218,11 +224,13 @@ def test_start_status_and_uninstall(
     assert status == 0, told + errors_of(tmp_path)
     assert "is running (process " in told
     assert command(capsys, "status")[0] == 0
-    monkeypatch.setattr(installed, "remove_copy", lambda: False)
+    left = Leftovers(moved=True, stuck=(tmp_path / "held.dll",))
+    monkeypatch.setattr(installed, "remove_copy", lambda: left)
     status, told = command(capsys, "uninstall")
     assert status == 0, told
     assert "is stopped" in told
-    assert "go when Windows starts again" in told
+    assert "go when Windows restarts" in told
+    assert "held.dll is open in another program" in told
     assert command(capsys, "status")[0] == 1
 
 
@@ -291,18 +299,21 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_life_of_an_installation(
-    name: str, built: Path, capsys: pytest.CaptureFixture[str]
+    name: str, built: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = installed.program_folder()
+    made = installed.make_data_folder
+    monkeypatch.setattr(installed, "make_data_folder", lambda: made() or "moved, for a test")
 
     assert command(capsys, "status")[0] == 1
     status, told = command(capsys, "install", "--listen", "127.0.0.1:1")
     assert status == 0, told
     assert "will start with Windows" in told
+    assert "moved, for a test" in told
     assert (folder / "vsocks-guest.exe").read_bytes() == b"not a program"
     assert (folder / "_internal" / "library.dll").read_bytes() == b"library"
     assert not (folder / "_internal" / "service").exists()
-    assert installed.log_folder().is_dir()
+    assert installed.data_folder().is_dir()
     assert "installed already" in command(capsys, "install")[1]
     assert command(capsys, "status") == (1, f"{name} is stopped\n")
     # What is installed is no program, so it can't start.
@@ -324,15 +335,65 @@ def test_a_folder_form_copies_itself(
     try:
         assert installed.install_copy().read_bytes() == b"the program beside its libraries"
     finally:
-        assert installed.remove_copy()
+        assert installed.remove_copy() == NOTHING_LEFT
 
 
-def test_a_file_in_use_goes_at_the_next_start(built: Path) -> None:
+def opened(path: Path, share: int) -> int:
+    """Open for reading, and let others do with it what ``share`` says."""
+    return _winapi.CreateFile(
+        str(path), _winapi.GENERIC_READ, share, _winapi.NULL, _winapi.OPEN_EXISTING, 0, _winapi.NULL
+    )
+
+
+def marked_for_the_next_start() -> list[str]:
+    key = r"SYSTEM\CurrentControlSet\Control\Session Manager"
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as opened_key:
+        try:
+            return list(winreg.QueryValueEx(opened_key, "PendingFileRenameOperations")[0])
+        except FileNotFoundError:
+            return []
+
+
+def test_a_file_in_use_goes_at_the_next_start(built: Path, tmp_path: Path) -> None:
+    """From elsewhere: what is installed in its place meanwhile must not go with it."""
     copy = installed.install_copy()
-    with copy.open("rb"):
-        gone = installed.remove_copy()
-    assert gone is not copy.exists()
-    assert installed.remove_copy()
+    handle = opened(copy, SHARE_DELETE)
+    try:
+        # What can be deleted while it is open would be; a program that runs can only be renamed.
+        with unittest.mock.patch.object(shutil, "rmtree"):
+            left = installed.remove_copy()
+    finally:
+        _winapi.CloseHandle(handle)
+    assert (left.moved, left.stuck) == (True, ())
+    assert not copy.exists()
+    marked = marked_for_the_next_start()
+    folder = installed.program_folder()
+    assert [name for name in marked if f"{folder.name}.removed-" in name]
+    assert not [name for name in marked if name.endswith((str(copy), str(folder)))]
+    for aside in folder.parent.glob(f"{folder.name}.removed-*"):
+        shutil.rmtree(aside)
+    assert installed.remove_copy() == NOTHING_LEFT
+
+
+def test_a_file_that_can_not_even_be_moved(built: Path) -> None:
+    copy = installed.install_copy()
+    handle = opened(copy, SHARE_READ)
+    try:
+        assert installed.remove_copy().stuck == (copy,)
+        assert not [name for name in marked_for_the_next_start() if name.endswith(str(copy))]
+        with pytest.raises(InstallError, match="is in use, by another program"):
+            installed.install_copy()
+    finally:
+        _winapi.CloseHandle(handle)
+    assert installed.remove_copy() == NOTHING_LEFT
+
+
+def test_what_is_installed_does_not_replace_itself(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(installed.program_folder() / "vsocks-guest.exe"))
+    with pytest.raises(InstallError, match="this is the installed program itself"):
+        installed.install_copy()
 
 
 def test_events_have_a_source(name: str) -> None:
@@ -344,6 +405,39 @@ def test_events_have_a_source(name: str) -> None:
     with pytest.raises(FileNotFoundError):
         winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key)
     eventlog.unregister_source(name)
+
+
+def test_each_kind_of_event_has_its_number() -> None:
+    """By which filters find it; the texts are those that the daemon logs."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    for begin, number in eventlog.EVENT_IDS.items():
+        assert eventlog.event_id(f"{begin} and more") == number
+        assert f'"{begin}' in sources.replace(f'"{begin}": ', ""), begin
+    assert len(set(eventlog.EVENT_IDS.values())) == len(eventlog.EVENT_IDS)
+    assert eventlog.event_id("anything else") == eventlog.OTHER
+
+
+def test_a_log_file_that_can_not_be_written_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the event log, and the service goes on."""
+    told: list[str] = []
+    monkeypatch.setattr(
+        eventlog.EventLogHandler, "emit", lambda _, record: told.append(record.getMessage())
+    )
+    (tmp_path / "vsocks").mkdir()
+    (tmp_path / "vsocks" / service_logs.FILE).mkdir()
+    monkeypatch.setattr(installed, "_known_folder", lambda _number: tmp_path)
+    monkeypatch.setattr(protected, "make_folder", lambda _path: "moved for a test")
+    logger = logging.getLogger("vsocks")
+    before = logger.handlers
+    try:
+        options = argparse.Namespace(verbose=0, log_format="text")
+        service_logs.log_to_file(service_logs.log_events("vsocks-test"), options)
+    finally:
+        logger.handlers = before
+    assert told[0] == "the folder of settings and logs was moved: moved for a test"
+    assert told[1].startswith("the log file can't be written, so the event log is all there is: ")
 
 
 def test_every_level_has_its_event() -> None:
@@ -363,20 +457,10 @@ def test_a_folder_that_can_not_be_made(
     monkeypatch.setattr(installed, "_known_folder", lambda _number: tmp_path / "file")
     with pytest.raises(InstallError, match="can't install into"):
         installed.install_copy()
-    with pytest.raises(InstallError, match="can't make"):
-        installed.make_log_folder()
+    with pytest.raises(InstallError, match=r"can't make .* safe"):
+        installed.make_data_folder()
 
 
 def test_a_folder_that_windows_does_not_know() -> None:
     with pytest.raises(InstallError, match="doesn't tell where its folder 32767 is"):
         installed._known_folder(0x7FFF)
-
-
-def test_a_folder_that_can_not_be_closed_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(FileNotFoundError):
-        installed._protect(tmp_path / "missing")
-    monkeypatch.setattr(installed, "_PROTECTED", "nonsense")
-    with pytest.raises(OSError, match=r"."):
-        installed._protect(tmp_path)

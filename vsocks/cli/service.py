@@ -60,7 +60,8 @@ def _install(options: argparse.Namespace) -> int:
     if manager.exists(NAME):
         raise ServiceError(f"{NAME} is installed already; uninstall it first")
     program = installed.install_copy()
-    installed.make_log_folder()
+    if moved := installed.make_data_folder():
+        _say(moved)
     command = subprocess.list2cmdline([str(program), "service", "run", *options.words])
     manager.install(NAME, _TITLE, _DESCRIPTION, command)
     eventlog.register_source(NAME)
@@ -73,17 +74,20 @@ def _start(_options: argparse.Namespace) -> int:
     manager.start(NAME)
     status = manager.wait_for(NAME, State.RUNNING, _PATIENCE)
     if status.state != State.RUNNING:
-        log = installed.log_folder() / "guest.log"
+        log = installed.data_folder() / "guest.log"
         raise ServiceError(f"it did not start (error {status.exit_code}); see {log}")
     return _status(_options)
 
 
 def _stop(_options: argparse.Namespace) -> int:
+    process = manager.query(NAME).pid
     manager.stop(NAME)
     status = manager.wait_for(NAME, State.STOPPED, _PATIENCE)
     if status.state != State.STOPPED:
         raise ServiceError(f"it has not stopped within {_PATIENCE:g} s")
-    _say(f"{NAME} is stopped")
+    # The system may still be closing what it had open: its port, the files of the program.
+    ended = not process or manager.wait_for_end(process, _PATIENCE)
+    _say(f"{NAME} is stopped" + ("" if ended else f", but its process {process} has not ended"))
     return 0
 
 
@@ -101,9 +105,12 @@ def _uninstall(options: argparse.Namespace) -> int:
         _stop(options)
     manager.uninstall(NAME)
     eventlog.unregister_source(NAME)
-    if not installed.remove_copy():
-        _say("some of its files are in use, and go when Windows starts again")
-    _say(f"{NAME} is uninstalled; its logs stay in {installed.log_folder()}")
+    leftovers = installed.remove_copy()
+    if leftovers.moved:
+        _say("some of its files are in use; they are out of the way, and go when Windows restarts")
+    for path in leftovers.stuck:
+        _say(f"{path} is open in another program, and stays: delete it later")
+    _say(f"{NAME} is uninstalled; its logs stay in {installed.data_folder()}")
     return 0
 
 

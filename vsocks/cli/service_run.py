@@ -17,16 +17,13 @@ import logging
 import os
 import threading
 from ctypes import wintypes
-from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio import pending_io
-from vsocks.cli import logs
 from vsocks.cli.main import guest_maker
 from vsocks.cli.run import serve
+from vsocks.cli.service_logs import log_events, log_to_file
 from vsocks.errors import VsocksError, describe
-from vsocks.windows.eventlog import EventLogHandler
-from vsocks.windows.installed import make_log_folder
 from vsocks.windows.manager import State
 
 if TYPE_CHECKING:
@@ -49,11 +46,6 @@ _ERROR_SERVICE_SPECIFIC_ERROR: Final = 1066
 _STOP_DEADLINE: Final = 3.5
 _LAST_OPERATIONS: Final = 0.5
 _WAIT_HINT_MS: Final = 5000
-
-_FILE: Final = "guest.log"
-#: Bytes of one file, and how many older ones are kept.
-_FILE_SIZE: Final = 1_000_000
-_OLDER_FILES: Final = 3
 
 _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
 _advapi32.RegisterServiceCtrlHandlerExW.restype = wintypes.HANDLE
@@ -124,7 +116,7 @@ class _Service:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         try:
-            _configure_logs(self._name, self._options)
+            log_to_file(log_events(self._name), self._options)
             make = guest_maker(self._options)
             await serve(make, self._stopping, on_started=lambda: self._report(State.RUNNING))
         except Exception as error:
@@ -135,7 +127,7 @@ class _Service:
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, VsocksError):
-            log.error("%s", describe(error))
+            log.error("the service can't start, or go on: %s", describe(error))
         else:
             log.error("the service failed", exc_info=error)
         self._exit_code = 1
@@ -180,16 +172,3 @@ class _Service:
             wait_hint=_WAIT_HINT_MS if pending else 0,
         )
         _advapi32.SetServiceStatus(self._handle, ctypes.byref(status))
-
-
-def _configure_logs(source: str, options: argparse.Namespace) -> None:
-    """Log as ``options`` say; the event log has only what an administrator should know."""
-    path = make_log_folder() / _FILE
-    file = RotatingFileHandler(
-        path, maxBytes=_FILE_SIZE, backupCount=_OLDER_FILES, encoding="utf-8"
-    )
-    events = EventLogHandler(source)
-    events.setLevel(logging.INFO)
-    logs.configure(
-        verbose=options.verbose, as_json=options.log_format == "json", handlers=[file, events]
-    )

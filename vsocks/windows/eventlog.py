@@ -16,7 +16,29 @@ from typing import Final
 _KEY: Final = r"SYSTEM\CurrentControlSet\Services\EventLog\Application"
 #: A file of every Windows whose messages 1 to 1000 are just the text that goes with the event.
 _MESSAGES: Final = r"%SystemRoot%\System32\EventCreate.exe"
-_EVENT_ID: Final = 1
+#: What the event is called by which filters find it, for each kind of line: how its text begins
+#: before values are put in. They are documented, and stay. All else is OTHER.
+EVENT_IDS: Final = {
+    "listening on": 10,
+    "listening for DNS on": 11,
+    "waiting for the channel": 20,
+    "the channel isn't there yet": 21,
+    "channel open": 22,
+    "channel closed": 23,
+    "found ": 24,
+    "no host is connected": 25,
+    "session up": 30,
+    "session lost": 31,
+    "client refused": 40,
+    "too many clients": 41,
+    "refused: the host wants": 42,
+    "the service failed": 50,
+    "the service can't start": 51,
+    "the log file can't be written": 52,
+    "the folder of settings and logs was moved": 53,
+    "the host doesn't read": 60,
+}
+OTHER: Final = 1
 _ERROR, _WARNING, _INFORMATION = 1, 2, 4
 #: The longest text of an event is 31,839 characters (ReportEvent).
 _MAX_TEXT: Final = 31_000
@@ -39,6 +61,12 @@ def unregister_source(name: str) -> None:
         winreg.DeleteKey(winreg.HKEY_LOCAL_MACHINE, rf"{_KEY}\{name}")
 
 
+def event_id(kind: str) -> int:
+    """The number for lines of this kind, which is a line before values are put in."""
+    found = (number for begin, number in EVENT_IDS.items() if kind.startswith(begin))
+    return next(found, OTHER)
+
+
 class EventLogHandler(logging.Handler):
     """Writes records into the Application log, as events of a registered source."""
 
@@ -52,7 +80,8 @@ class EventLogHandler(logging.Handler):
         kind = _INFORMATION
         if record.levelno >= logging.WARNING:
             kind = _ERROR if record.levelno >= logging.ERROR else _WARNING
-        _advapi32.ReportEventW(self._log, kind, 0, _EVENT_ID, None, 1, 0, ctypes.byref(text), None)
+        number = event_id(str(record.msg))
+        _advapi32.ReportEventW(self._log, kind, 0, number, None, 1, 0, ctypes.byref(text), None)
 
     def close(self) -> None:
         """Close the event log."""

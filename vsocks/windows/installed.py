@@ -1,8 +1,8 @@
-"""The program's own folder, and that of its logs.
+"""The program's own folder, and that of its settings and logs.
 
 A service runs as LocalSystem, so an ordinary user must not be able to write to either. What is
-installed is a copy under Program Files, and only the system and administrators can write to the log
-folder.
+installed is a copy under Program Files, and only the system and administrators can write to the
+other.
 """
 
 from __future__ import annotations
@@ -12,31 +12,39 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import secrets
 import shutil
 from ctypes import wintypes
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vsocks.errors import VsocksError, describe
+from vsocks.windows import protected
 
 _PROGRAM: Final = "vsocks-guest.exe"
 #: In the one-file form, where PyInstaller has unpacked the program of the folder form.
 _FOLDER_FORM: Final = "service"
-#: Full access for SYSTEM and Administrators, reading for users, nothing inherited from above.
-_PROTECTED: Final = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
-_OWNER_AND_ACCESS: Final = 0x00000001 | 0x00000004
 _MOVEFILE_DELAY_UNTIL_REBOOT: Final = 4
 _CSIDL_COMMON_APPDATA: Final = 0x23
 _CSIDL_PROGRAM_FILES: Final = 0x26
 
-_advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
 _shell32 = ctypes.WinDLL("shell32")
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-_kernel32.LocalFree.argtypes = [ctypes.c_void_p]
 
 
 class InstallError(VsocksError):
     """The program can't be installed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What was in use when the copy was removed."""
+
+    #: Whether files have been moved away, which go when Windows starts again.
+    moved: bool
+    #: Files that could not even be moved, and stay.
+    stuck: tuple[Path, ...]
 
 
 def program_folder() -> Path:
@@ -44,8 +52,8 @@ def program_folder() -> Path:
     return _known_folder(_CSIDL_PROGRAM_FILES) / "vsocks"
 
 
-def log_folder() -> Path:
-    """Where the service writes its log."""
+def data_folder() -> Path:
+    """Where the service has its settings, and writes its log."""
     return _known_folder(_CSIDL_COMMON_APPDATA) / "vsocks"
 
 
@@ -66,8 +74,11 @@ def install_copy() -> Path:
     if not getattr(sys, "frozen", False):
         raise InstallError("only vsocks-guest.exe can be installed, not its source")
     folder = program_folder()
+    if Path(sys.executable).is_relative_to(folder):
+        raise InstallError("this is the installed program itself; run the file of the new one")
     try:
-        shutil.rmtree(folder, ignore_errors=True)
+        if stuck := _clear(folder).stuck:
+            raise InstallError(f"{stuck[0]} is in use, by another program than the service")
         program, libraries = _parts()
         # Contents alone: who may write to a file is up to the new place, not the old one.
         copy = shutil.copyfile
@@ -89,40 +100,43 @@ def _own_parts(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name == _FOLDER_FORM]
 
 
-def remove_copy() -> bool:
-    """Remove the copy; returns False if some of it stays until Windows restarts."""
-    folder = program_folder()
-    shutil.rmtree(folder, ignore_errors=True)
-    # A program can't remove itself while it runs.
-    rest = [*sorted(folder.rglob("*"), reverse=True), folder] if folder.exists() else []
-    for path in rest:
-        _kernel32.MoveFileExW(str(path), None, _MOVEFILE_DELAY_UNTIL_REBOOT)
-    return not rest
+def remove_copy() -> Leftovers:
+    """Remove the copy, as far as that can be done while some of it is in use. Raises OSError."""
+    return _clear(program_folder())
 
 
-def make_log_folder() -> Path:
-    """The folder for logs, in which only the system and administrators may write.
+def _clear(folder: Path) -> Leftovers:
+    """Empty and remove a folder; what is in use goes elsewhere first, and from there at the boot.
 
-    Raises InstallError if it can't be made so.
+    Were it marked in its place, the next boot would delete what has been installed there since.
     """
-    folder = log_folder()
+    shutil.rmtree(folder, ignore_errors=True)
+    files = [path for path in folder.rglob("*") if not path.is_dir()] if folder.exists() else []
+    if not files:
+        return Leftovers(moved=False, stuck=())
+    aside = folder.with_name(f"{folder.name}.removed-{secrets.token_hex(4)}")
+    protected.make_folder(aside)
+    moved, stuck = [], []
+    for number, path in enumerate(files):
+        try:
+            moved.append(path.rename(aside / f"{number}-{path.name}"))
+        except OSError:
+            # It is open in a way that forbids it. It is not marked, for it would be at its place.
+            stuck.append(path)
+    for path in [*moved, aside]:
+        _kernel32.MoveFileExW(str(path), None, _MOVEFILE_DELAY_UNTIL_REBOOT)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Leftovers(bool(moved), tuple(stuck))
+
+
+def make_data_folder() -> str:
+    """Make the folder for settings and logs, where only the system and administrators may write.
+
+    Returns a line about what was there and had to be moved away, or nothing. Raises InstallError
+    if it can't be made so.
+    """
+    folder = data_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _protect(folder)
+        return protected.make_folder(folder)
     except OSError as error:
-        raise InstallError(f"can't make {folder}: {describe(error)}") from None
-    return folder
-
-
-def _protect(folder: Path) -> None:
-    descriptor = ctypes.c_void_p()
-    made = _advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW(
-        _PROTECTED, wintypes.DWORD(1), ctypes.byref(descriptor), None
-    )
-    if not made:
-        raise ctypes.WinError(ctypes.get_last_error())
-    try:
-        if not _advapi32.SetFileSecurityW(str(folder), _OWNER_AND_ACCESS, descriptor):
-            raise ctypes.WinError(ctypes.get_last_error())
-    finally:
-        _kernel32.LocalFree(descriptor)
+        raise InstallError(f"can't make {folder} safe: {describe(error)}") from None

@@ -47,6 +47,11 @@ _SERVICE_CONFIG_FAILURE_ACTIONS_FLAG: Final = 4
 _SERVICE_CONTROL_STOP: Final = 1
 _SC_ACTION_RESTART: Final = 1
 _SC_STATUS_PROCESS_INFO: Final = 0
+_SERVICE_NO_CHANGE: Final = 0xFFFFFFFF
+_SERVICE_QUERY_CONFIG: Final = 0x0001
+_CONFIG_SIZE: Final = 8192
+_SYNCHRONIZE: Final = 0x00100000
+_WAIT_OBJECT_0: Final = 0
 
 #: After a failure the service is started again: at once, then later; a good day forgets failures.
 _RESTART_DELAYS_MS: Final = (1_000, 5_000, 30_000)
@@ -56,6 +61,8 @@ _POLL: Final = 0.1
 _REMOVAL_SECONDS: Final = 5.0
 
 _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_kernel32.OpenProcess.restype = wintypes.HANDLE
 
 
 class ServiceError(VsocksError):
@@ -94,6 +101,17 @@ class _StatusProcess(ctypes.Structure):
             *("type", "state", "accepted", "exit_code", "specific_exit_code"),
             *("check_point", "wait_hint", "pid", "flags"),
         )
+    )
+
+
+class _Config(ctypes.Structure):
+    """QUERY_SERVICE_CONFIGW."""
+
+    _fields_ = (
+        *((name, wintypes.DWORD) for name in ("type", "start", "error_control")),
+        *((name, wintypes.LPWSTR) for name in ("command", "group")),
+        ("tag", wintypes.DWORD),
+        *((name, wintypes.LPWSTR) for name in ("dependencies", "account", "title")),
     )
 
 
@@ -224,6 +242,43 @@ def query(name: str) -> Status:
     code = status.specific_exit_code or status.exit_code
     exit_code = 0 if code == ERROR_SERVICE_NEVER_STARTED else code
     return Status(State(status.state), status.pid, exit_code)
+
+
+def command_of(name: str) -> str:
+    """The command line that it starts with. Raises ServiceError."""
+    settings = ctypes.create_string_buffer(_CONFIG_SIZE)
+    needed = wintypes.DWORD(0)
+    with _service(name, _SERVICE_QUERY_CONFIG) as service:
+        done = _advapi32.QueryServiceConfigW(
+            service, settings, wintypes.DWORD(_CONFIG_SIZE), ctypes.byref(needed)
+        )
+        _checked(done, f"asking for {name}")
+    return str(_Config.from_buffer(settings).command)
+
+
+def set_command(name: str, command: str) -> None:
+    """Have it start with another command line from now on. Raises ServiceError."""
+    unchanged = wintypes.DWORD(_SERVICE_NO_CHANGE)
+    with _service(name, _SERVICE_CHANGE_CONFIG) as service:
+        done = _advapi32.ChangeServiceConfigW(
+            service, unchanged, unchanged, unchanged, command, *(None,) * 6
+        )
+        _checked(done, f"changing {name}")
+
+
+def wait_for_end(pid: int, seconds: float) -> bool:
+    """Wait for the end of a process; False if it runs on.
+
+    A service is reported as stopped a little before its process has ended.
+    """
+    process = wintypes.HANDLE(_kernel32.OpenProcess(_SYNCHRONIZE, False, wintypes.DWORD(pid)))
+    if not process:
+        return True  # it has gone, for we may watch any process if we may stop a service
+    try:
+        waited = _kernel32.WaitForSingleObject(process, wintypes.DWORD(int(seconds * 1000)))
+        return bool(waited == _WAIT_OBJECT_0)
+    finally:
+        _kernel32.CloseHandle(process)
 
 
 def wait_for(name: str, state: State, seconds: float) -> Status:

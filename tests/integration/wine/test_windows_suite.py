@@ -27,8 +27,7 @@ TEST_PACKAGES = ROOT / "harness" / "exe" / "test-packages.txt"
 WINDOWS_ONLY = [
     "vsocks/channel/serial_settings.py",
     "vsocks/channel/windows.py",
-    "vsocks/cli/service.py",
-    "vsocks/cli/service_run.py",
+    "vsocks/cli/service*.py",
     "vsocks/windows/*.py",
 ]
 NOT_IN_WINE = {
