@@ -94,7 +94,7 @@ LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending 
 
 # The tiers one after the other, whatever -j says: they would slow each other down.
 .NOTPARALLEL:
-.PHONY: unit one-process integration integration-asyncio e2e hostile hostile-short soak soak-short test
+.PHONY: lowest unit one-process integration integration-asyncio e2e hostile hostile-short soak soak-short test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
 	$(call pytest,tests/unit)
 one-process: $(VENV)/ready apt-test ## Tests of both daemons' middles in one event loop, in seconds
@@ -103,6 +103,13 @@ integration: $(VENV)/ready apt-test ## Tests of the two daemons as processes
 	$(call pytest,tests/integration)
 integration-asyncio: $(VENV)/ready apt-test ## A part of them on asyncio's own event loop, not uvloop's
 	VSOCKS_LOOP=asyncio $(call pytest,$(LOOP_TESTS))
+LOWEST := .venv-lowest
+lowest: $(VENV)/ready apt-test ## Unit and one-process tests with the lowest versions of all packages
+	@$(QUIETLY) "making $(LOWEST)" $(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/python -m harness.lowest > $(LOWEST)/requirements.txt
+	@$(QUIETLY) "installing Python packages in $(LOWEST)" $(LOWEST)/bin/pip install \
+	    --requirement $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/$(patsubst $(BIN)/%,%,$(call pytest,tests/unit tests/one_process))
 e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
 	$(call pytest,tests/e2e)
 # How long, if nothing else is asked for: seconds for each daemon, minutes for both.
@@ -156,4 +163,4 @@ fuzz: $(VENV)/ready ## Fuzz the parsers for a few minutes; ARGS='--seconds 5 --o
 mutate: $(VENV)/ready apt-test ## Spoil the code at random, name what no test notices; ARGS='--sample 20 vsocks/address.py'
 	$(BIN)/python -m tests.mutate $(ARGS)
 clean: ## Remove what was built or downloaded (the VM image too)
-	rm -rf $(VENV) .cache .coverage dist build tests/artifacts *.egg-info
+	rm -rf $(VENV) $(LOWEST) .cache .coverage dist build tests/artifacts *.egg-info

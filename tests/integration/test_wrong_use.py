@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import vsocks
+from tests.integration.support.another_user import folder_for_all, unprivileged
 from tests.integration.support.command_line import (
     FORBIDDEN,
     UNAVAILABLE,
@@ -182,23 +180,8 @@ def test_a_serial_line_that_is_none(tmp_path: Path, device: str) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that all users can read, unlike tmp_path."""
-    folder = Path(tempfile.mkdtemp(prefix="vsocks-rights-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def unprivileged() -> tuple[str, ...]:
-    """What a command runs under so that the rights of files hold for it."""
-    if os.geteuid():
-        return ()
-    nobody = pwd.getpwnam("nobody")
-    prefix = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    tried = [*prefix, sys.executable, "-c", "import vsocks.cli.main"]
-    if subprocess.run(tried, check=False, capture_output=True).returncode:
-        pytest.skip("another user can't run this Python")
-    return prefix
+    with folder_for_all() as folder:
+        yield folder
 
 
 def test_a_socket_that_is_anothers(open_folder: Path, tmp_path: Path) -> None:
@@ -236,6 +219,7 @@ def test_a_folder_that_is_anothers(open_folder: Path, tmp_path: Path) -> None:
     [
         ("serial_asyncio", ["--channel", "serial:/dev/ttyS99"], "python3-serial-asyncio"),
         ("aiohappyeyeballs", ["--channel", "unix:x"], "python3-aiohappyeyeballs"),
+        ("libvirt", ["--channel", "libvirt:machine"], "python3-libvirt"),
     ],
 )
 def test_a_package_that_is_missing(

@@ -38,6 +38,8 @@ if sys.platform == "win32":
             raise UsageError(
                 f"channel {shown(str(spec))}: Python has no unix sockets on Windows; use pipe:NAME"
             )
+        if spec.kind == "libvirt":
+            raise UsageError(f"channel {shown(str(spec))}: libvirt runs machines on Linux")
         if spec.kind.startswith("tcp"):
             from vsocks.channel import sockets
 
@@ -54,6 +56,10 @@ else:
                 from vsocks.channel.virtio import VirtioSource
 
                 return VirtioSource(spec.place)
+            case "libvirt":
+                from vsocks.channel.libvirt import LibvirtSource
+
+                return LibvirtSource(spec.place)
             case "serial":
                 from vsocks.channel.serial import SerialSource
 

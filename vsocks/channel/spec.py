@@ -20,6 +20,7 @@ ORIGINAL_PORT_NAME: Final = "com.redhat.spice.0"
 FORMS: Final = """\
   unix:PATH               connect to a unix socket (QEMU's chardev, libvirt)
   unix-listen:PATH        listen on a unix socket
+  libvirt:DOMAIN          the port org.vsocks.* of a machine that libvirt runs
   auto                    in a guest: the first of virtio:org.vsocks.0,
                           virtio:com.redhat.spice.0 and, on Windows, com:COM1 that exists
   virtio[:NAME]           a virtio-serial port in a guest (default name org.vsocks.0)
@@ -32,7 +33,7 @@ FORMS: Final = """\
   PATH                    a unix socket, virtio port or serial line that exists"""
 
 _SHORT_FORMS: Final = (
-    "unix:PATH, unix-listen:PATH, auto, virtio[:NAME], serial:DEVICE[?baudrate=N], "
+    "unix:PATH, unix-listen:PATH, libvirt:DOMAIN, auto, virtio[:NAME], serial:DEVICE[?baudrate=N], "
     "com:COM3[?baudrate=N], pipe:NAME, path:PATH, tcp:HOST:PORT, "
     "tcp-listen:ADDR:PORT, or the path of an existing socket, port or serial line"
 )
@@ -81,6 +82,12 @@ def parse_spec(text: str) -> ChannelSpec:
 def _path(kind: str, rest: str, text: str) -> ChannelSpec:
     if len(os.fsencode(rest)) > _MAX_UNIX_PATH:
         raise _error(text, f"a unix socket's path has {_MAX_UNIX_PATH} bytes at most")
+    return ChannelSpec(kind, rest)
+
+
+def _domain(kind: str, rest: str, text: str) -> ChannelSpec:
+    if "/" in rest or not rest.isprintable():
+        raise _error(text, "a domain's name has no '/' in it")
     return ChannelSpec(kind, rest)
 
 
@@ -174,6 +181,7 @@ _MOST_SHOWN: Final = 200
 _PARSERS: Final = {
     "unix": _path,
     "unix-listen": _path,
+    "libvirt": _domain,
     "virtio": _virtio,
     "serial": _serial,
     "com": _serial,

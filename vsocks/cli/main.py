@@ -49,13 +49,14 @@ def reporting(program: str, run: Callable[[], int]) -> int:
 def command_line() -> Parser:
     """All commands, with their options."""
     # Not at the top: the Windows program has no host daemon.
+    from vsocks.cli.attach import add_attach_options, add_detach_options, run_attach, run_detach
     from vsocks.cli.host_options import add_host_options
 
     parser = Parser(
         prog="vsocks",
         description="A door to the network for virtual machines without a network card.",
     )
-    names = "guest|host|check-config|decode|system-proxy"
+    names = "guest|host|check-config|attach|detach|decode|system-proxy"
     commands = parser.add_subparsers(dest="command", required=True, metavar=names)
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
     add_guest_options(guest)
@@ -66,12 +67,18 @@ def command_line() -> Parser:
     check = commands.add_parser("check-config", help="say what is wrong in a configuration file")
     add_check_options(check)
     check.set_defaults(run=run_check)
+    attached = commands.add_parser("attach", help="give a running QEMU a channel, by QMP")
+    add_attach_options(attached)
+    attached.set_defaults(run=run_attach)
+    detached = commands.add_parser("detach", help="take it away again")
+    add_detach_options(detached)
+    detached.set_defaults(run=run_detach)
     decode = commands.add_parser("decode", help="show what went through a channel, frame by frame")
     add_decode_options(decode)
     decode.set_defaults(run=run_decode)
     lines = commands.add_parser("system-proxy", help="have programs in the VM use the proxy")
     system_proxy.add_commands(lines)
-    for each in (parser, guest, host, check, decode, lines):
+    for each in (parser, *commands.choices.values()):
         add_version(each, "vsocks")
     return parser
 

@@ -9,6 +9,8 @@ from vsocks.errors import UnavailableError
 #: By the module: its names at PyPI and in Debian.
 PACKAGES: Final = {
     "aiohappyeyeballs": ("aiohappyeyeballs", "python3-aiohappyeyeballs"),
+    "libvirt": ("libvirt-python", "python3-libvirt"),
+    "qemu": ("qemu.qmp", ""),
     "serial": ("pyserial", "python3-serial"),
     "serial_asyncio": ("pyserial-asyncio", "python3-serial-asyncio"),
 }

@@ -106,6 +106,11 @@ def test_each_kind_has_its_source(text: str, kind: type) -> None:
     assert source.name == str(parse_spec(text))
 
 
+def test_a_domain_of_libvirt_has_its_source() -> None:
+    source = open_source(parse_spec("libvirt:my machine"))
+    assert (type(source).__name__, source.name) == ("LibvirtSource", "libvirt:my machine")
+
+
 @pytest.mark.parametrize("text", ["com:COM3", "pipe:x", r"path:\\.\COM3"])
 def test_what_only_windows_has_is_said_to_be_so(text: str) -> None:
     with pytest.raises(UsageError, match="only Windows has"):

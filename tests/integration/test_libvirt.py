@@ -1,0 +1,138 @@
+"""A channel that libvirt knows: with a libvirtd of the test's own, as an ordinary user."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.support.another_user import folder_for_all, unprivileged
+from tests.integration.support.daemon import Daemon
+from tests.integration.support.waiting import DEADLINE, eventually
+
+NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64")
+MISSING = [name for name in NEEDED if not shutil.which(name, path="/usr/sbin:/usr/bin:/bin")]
+if importlib.util.find_spec("libvirt") is None:
+    MISSING.append("libvirt-python")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(bool(MISSING), reason=f"missing here: {', '.join(MISSING)}"),
+]
+
+DOMAIN = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+    <channel type='unix'><target type='virtio' name='{port}'/></channel>
+  </devices>
+</domain>
+"""
+
+
+@dataclass
+class Libvirt:
+    """A libvirtd in session mode, whose files are all in one folder."""
+
+    folder: Path
+    prefix: Sequence[str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a daemon that is to ask it."""
+        return {"LIBVIRT_DEFAULT_URI": f"qemu:///session?socket={self.folder}/libvirt/libvirt-sock"}
+
+    def virsh(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.prefix, "virsh", "--quiet", "--connect", "qemu:///session", *words],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    def run(self, *words: str) -> str:
+        done = self.virsh(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def define(self, name: str, port: str) -> None:
+        xml = self.folder / f"{name}.xml"
+        xml.write_text(DOMAIN.format(name=name, port=port))
+        xml.chmod(0o644)
+        self.run("define", str(xml))
+
+
+@pytest.fixture
+def libvirt() -> Iterator[Libvirt]:
+    with folder_for_all() as folder:
+        environment = {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PATH": "/usr/sbin:/usr/bin:/bin",
+        }
+        words = [f"{name}={value}" for name, value in environment.items()]
+        found = Libvirt(folder, (*unprivileged(), "env", "-i", *words))
+        with (folder / "libvirtd.log").open("wb") as log:
+            command = [*found.prefix, "/usr/sbin/libvirtd"]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+
+            def is_up() -> None:
+                assert process.poll() is None, (folder / "libvirtd.log").read_text()
+                assert found.virsh("list").returncode == 0
+
+            eventually(is_up)
+            yield found
+        finally:
+            for name in found.virsh("list", "--name").stdout.split():
+                found.virsh("destroy", name)
+            process.terminate()
+            process.wait(DEADLINE)
+
+
+def test_the_path_is_looked_up_at_each_start(libvirt: Libvirt, tmp_path: Path) -> None:
+    libvirt.define("machine", "org.vsocks.0")
+    arguments = ("host", "--channel", "libvirt:machine")
+    with Daemon(arguments, tmp_path / "host.log", environment=libvirt.environment) as host:
+        host.wait_for_log("isn't there yet: libvirt's domain machine isn't running")
+        paths = set()
+        since = 0
+        for _ in range(2):
+            libvirt.run("start", "--paused", "machine")
+            host.wait_for_log("channel open: libvirt:machine", since=since)
+            xml = libvirt.run("dumpxml", "machine")
+            paths |= {line.strip() for line in xml.splitlines() if "org.vsocks.0'/>" in line}
+            since = len(host.lines)
+            libvirt.run("destroy", "machine")
+            host.wait_for_log("isn't there yet: .*isn't running", since=since)
+        assert len([path for path in paths if "source" in path]) == 2, "it is the same path"
+
+
+def test_what_is_wrong_with_a_domain_is_said(libvirt: Libvirt, tmp_path: Path) -> None:
+    libvirt.define("other", "org.example.0")
+    libvirt.run("start", "--paused", "other")
+    for name, says in (
+        ("nobody", "libvirt: Domain not found: .*'nobody'"),
+        ("other", r"libvirt.s domain other has no channel of type unix named org\.vsocks\.\*"),
+    ):
+        arguments = ("host", "--channel", f"libvirt:{name}")
+        with Daemon(arguments, tmp_path / f"{name}.log", environment=libvirt.environment) as host:
+            host.wait_for_log(f"isn't there yet: {says}")
+
+
+def test_no_libvirt_at_all(tmp_path: Path) -> None:
+    arguments = ("host", "--channel", "libvirt:machine")
+    uri = {"LIBVIRT_DEFAULT_URI": f"qemu:///system?socket={tmp_path}/nobody"}
+    with Daemon(arguments, tmp_path / "host.log", environment=uri) as host:
+        host.wait_for_log(f"isn't there yet: libvirt: .*{tmp_path}/nobody.*: No such file")
