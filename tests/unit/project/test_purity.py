@@ -186,7 +186,11 @@ def test_there_is_nothing_but_the_standard_library() -> None:
 
 def test_the_windows_program_needs_nothing_that_is_left_out_of_it() -> None:
     """harness/exe/vsocks-guest.spec leaves out the host daemon and its rules."""
-    only_for_the_host = {"cli.host_options", "host.daemon"}  # imported when that is to run
+    only_for_the_host = {
+        "cli.attach",
+        "cli.host_options",
+        "host.daemon",
+    }  # imported when that is to run
     needed: set[str] = set()
     to_do = ["cli.windows_main"]
     while to_do:
