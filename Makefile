@@ -153,6 +153,15 @@ apt-iso:
 guest-iso: $(VENV)/ready apt-exe apt-iso ## Build vsocks-guest.iso, a disc that brings vsocks into any guest
 	$(BIN)/python -m harness.guest_disc
 
+APT_DEB := debhelper dh-python lintian
+.PHONY: apt-deb deb deb-check
+apt-deb:
+	$(call apt-install,$(APT_DEB))
+deb: $(VENV)/ready apt-deb ## Build packages for Debian and Ubuntu, for host and guest
+	$(BIN)/python -m harness.deb
+deb-check: $(VENV)/ready apt-deb apt-vm ## Build them, install them in a fresh Debian, and run them there; [SUITE=trixie]
+	$(BIN)/python -m harness.deb check $(SUITE)
+
 ##@ And besides
 .PHONY: bench fuzz mutate clean
 bench: $(VENV)/ready apt-bench apt-vm apt-exe ## Speed beside ssh -D, tinyproxy, danted, the raw pipe; ARGS=--smoke

@@ -59,7 +59,7 @@ def debian_image() -> Image:
 
 def _build(folder: Path) -> None:
     log = cache_folder() / "image-build.log"
-    command = [*_as_root(), str(RECIPE / "build"), str(folder)]
+    command = [*as_root(), str(RECIPE / "build"), str(folder)]
     with step("building the Debian guest image (once; then it is kept)"), log.open("wb") as output:
         say(f"   log: {log}")
         status = subprocess.run(
@@ -70,7 +70,7 @@ def _build(folder: Path) -> None:
         raise ImageError(f"{' '.join(command)} ended with status {status}:\n{tail}")
 
 
-def _as_root() -> list[str]:
+def as_root() -> list[str]:
     """The prefix that makes a command root, or root enough, on this machine."""
     if os.geteuid() == 0:
         return []

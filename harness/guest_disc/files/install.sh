@@ -44,6 +44,13 @@ uninstall() {
 }
 
 install_service() {
+    # As the unit and the rule want it.
+    id vsocks >/dev/null 2>&1 ||
+        useradd --system --user-group --home-dir / --shell /usr/sbin/nologin vsocks
+    for rule in "$here"/*.rules; do
+        put "$rule" "$rules/$(basename "$rule")" 0644
+    done
+    reload_udev
     sed "s#/usr/bin/vsocks#$program#" "$here/vsocks-guest.service" >"$unit.new"
     chmod 0644 "$unit.new"
     mv "$unit.new" "$unit"
@@ -68,13 +75,7 @@ version=$(python3 "$here/vsocks.pyz" --version) || exit
 put "$here/vsocks.pyz" "$program" 0755
 echo "$version is installed: $program"
 
-for rule in "$here"/*.rules; do
-    if [ -e "$rule" ]; then
-        put "$rule" "$rules/$(basename "$rule")" 0644
-    fi
-done
-reload_udev
-if systemd_runs && [ -e "$here/vsocks-guest.service" ]; then
+if systemd_runs; then
     install_service
 else
     echo "to start it: $program guest"

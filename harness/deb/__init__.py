@@ -1,0 +1,1 @@
+"""Debian packages: `vsocks`, and `vsocks-guest` and `vsocks-host`, which start it."""

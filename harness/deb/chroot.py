@@ -1,0 +1,64 @@
+"""The packages in a Debian that has nothing else: installed by apt, run, and thrown away."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness.deb.build import DebError
+from harness.image import as_root
+
+CHECK = Path(__file__).parent / "check.py"
+SECONDS = 900
+
+
+def try_in_chroot(packages: list[Path], suite: str) -> str:
+    """What the check said; raises DebError if something didn't work."""
+    with tempfile.TemporaryDirectory(prefix="vsocks-debs-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # apt reads them as a user of its own
+        for path in (*packages, CHECK):
+            shutil.copy(path, folder)
+        (folder / "apt.conf").write_text(_proxies())
+        inside = "apt-get install -y --no-install-recommends /tmp/packages/*.deb"
+        command = [
+            *(*as_root(), "mmdebstrap", "--mode=root", "--variant=apt", "--quiet"),
+            *("--format=null", f"--aptopt={folder / 'apt.conf'}"),
+            f'--customize-hook=mkdir "$1/tmp/packages" && cp {folder}/*.deb "$1/tmp/packages"',
+            f'--customize-hook=cp {folder / CHECK.name} "$1/tmp/check.py"',
+            f'--customize-hook=chroot "$1" sh -c "{inside} python3-uvloop"',
+            '--customize-hook=chroot "$1" python3 /tmp/check.py',
+            *(suite, "/dev/null", *_sources(suite)),
+        ]
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    lines = ended.stdout.splitlines()
+    if ended.returncode:
+        raise DebError("the packages don't work in a chroot:\n" + "\n".join(lines[-40:]))
+    return "".join(f"{line}\n" for line in lines if line.startswith("check: "))
+
+
+def _proxies() -> str:
+    """The proxies of the apt at hand, which mmdebstrap doesn't read by itself."""
+    told = _say("apt-config", "dump", "--format", '%F "%v";%n')
+    return "".join(f"{line}\n" for line in told.splitlines() if "::Proxy" in line)
+
+
+def _sources(suite: str) -> list[str]:
+    """Debian's archive as our apt knows it; without one mmdebstrap takes the usual."""
+    told = _say("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)")
+    mirrors = [line.split()[1] for line in told.splitlines() if line.startswith("Debian http")]
+    return [f"deb {mirror} {suite} main" for mirror in mirrors[:1]]
+
+
+def _say(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
