@@ -35,12 +35,20 @@ def words_for(reply: int) -> str:
 
 
 class TargetError(VsocksError):
-    """A target can't be reached, or looked up. ``reply`` is for the client, ``reason`` the log."""
+    """A target can't be reached, or looked up. ``reply`` is for the client, ``reason`` the log.
 
-    def __init__(self, reply: Reply, reason: str) -> None:
+    The audit is told the rule that denied it, if one has, and the addresses that were judged or
+    tried.
+    """
+
+    def __init__(
+        self, reply: Reply, reason: str, *, rule: str | None = None, address: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.reply = reply
         self.reason = reason
+        self.rule = rule
+        self.address = address
 
 
 class DialError(TargetError):

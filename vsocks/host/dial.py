@@ -5,6 +5,8 @@ The addresses that were judged are those that are dialled: there is no second lo
 might differ.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import errno
@@ -13,6 +15,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -45,6 +48,10 @@ _MOST_TELLING = (
 #: connecting may hold of the process's descriptors.
 AT_ONCE = 4
 NAMES_AT_ONCE = 64
+
+
+#: Addresses that the audit is told of a name that is not connected.
+_ADDRESSES_TOLD = 16
 
 
 class Dialer:
@@ -90,7 +97,7 @@ class Dialer:
         """A connected, non-blocking socket, which the caller owns. Raises DialError."""
         async with self._bounded(target) as doing:
             infos = await self._permitted(target)
-            doing.append("connecting")
+            doing.what, doing.tried = "connecting", [info[4][0] for info in infos]
             return await self._connect(infos)
 
     async def addresses(self, target: Target) -> Sequence[IPAddress]:
@@ -102,11 +109,12 @@ class Dialer:
 
     def judge(self, ip: IPAddress, port: int) -> None:
         """Raise DialError if that address may not be reached."""
-        verdict = self._verdict(None, ip, port)
+        verdict = self.verdict(None, ip, port)
         if not verdict.allowed:
-            raise DialError(Reply.NOT_ALLOWED, f"{Target(str(ip), port)}: {verdict.reason}")
+            reason = f"{Target(str(ip), port)}: {verdict.reason}"
+            raise DialError(Reply.NOT_ALLOWED, reason, rule=verdict.rule, address=str(ip))
 
-    def _verdict(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
+    def verdict(self, name: str | None, ip: IPAddress, port: int) -> Verdict:
         """The policy's, which also asks whether the address is this machine's if that matters."""
         verdict = self._policy.permits(name, ip, port)
         if verdict.allowed:
@@ -116,9 +124,9 @@ class Dialer:
         return verdict
 
     @contextlib.asynccontextmanager
-    async def _bounded(self, target: Target) -> AsyncIterator[list[str]]:
-        """Bound the time and explain failures; the list's last entry says what is being done."""
-        doing = ["looking up its name"]
+    async def _bounded(self, target: Target) -> AsyncIterator[_Doing]:
+        """Bound the time and explain failures, by what is being done."""
+        doing = _Doing()
         try:
             async with asyncio.timeout(self._timeout) as deadline:
                 yield doing
@@ -126,9 +134,10 @@ class Dialer:
             raise DialError(Reply.GENERAL_FAILURE, f"{target}: {describe(error)}") from None
         except OSError as error:
             if deadline.expired():
-                reason = f"{target}: no answer within {self._timeout:g} s of {doing[-1]}"
-                raise DialError(Reply.TTL_EXPIRED, reason) from None
-            raise _explained(target, error) from None
+                reason = f"{target}: no answer within {self._timeout:g} s of {doing.what}"
+                tried = _listed(doing.tried)
+                raise DialError(Reply.TTL_EXPIRED, reason, address=tried) from None
+            raise _explained(target, error, doing.tried) from None
 
     async def _permitted(self, target: Target) -> Sequence[AddrInfoType]:
         """The addresses of ``target`` that may be dialled; at least one, or DialError."""
@@ -138,26 +147,32 @@ class Dialer:
             return [literal_info(ip, target.port)]
         denial = self._policy.denies_name(target.host, target.port)
         if denial is not None:
-            raise DialError(Reply.NOT_ALLOWED, f"{target}: {denial.reason}")
+            raise DialError(Reply.NOT_ALLOWED, f"{target}: {denial.reason}", rule=denial.rule)
         return self._permitted_of(target, await self._resolver.resolve(target.host, target.port))
 
     def _permitted_of(
         self, target: Target, infos: Sequence[AddrInfoType]
     ) -> Sequence[AddrInfoType]:
         permitted: list[AddrInfoType] = []
-        denied: list[str] = []
+        denied: list[tuple[IPAddress, Verdict]] = []
         of_version: Counter[int] = Counter()
         for info in infos:
             ip = ip_address(info[4][0])
-            verdict = self._verdict(target.host, ip, target.port)
+            verdict = self.verdict(target.host, ip, target.port)
             if not verdict.allowed:
-                denied.append(f"{ip} {verdict.reason}")
+                denied.append((ip, verdict))
             elif of_version[ip.version] < self._max_addresses:
                 of_version[ip.version] += 1
                 permitted.append(info)
         if not permitted:
             more = f" (and {len(denied) - 1} more)" if len(denied) > 1 else ""
-            raise DialError(Reply.NOT_ALLOWED, f"{target}: {denied[0]}{more}")
+            ip, verdict = denied[0]
+            raise DialError(
+                Reply.NOT_ALLOWED,
+                f"{target}: {ip} {verdict.reason}{more}",
+                rule=verdict.rule,
+                address=_listed([str(ip) for ip, _ in denied]),
+            )
         return permitted
 
     async def _connect(self, infos: Sequence[AddrInfoType]) -> socket.socket:
@@ -197,6 +212,14 @@ class Dialer:
         raise OSError("; ".join(errors))
 
 
+@dataclass(slots=True)
+class _Doing:
+    """What is being done, and the addresses that are tried."""
+
+    what: str = "looking up its name"
+    tried: list[str] = field(default_factory=list)
+
+
 class _DialByName:
     """A dial that needs a look-up, done by a task."""
 
@@ -216,18 +239,27 @@ class _DialByName:
         self._task.cancel()
 
 
+def _listed(addresses: Sequence[str]) -> str | None:
+    """The addresses for the audit; None if there are none."""
+    if not addresses:
+        return None
+    more = len(addresses) - _ADDRESSES_TOLD
+    return ", ".join(addresses[:_ADDRESSES_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
 def _new_socket(info: AddrInfoType) -> socket.socket:
     return new_stream(info[0])
 
 
-def _explained(target: Target, error: OSError) -> DialError:
+def _explained(target: Target, error: OSError, tried: Sequence[str] = ()) -> DialError:
     if isinstance(error, socket.gaierror):
         return DialError(reply_for_error(error), f"{target}: {describe(error)}")
     errors = _errors_in(error)
     replies = [reply_for_error(each) for each in errors]
     # In order and once each.
     reasons = dict.fromkeys(map(describe, errors))
-    return DialError(min(replies, key=_MOST_TELLING.index), f"{target}: {', '.join(reasons)}")
+    reason = f"{target}: {', '.join(reasons)}"
+    return DialError(min(replies, key=_MOST_TELLING.index), reason, address=_listed(tried))
 
 
 def _errors_in(error: OSError) -> list[OSError]:

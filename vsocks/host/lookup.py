@@ -62,7 +62,8 @@ class LookUp:
     def _judge(self, name: str, what: str) -> None:
         denial = self._policy.denies_look_up(name)
         if denial is not None:
-            raise LookUpError(Reply.NOT_ALLOWED, f"look-up of {what}: {denial.reason}")
+            reason = f"look-up of {what}: {denial.reason}"
+            raise LookUpError(Reply.NOT_ALLOWED, reason, rule=denial.rule)
 
     async def _bounded(self, what: str, look_up: Awaitable[T]) -> T:
         try:

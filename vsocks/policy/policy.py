@@ -5,7 +5,7 @@ never about a name alone.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from vsocks.address import IPAddress, pointed_at, unmapped
@@ -56,6 +56,8 @@ class Verdict:
 
     allowed: bool
     reason: str
+    #: The rule as it was given, or which built-in it is, for the audit.
+    rule: str
 
 
 class Policy:
@@ -82,7 +84,7 @@ class Policy:
         for inner in carried_by(ip):
             verdict = self._judge(name, inner, port, is_own=is_own and is_mapped)
             if not verdict.allowed:
-                return Verdict(False, f"{verdict.reason}, for it carries {inner}")
+                return replace(verdict, reason=f"{verdict.reason}, for it carries {inner}")
         return self._judge(name, ip, port, is_own=is_own and not is_mapped)
 
     def denies_name(self, name: str, port: int) -> Verdict | None:
@@ -176,10 +178,15 @@ class Policy:
         for rule in self._last_first:
             if rule.matches(name, ip, port) and (special is None or not _is_too_wide(rule)):
                 return _verdict_of(rule)
-        return special or Verdict(True, "allowed by default")
+        return special or _DEFAULT
 
 
-_OWN = Verdict(False, "denied by default: an address of the host itself")
+_DEFAULT = Verdict(True, "allowed by default", "built-in: allowed by default")
+_OWN = Verdict(
+    False,
+    "denied by default: an address of the host itself",
+    "built-in: an address of the host itself",
+)
 
 
 def _is_too_wide(rule: Rule) -> bool:
@@ -189,13 +196,14 @@ def _is_too_wide(rule: Rule) -> bool:
 
 def _verdict_of(rule: Rule) -> Verdict:
     allowed = rule.verb == "allow"
-    return Verdict(allowed, f"{'allowed' if allowed else 'denied'} by '{rule}'")
+    return Verdict(allowed, f"{'allowed' if allowed else 'denied'} by '{rule}'", str(rule))
 
 
 def _built_in_denial(ip: IPAddress) -> Verdict | None:
     for network, what in _BUILT_IN_BY_VERSION[ip.version]:
         if ip in network:
-            return Verdict(False, f"denied by default: {what} ({network})")
+            which = f"{what} ({network})"
+            return Verdict(False, f"denied by default: {which}", f"built-in: {which}")
     return None
 
 
