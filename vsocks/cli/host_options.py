@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsocks.address import split_at_colons, split_host_port
@@ -67,9 +68,26 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR[:PORT]",
         help="the nameserver for the guest's --dns (default: the host's own)",
     )
+    _add_audit(parser)
     add_max_streams(parser, 256, "connections at once")
     _add_limits(parser)
     add_common(parser)
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--audit",
+        type=Path,
+        metavar="FILE",
+        help="append a line (JSON) for all that was allowed or denied, see docs/audit.md",
+    )
+    parser.add_argument(
+        "--audit-failure",
+        choices=["continue", "stop"],
+        default="continue",
+        help="whether new connections are refused while that file can't be written (default: "
+        "continue)",
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +125,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def host_config(options: argparse.Namespace) -> HostConfig:
     """The configuration that the options give."""
     from vsocks.host.associations import DatagramLimits
+    from vsocks.host.audit import AuditConfig
     from vsocks.host.daemon import HostConfig
     from vsocks.mux.relay import IdleTimeouts
     from vsocks.mux.trace import Trace
@@ -127,6 +146,9 @@ def host_config(options: argparse.Namespace) -> HostConfig:
         bind_address=options.allow_bind,
         nameserver=options.dns_server,
         forwards=tuple(options.forward),
+        audit=AuditConfig(options.audit, options.audit_failure == "stop")
+        if options.audit
+        else None,
     )
 
 

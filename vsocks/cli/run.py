@@ -47,6 +47,9 @@ class Daemon(Protocol):
     async def goodbye(self) -> None:
         """Tell the peer that the daemon ends."""
 
+    def on_hangup(self) -> None:
+        """SIGHUP: a terminal has closed, or files are to be read or opened anew."""
+
 
 def run_until_signal(make: Callable[[], Daemon]) -> None:
     """Run a daemon until SIGINT or SIGTERM (on Windows Ctrl-C or Ctrl-Break)."""
@@ -82,6 +85,7 @@ async def serve(
     renounce_privileges()
     needed = daemon.descriptors
     log.info("ready for %s, %d of %d descriptors", daemon.means, needed, take_descriptors(needed))
+    _on_hangup(daemon.on_hangup)
     on_started()
     service_manager.tell("READY=1", f"STATUS=ready for {daemon.means}")
     watchdog = asyncio.create_task(feed_watchdog())
@@ -131,16 +135,22 @@ if sys.platform == "win32":
         # asyncio has the interpreter wake the loop by a socket, too; we don't depend on that.
         signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
+    def _on_hangup(callback: Callable[[], None]) -> None:
+        """Windows has no such signal."""
+
 else:
 
     def _on_signals(stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
-        # A terminal that closes, or a script that asks every daemon to read its files anew.
-        loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP: there is nothing to read anew")
+        _on_hangup(lambda: None)
         if tracemalloc.is_tracing():
             loop.add_signal_handler(signal.SIGUSR1, _log_traced_memory)
+
+    def _on_hangup(callback: Callable[[], None]) -> None:
+        """A terminal that closes, or a script that asks every daemon to read its files anew."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, callback)
 
 
 def _log_traced_memory() -> None:

@@ -159,6 +159,10 @@ class Guest:
             self._incoming.close()
             await self._tasks.cancel()
 
+    def on_hangup(self) -> None:
+        """SIGHUP: it has no files."""
+        log.info("SIGHUP: there is nothing to read anew")
+
     async def goodbye(self) -> None:
         """Tell the host that the daemon ends."""
         await self._link.goodbye()

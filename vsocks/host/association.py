@@ -19,12 +19,15 @@ from vsocks.aio import pending_io
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import bound_datagram_socket
 from vsocks.aio.tasks import Tasks
+from vsocks.errors import describe
+from vsocks.host.audited_datagrams import AuditedAssociation
 from vsocks.reply import DialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import IPAddress
+    from vsocks.host.audit import Audit
     from vsocks.host.dial import Dialer
     from vsocks.mux.buffers import Share
 
@@ -51,6 +54,8 @@ class HostAssociation:
         pool: Share,
         dialer: Dialer,
         refused: Callable[[str], None],
+        *,
+        audit: Audit | None = None,
     ) -> None:
         """``deliver`` takes each datagram, valid during the call, and returns whether it could.
 
@@ -80,23 +85,28 @@ class HostAssociation:
         except BaseException:
             self._close_sockets()
             raise
+        self._audited: AuditedAssociation | None = None
+        if audit is not None:
+            self._audited = AuditedAssociation(audit, number, dialer.verdict)
 
     def send(self, target: Target, data: memoryview) -> None:
         """Send a datagram, if the policy permits; ``data`` is valid during the call only."""
         if (ip := target.ip) is not None:
-            if self._permits(ip, target.port):
-                self._send_to(ip, target.port, data)
+            if self._permits(ip, target):
+                self._send_to(ip, target, data)
         elif (ip := self._known(target)) is not None:
             # Allowed by its name, which the address alone may not be.
-            self._send_to(ip, target.port, data)
+            self._send_to(ip, target, data)
         elif len(self._look_ups) < _LOOK_UPS:
             self._look_ups.start(self._look_up_and_send(target, bytes(data)))
         else:
-            self._dropped += 1
+            self.drop(target, f"{_LOOK_UPS} look-ups for datagrams are pending")
 
-    def count_dropped(self) -> None:
-        """Count a datagram that was not sent."""
+    def drop(self, target: Target, why: str) -> None:
+        """Count a datagram that is not sent, for a bound has been reached."""
         self._dropped += 1
+        if self._audited is not None:
+            self._audited.on_too_much(target, why)
 
     def end(self) -> None:
         """Have run() return."""
@@ -107,6 +117,8 @@ class HostAssociation:
         if not self._has_run:
             self._has_run = True
             self._close_sockets()
+            if self._audited is not None:
+                self._audited.on_over()
             self._pool.give_back(self._buffers)
 
     async def run(self, idle: float) -> None:
@@ -126,6 +138,8 @@ class HostAssociation:
             for each in receiving:
                 each.close()
             self._close_sockets()
+            if self._audited is not None:
+                self._audited.on_over()
             await self._look_ups.cancel()
             log.debug("datagrams: %d passed on, %d dropped", self._passed, self._dropped)
             if all([await pending_io.have_ended(s, within=_LAST) for s in self._sockets.values()]):
@@ -142,48 +156,66 @@ class HostAssociation:
         try:
             addresses = await self._dialer.addresses(target)
         except DialError as error:
-            self._refuse(error)
+            self._refuse(target, error)
             return
+        except asyncio.CancelledError:
+            if self._audited is not None:
+                self._audited.on_unsent(target, "the association ended before its name was known")
+            raise
         ip = next((each for each in addresses if each.version in self._sockets), addresses[0])
         _remember(self._names, target, (ip, self._loop.time() + _NAME_SECONDS), _NAMES)
-        self._send_to(ip, target.port, memoryview(data))
+        self._send_to(ip, target, memoryview(data))
 
-    def _permits(self, ip: IPAddress, port: int) -> bool:
+    def _permits(self, ip: IPAddress, target: Target) -> bool:
         """Whether the policy permits it; a refusal is logged."""
+        port = target.port
         try:
             if (ip, port) not in self._allowed:
                 self._dialer.judge(ip, port)
         except DialError as error:
-            self._refuse(error)
+            self._refuse(target, error)
             return False
         _remember(self._allowed, (ip, port), None, _PEERS)
         return True
 
-    def _send_to(self, ip: IPAddress, port: int, data: memoryview) -> None:
+    def _send_to(self, ip: IPAddress, target: Target, data: memoryview) -> None:
         # A mapped address is the IPv4 one, as it is to the system when it connects.
-        peer = unmapped(ip)
+        peer, port = unmapped(ip), target.port
+        if self._audited is not None and not self._audited.may_send(peer, port):
+            self.drop(target, "the audit can't be written")
+            return
         _remember(self._peers, peer, ip, _PEERS)
         try:
             self._sockets[peer.version].sendto(data, (str(peer), port))
-        except (OSError, KeyError):
+        except (OSError, KeyError) as error:
             # Full, too long, no such network or no IPv6: datagrams get lost.
             self._dropped += 1
+            if self._audited is not None:
+                why = describe(error) if isinstance(error, OSError) else "there is no IPv6 here"
+                self._audited.on_unsent(target, why)
         else:
             self._passed += 1
+            if self._audited is not None:
+                name = target.host if target.ip is None else None
+                self._audited.on_sent(peer, port, len(data), name)
 
-    def _refuse(self, error: DialError) -> None:
+    def _refuse(self, target: Target, error: DialError) -> None:
         self._dropped += 1
+        if self._audited is not None:
+            self._audited.on_refused(target, error)
         self._refused(f"datagram to {error.reason}")
 
     # -- to the guest ----------------------------------------------------------------------
 
     def _pass_on(self, data: memoryview, source: Any) -> None:
-        sender = target_of(source)
+        came = sender = target_of(source)
         written = self._peers.get(sender.ip) if sender.ip is not None else None
         if written is not None and written != sender.ip:
             sender = Target(str(written), sender.port)
         if written is not None and self._deliver(sender, data):
             self._passed += 1
+            if self._audited is not None and came.ip is not None:
+                self._audited.on_received(came.ip, came.port, len(data))
         else:
             self._dropped += 1
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vsocks.aio.tasks import Tasks
+from vsocks.audit.record import Kind
 from vsocks.errors import BusyError, describe
 from vsocks.host.association import HostAssociation
 from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
+    from vsocks.host.audit import Audit
     from vsocks.host.dial import Dialer
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
@@ -44,7 +46,10 @@ class HostAssociations:
         dialer: Dialer,
         limits: DatagramLimits,
         refused: Callable[[str], None],
+        *,
+        audit: Audit | None = None,
     ) -> None:
+        self._audit = audit
         self._link = link
         self._pool = pool
         self._dialer = dialer
@@ -86,6 +91,8 @@ class HostAssociations:
             association = self._make(number)
         except (BusyError, OSError) as error:
             self._refused(f"datagrams: {describe(error)}")
+            if self._audit is not None:
+                self._audit.tell_too_much(Kind.ASSOCIATION, describe(error), number=f"a{number}")
             self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
@@ -97,11 +104,15 @@ class HostAssociations:
         # Also those that are ending: they hold their sockets until they have ended.
         if len(self._tasks) >= self._limits.associations:
             raise BusyError(f"all {self._limits.associations} associations are taken")
+        if self._audit is not None and self._audit.refuses:
+            raise BusyError("the audit can't be written")
 
         def deliver(source: Target, data: memoryview) -> bool:
             return self._link.post(Datagram(number, source, data))
 
-        return HostAssociation(number, deliver, self._pool, self._dialer, self._refused)
+        return HostAssociation(
+            number, deliver, self._pool, self._dialer, self._refused, audit=self._audit
+        )
 
     async def _run(self, association: HostAssociation) -> None:
         try:
@@ -117,7 +128,8 @@ class HostAssociations:
         if association is None:
             return
         if not self._rate.take(now=self._loop.time()):
-            association.count_dropped()
-            self._refused(f"datagram to {target}: more than {self._limits.rate:g} a second")
+            why = f"more than {self._limits.rate:g} a second"
+            association.drop(target, why)
+            self._refused(f"datagram to {target}: {why}")
             return
         association.send(target, data)

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.tasks import run_until_first_ends
+from vsocks.audit.record import Kind
 from vsocks.errors import BusyError, describe
 from vsocks.host.associations import DatagramLimits, HostAssociations
+from vsocks.host.audit import Audit
+from vsocks.host.audited import AuditedConnection, asked_for
 from vsocks.host.binding import Binder
 from vsocks.host.dial import AT_ONCE, NAMES_AT_ONCE, Dialer
 from vsocks.host.forwards import Forwarding
@@ -35,6 +38,7 @@ from vsocks.token_bucket import TokenBucket
 if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
+    from vsocks.host.audit import AuditConfig
     from vsocks.host.forwards import Forward
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
@@ -78,6 +82,8 @@ class HostConfig:
     forwards: tuple[Forward, ...] = ()
     #: Where all that happens is written, if anywhere.
     trace: Trace | None = None
+    #: Where it is told what was allowed and denied, if anywhere.
+    audit: AuditConfig | None = None
 
 
 class Host:
@@ -91,6 +97,7 @@ class Host:
         endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
         link = self._link = Link(source, endpoint, self, config.trace)
         refused = self._refused
+        audit = self._audit = Audit(config.audit, source.name) if config.audit else None
         self._resolver = Resolver()
         self._rate = TokenBucket(
             config.connect_rate, burst=max(1, int(_BURST * config.connect_rate))
@@ -100,18 +107,22 @@ class Host:
         )
         self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
         self._incoming = IncomingStreams(link, guests, config.idle_timeouts, _log_refusal)
-        self._associations = HostAssociations(link, guests, self._dialer, config.datagrams, refused)
+        self._associations = HostAssociations(
+            link, guests, self._dialer, config.datagrams, refused, audit=audit
+        )
         fixed = config.nameserver
         servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
         self._questions = QuestionServer(
             link,
             LookUp(config.policy, self._resolver, config.dial_timeout),
-            Nameserver(servers, config.policy, refused=refused),
+            Nameserver(servers, config.policy, refused=refused, audit=audit),
             refused,
             config.question_rate,
+            audit=audit,
         )
         self._forwards = [
-            Forwarding(forward, link, ours, config.idle_timeouts) for forward in config.forwards
+            Forwarding(forward, link, ours, config.idle_timeouts, audit)
+            for forward in config.forwards
         ]
         self._loop = asyncio.get_running_loop()
         self.descriptors = (
@@ -128,10 +139,12 @@ class Host:
         )
 
     async def start(self) -> None:
-        """Take the channel, and listen on the forwarded ports.
+        """Take the channel, open the audit, and listen on the forwarded ports.
 
         Raises VsocksError if they can't be had.
         """
+        if self._audit is not None:
+            self._audit.open()
         try:
             for forward in self._forwards:
                 forward.start()
@@ -139,6 +152,8 @@ class Host:
         except BaseException:
             for forward in self._forwards:
                 forward.close()
+            if self._audit is not None:
+                self._audit.close()
             raise
 
     @property
@@ -166,6 +181,15 @@ class Host:
             await self._associations.close()
             await self._questions.close()
             self._resolver.close()
+            if self._audit is not None:
+                self._audit.close()
+
+    def on_hangup(self) -> None:
+        """SIGHUP: go on in a new audit."""
+        if self._audit is not None:
+            self._audit.reopen()
+        else:
+            log.info("SIGHUP: there is nothing to read anew")
 
     async def goodbye(self) -> None:
         """Tell the guest that the daemon ends."""
@@ -175,20 +199,34 @@ class Host:
 
     def on_open(self, stream: MuxStream, target: Target, *, listens: bool) -> Relay | Reply:
         """The guest opens a stream to a target, or one to which a target is to connect."""
+        kind = Kind.BIND if listens else Kind.CONNECT
         if not self._rate.take(now=self._loop.time()):
-            self._refused(f"{target}: more than {self._config.connect_rate:g} connects/s")
-            return Reply.GENERAL_FAILURE
+            return self._refuse(kind, target, f"more than {self._config.connect_rate:g} connects/s")
+        observer = None
+        if (audit := self._audit) is not None:
+            if audit.refuses:
+                return self._refuse(kind, target, "the audit can't be written")
+            observer = AuditedConnection(audit, kind, stream.label, target, self._dialer.verdict)
         try:
             if listens:
                 return self._incoming.serve(
-                    stream, target, lambda relay, done: self._binder.begin(target, relay, done)
+                    stream,
+                    target,
+                    lambda relay, done: self._binder.begin(target, relay, done),
+                    observer,
                 )
             return self._incoming.serve(
-                stream, target, lambda _, done: self._dialer.begin(target, done)
+                stream, target, lambda _, done: self._dialer.begin(target, done), observer
             )
         except BusyError as error:
-            self._refused(f"{target}: {describe(error)}")
-            return Reply.GENERAL_FAILURE
+            return self._refuse(kind, target, describe(error))
+
+    def _refuse(self, kind: Kind, target: Target, why: str) -> Reply:
+        """Refuse what is too much."""
+        self._refused(f"{target}: {why}")
+        if self._audit is not None:
+            self._audit.tell_too_much(kind, why, **asked_for(target))
+        return Reply.GENERAL_FAILURE
 
     @staticmethod
     def _refused(reason: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio.current import reactor
 from vsocks.aio.listener import Listener, Served
 from vsocks.errors import BusyError, NotSupportedError, describe
+from vsocks.host.audited import AuditedForward
 from vsocks.mux.relay import Relay
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.address import Target
+    from vsocks.host.audit import Audit
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
@@ -39,13 +41,19 @@ class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
     def __init__(
-        self, forward: Forward, link: Link, pool: Share, idle_timeouts: IdleTimeouts
+        self,
+        forward: Forward,
+        link: Link,
+        pool: Share,
+        idle_timeouts: IdleTimeouts,
+        audit: Audit | None = None,
     ) -> None:
         #: The address that the guest connects to.
         self.target = forward.target
         self._link = link
         self._pool = pool
         self._idle_timeouts = idle_timeouts
+        self.audit = audit
         self._listener = Listener([forward.listen], self._serve, pool.size)
 
     def start(self) -> None:
@@ -81,23 +89,36 @@ class _Forwarded(Served):
     ) -> None:
         self._target = forwarding.target
         self._gone = gone
+        self._audited: AuditedForward | None = None
+        if (audit := forwarding.audit) is not None:
+            self._audited = AuditedForward(audit, forwarding.address, forwarding.target, connection)
         self._socket = reactor().stream(connection, self)
         self._relay: Relay | None = None
         try:
+            if self._audited is not None:
+                self._audited.check()
             self._relay = forwarding.relay(self._on_over)
             self._relay.open(self._target, _ANSWER_TIMEOUT, self._on_answer)
         except (BusyError, NotSupportedError) as error:
             log.info("forward to %s: %s", self._target, describe(error))
+            if self._audited is not None:
+                self._audited.on_refused(describe(error))
             self._fail()
 
     def _on_answer(self, reply: int, _bound: Target | None) -> None:
         if reply or self._relay is None:
             log.info("forward to %s: the guest refused it (%d)", self._target, reply)
+            if self._audited is not None:
+                self._audited.on_refused(f"the guest refused it ({reply})")
             self._fail()
         else:
+            if self._audited is not None:
+                self._audited.on_connected(self._relay)
             self._relay.run(self._socket)
 
-    def _on_over(self, _why: str) -> None:
+    def _on_over(self, why: str) -> None:
+        if self._audited is not None and self._relay is not None:
+            self._audited.on_over(self._relay, why)
         # If the relay had the socket it is closed by now.
         self._fail()
 

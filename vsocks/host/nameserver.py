@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.aio.dns_tcp import receive_message, send_message
 from vsocks.aio.socket_options import new_datagram_socket, new_stream
+from vsocks.audit.record import Event, Kind
 from vsocks.dns_message import (
     MAX_MESSAGE,
+    Query,
     Rcode,
     error_answer,
     id_of,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vsocks.address import Target
+    from vsocks.host.audit import Audit
     from vsocks.policy.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class Nameserver:
         refused: Callable[[str], None] = log.info,
         patience: float = 4.0,
         max_pending: int = 64,
+        audit: Audit | None = None,
     ) -> None:
         self._servers = servers
         self._policy = policy
@@ -68,26 +72,48 @@ class Nameserver:
         self._patience = patience
         self._max_pending = max_pending
         self._pending = 0
+        self._audit = audit
 
     async def answer(self, query: bytes) -> bytes:
         """The answer to a query, whatever its bytes; empty if they are no query at all."""
         asked = read_query(query)
         if asked is None:
+            self._tell(None, None)
             return b""
         if isinstance(asked, Rcode):
+            self._tell(None, asked)
             return error_answer(query, asked)
         denial = self._policy.denies_look_up(asked.name)
         if denial is not None:
             self._refused(f"DNS query for {asked.name}: {denial.reason}")
+            self._tell(asked, Rcode.REFUSED, denied_by=denial.rule)
             return error_answer(query, Rcode.REFUSED)
         if self._pending >= self._max_pending:
             self._refused(f"DNS query for {asked.name}: {self._max_pending} queries are pending")
+            denied_by = f"built-in: {self._max_pending} queries are pending"
+            self._tell(asked, Rcode.SERVFAIL, denied_by=denied_by)
             return error_answer(query, Rcode.SERVFAIL)
         self._pending += 1
         try:
-            return with_id(await self._ask_servers(query), id_of(query))
+            answer = await self._ask_servers(query)
+            self._tell(asked, rcode_of(answer))
+            return with_id(answer, id_of(query))
         finally:
             self._pending -= 1
+
+    def _tell(self, asked: Query | None, rcode: int | None, denied_by: str | None = None) -> None:
+        """Tell the audit."""
+        if self._audit is None:
+            return
+        record_type = f", type {asked.record_type}" if asked is not None else ""
+        self._audit.tell(
+            Kind.DNS,
+            Event.FAILED if denied_by or asked is None else Event.ANSWERED,
+            name=None if asked is None else asked.name,
+            allowed=denied_by is None,
+            rule=denied_by,
+            end="no query" if rcode is None else f"{_rcode_name(rcode)}{record_type}",
+        )
 
     async def _ask_servers(self, query: bytes) -> bytes:
         """The first good answer; else the first bad one; else SERVFAIL."""
@@ -107,6 +133,13 @@ class Nameserver:
                 return answer
             failures[server] = answer
         return next(iter(failures.values()), error_answer(query, Rcode.SERVFAIL))
+
+
+def _rcode_name(rcode: int) -> str:
+    try:
+        return Rcode(rcode).name
+    except ValueError:
+        return f"rcode {rcode}"
 
 
 async def _exchange(server: Target, query: bytes) -> bytes:

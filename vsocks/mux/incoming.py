@@ -33,6 +33,19 @@ class Connected(Protocol):
         """The connect has ended."""
 
 
+class StreamObserver(Protocol):
+    """Is told what becomes of one stream: that it could not be connected, or that and its end."""
+
+    def on_connected(self, connection: socket.socket, /) -> None:
+        """It is connected."""
+
+    def on_refused(self, error: DialError, /) -> None:
+        """It is not."""
+
+    def on_over(self, relay: Relay, why: str, /) -> None:
+        """It is over: why, or "" for an orderly end; maybe before it was connected."""
+
+
 if TYPE_CHECKING:
     #: Begins to connect a stream; closing what it returns abandons that.
     Connect = Callable[[Relay, Connected], Watch]
@@ -55,9 +68,15 @@ class IncomingStreams:
         self._on_refused = on_refused
         self._streams: set[_Incoming] = set()
 
-    def serve(self, stream: MuxStream, target: Target, connect: Connect) -> Relay:
+    def serve(
+        self,
+        stream: MuxStream,
+        target: Target,
+        connect: Connect,
+        observer: StreamObserver | None = None,
+    ) -> Relay:
         """Connect ``stream`` and relay it; raises BusyError if the pool has no buffers."""
-        incoming = _Incoming(target, self._on_refused, self._streams.discard)
+        incoming = _Incoming(target, self._on_refused, self._streams.discard, observer)
         relay = Relay(self._link, self._pool, self._idle_timeouts, incoming.on_over)
         self._streams.add(incoming)
         incoming.begin(relay, stream, connect)
@@ -79,8 +98,10 @@ class _Incoming:
         target: Target,
         on_refused: Callable[[str, DialError], None],
         on_over: Callable[[_Incoming], None],
+        observer: StreamObserver | None,
     ) -> None:
         self._target = target
+        self._observer = observer
         self._on_refused = on_refused
         self._on_over = on_over
         self._connecting: Watch | None = None
@@ -99,10 +120,14 @@ class _Incoming:
         if isinstance(outcome, DialError):
             self._is_over = True
             self._on_refused(self.relay.label, outcome)
+            if self._observer is not None:
+                self._observer.on_refused(outcome)
             self._on_over(self)
             self.relay.refuse(outcome.reply)
             return
         connection, bound = outcome
+        if self._observer is not None:
+            self._observer.on_connected(connection)
         self.relay.accept(bound)
         log.debug("%s %s: connected", self.relay.label, self._target)
         self.relay.run(reactor().stream(connection, self.relay))
@@ -114,4 +139,6 @@ class _Incoming:
             self._connecting.close()
             self._connecting = None
         self._on_over(self)
+        if self._observer is not None:
+            self._observer.on_over(self.relay, why)
         log.debug("%s %s: closed%s", self.relay.label, self._target, f" ({why})" if why else "")

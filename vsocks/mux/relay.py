@@ -66,8 +66,10 @@ class Relay(StreamUser):
         self._peer_ended = False
         self._is_delivered = False
         self._we_ended = False
-        #: Bytes that have passed, and how many those were when the idle time began.
-        self._moved = 0
+        #: Bytes that came from the socket, and that it has taken for the peer.
+        self.read = 0
+        self.written = 0
+        #: How many those were in sum when the idle time began.
         self._moved_before = 0
 
     def run(self, socket: StreamSocket, reply: bytes = b"") -> None:
@@ -96,6 +98,11 @@ class Relay(StreamUser):
         """Whether the socket has ended, and nothing has moved since."""
         return self._we_ended and self._moved == self._moved_before
 
+    @property
+    def _moved(self) -> int:
+        """Bytes that have passed either way."""
+        return self.read + self.written
+
     # -- from the socket -------------------------------------------------------------------
 
     def on_read(self, size: int) -> None:
@@ -116,7 +123,7 @@ class Relay(StreamUser):
             except OSError as error:
                 self.on_failed(error)
                 return
-        self._moved += size
+        self.read += size
         self._note("read", size)
         stream.send(buffer[:size])
 
@@ -181,7 +188,7 @@ class Relay(StreamUser):
         self._drain()
 
     def _consumed(self, size: int) -> None:
-        self._moved += size
+        self.written += size
         if self._stream is not None:
             self._stream.consumed(size)
 

@@ -24,12 +24,12 @@ FLOORS = [
     ["guest", "host"],
     ["mux"],
     ["proxy", "channel"],
-    ["http1", "protocol", "policy", "aio", "windows"],
+    ["http1", "protocol", "policy", "audit", "aio", "windows"],
     ["address", "errors", "reply", "dns_message", "token_bucket", "__init__"],
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 #: Bytes in, events out; no clock, no socket, no asyncio. All other rooms do I/O.
-PURE_ROOMS = {"proxy", "http1", "protocol", "policy", *FLOORS[-1]}
+PURE_ROOMS = {"proxy", "http1", "protocol", "policy", "audit", *FLOORS[-1]}
 
 IMPURE = {"asyncio", "socket", "_socket", "select", "selectors", "time", "threading", "ssl"}
 

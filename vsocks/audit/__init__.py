@@ -1,0 +1,1 @@
+"""What guests have done, for those who must know: records, lines, and how floods are folded."""
