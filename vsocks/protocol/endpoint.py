@@ -306,19 +306,31 @@ def _looks_original(role: Role, data: memoryview, max_streams: int) -> bool | No
     """Whether the first bytes out of the channel are an original peer's; None if too few came.
 
     A guest is told by its first packet, which must be exactly a request; a host by refusing
-    the impossible request that came with our hello.
+    the impossible requests that came with our hello, and saying nothing else: what was on its way
+    from a killed daemon's streams may begin as such a refusal does.
     """
     if len(data) < HEADER.size:
         return None
-    peer_id, length = HEADER.unpack_from(data)
     if role is Role.GUEST:
-        return length == 0 and peer_id in {CONTROL_ID, PROBE_ID}
+        return _are_refusals(data)
+    peer_id, length = HEADER.unpack_from(data)
     if peer_id >= max_streams or not _MIN_REQUEST <= length <= _MAX_REQUEST:
         return False
     request = data[HEADER.size : HEADER.size + length]
     if len(request) < length:
         return None if not len(request) or request[0] in {1, 3, 4} else False
     return bytes(request) != IMPOSSIBLE_REQUEST and parse_request(request) is not None
+
+
+def _are_refusals(data: memoryview) -> bool | None:
+    """Whether that is an original host's answer to our requests; None if a part is missing."""
+    whole = len(data) - len(data) % HEADER.size
+    if not all(
+        length == 0 and peer_id in {CONTROL_ID, PROBE_ID}
+        for peer_id, length in HEADER.iter_unpack(data[:whole])
+    ):
+        return False
+    return True if whole == len(data) else None
 
 
 _MIN_REQUEST: Final = 5

@@ -181,6 +181,27 @@ def test_what_is_no_refusal_is_no_original_host(data: bytes) -> None:
     assert not guest.is_original
 
 
+@pytest.mark.parametrize("data", [bytes.fromhex("3f000000 78010000"), packet(0xFFFF) + b"rest" * 9])
+def test_what_begins_as_a_refusal_but_goes_on_is_the_rest_of_a_session(data: bytes) -> None:
+    """Of a daemon that was killed: its streams' data may hold anything."""
+    guest, host = Side(Role.GUEST), Side(Role.HOST)
+    hello = guest.say()
+    guest.take(data)
+    assert not guest.is_original
+    host.take(hello)
+    guest.take(host.say())
+    host.take(guest.say())
+    assert isinstance(guest.endpoint.session, Session)
+
+
+def test_a_refusal_of_which_a_part_is_missing_is_waited_for() -> None:
+    guest = Side(Role.GUEST)
+    guest.take(packet(63) + packet(0xFFFF)[:2])
+    assert not guest.is_original
+    guest.take(packet(0xFFFF)[2:])
+    assert guest.is_original
+
+
 # -- the user knows, or the peer changes ---------------------------------------------------
 
 
