@@ -45,6 +45,16 @@ def names_of_kept(environment: Mapping[str, str] = os.environ) -> list[str]:
     return [*names, *[""] * int(count)][: int(count)]
 
 
+def is_stopping() -> bool:
+    """Whether this process has said that it ends."""
+    return _STOPPING in _told
+
+
+#: What this process has told.
+_told: set[str] = set()
+_STOPPING: Final = "STOPPING=1"
+
+
 if sys.platform == "win32":
 
     def tell(*_lines: str, descriptors: Sequence[int] = ()) -> None:
@@ -56,6 +66,7 @@ else:
         """Send these assignments, such as READY=1, and descriptors for it to keep."""
         if not is_there():
             return
+        _told.update({_STOPPING} & {*lines})
         address = os.environ["NOTIFY_SOCKET"]
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
             sending.settimeout(_PATIENCE)

@@ -53,6 +53,10 @@ class Channel(abc.ABC):
     async def close(self) -> None:
         """Close the channel; nothing is told any more."""
 
+    async def leave(self) -> None:
+        """The same when the daemon ends; if somebody keeps it open for the next, it stays so."""
+        await self.close()
+
 
 class ChannelSource(abc.ABC):
     """Opens a channel again and again: after a loss it is simply asked for the next one."""

@@ -46,6 +46,13 @@ class ChannelLock:
             self._socket = None
 
 
+def fingerprint(spec: ChannelSpec) -> str:
+    """What a channel is called by those who can't use its name: 32 letters and digits."""
+    is_path = spec.kind.startswith("unix") or "/" in spec.place
+    place = str(Path(spec.place).resolve()) if is_path else spec.place
+    return hashlib.sha256(os.fsencode(f"{place}:{spec.port}")).hexdigest()[:32]
+
+
 if sys.platform == "linux":
 
     def _lock(role: str, spec: ChannelSpec) -> socket.socket | None:
@@ -67,7 +74,7 @@ if sys.platform == "linux":
 
     def lock_names(role: str, spec: ChannelSpec) -> list[str]:
         """Where a daemon on the channel listens, at one of them."""
-        return [f"\0vsocks-{role}-{_fingerprint(spec)}-{number}" for number in range(_NAMES)]
+        return [f"\0vsocks-{role}-{fingerprint(spec)}-{number}" for number in range(_NAMES)]
 
     def _take_one(names: list[str]) -> socket.socket | None:
         """Listen at the first name that is free, so that others can see whose it is."""
@@ -103,11 +110,6 @@ if sys.platform == "linux":
         with contextlib.suppress(OSError):
             users.add(Path(spec.place).stat().st_uid)
         return users
-
-    def _fingerprint(spec: ChannelSpec) -> str:
-        is_path = spec.kind.startswith("unix") or "/" in spec.place
-        place = str(Path(spec.place).resolve()) if is_path else spec.place
-        return hashlib.sha256(os.fsencode(f"{place}:{spec.port}")).hexdigest()[:32]
 
 else:
 

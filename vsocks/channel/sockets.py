@@ -5,6 +5,7 @@ The unix kind is what QEMU's ``-chardev socket`` and libvirt offer on the host.
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import errno
@@ -23,6 +24,8 @@ from vsocks.channel.telling import BufferedChannel
 from vsocks.errors import ChannelError, ForbiddenError, UsageError, VsocksError, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vsocks.channel.base import ChannelUser
     from vsocks.channel.spec import ChannelSpec
 
@@ -34,13 +37,20 @@ _BOX_SIZE: Final = 256 * 1024
 _GONE: Final = "the other end of the channel has gone"
 
 
-def socket_channel(connection: socket.socket) -> Channel:
-    """A channel over a connected stream socket; the channel owns it from now on."""
+def _never() -> bool:
+    return False
+
+
+def socket_channel(connection: socket.socket, *, stays: Callable[[], bool] = _never) -> Channel:
+    """A channel over a connected stream socket; the channel owns it from now on.
+
+    ``stays``: whether leave() leaves it to somebody else who keeps it, too.
+    """
     set_up_stream(connection)
     if sys.platform != "win32":
         waits = reactor()
         if isinstance(waits, Readiness):
-            return ReadyChannel(connection, waits)
+            return ReadyChannel(connection, waits, stays=stays)
     return OverlappedSocketChannel(connection)
 
 
@@ -50,13 +60,16 @@ if sys.platform != "win32":
     class ReadyChannel(Channel):
         """A socket that is read straight into the user's buffer."""
 
-        def __init__(self, connection: socket.socket, waits: Readiness) -> None:
+        def __init__(
+            self, connection: socket.socket, waits: Readiness, *, stays: Callable[[], bool]
+        ) -> None:
             self._socket = connection
             self._fd = connection.fileno()
             self._waits = waits
             self._user: ChannelUser | None = None
             self._events = 0
             self._is_blocked = False
+            self._stays = stays
 
         def start(self, user: ChannelUser) -> None:
             self._user = user
@@ -87,12 +100,19 @@ if sys.platform != "win32":
             return size
 
         async def close(self) -> None:
+            self._close(shuts_down=True)
+
+        async def leave(self) -> None:
+            self._close(shuts_down=not self._stays())
+
+        def _close(self, *, shuts_down: bool) -> None:
             if self._fd < 0:
                 return
             self._watch(0)
             self._fd, self._user = -1, None
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+            if shuts_down:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
 
         def _on_events(self, events: int) -> None:
@@ -171,7 +191,7 @@ class OverlappedSocketChannel(BufferedChannel):
             self._user.on_failed(error)
 
 
-def source(spec: ChannelSpec) -> ChannelSource:
+def source(spec: ChannelSpec) -> SocketSource:
     """The source of a unix or TCP channel."""
     if spec.kind.startswith("unix"):
         address: str | tuple[str, int] = spec.place
@@ -181,7 +201,18 @@ def source(spec: ChannelSpec) -> ChannelSource:
     return kind(address)
 
 
-class ConnectSource(ChannelSource):
+class SocketSource(ChannelSource):
+    """A source of channels over sockets."""
+
+    @abc.abstractmethod
+    async def connect(self) -> socket.socket:
+        """A connection, as open() has one."""
+
+    async def open(self) -> Channel:
+        return socket_channel(await self.connect())
+
+
+class ConnectSource(SocketSource):
     """Connects to whoever listens."""
 
     def __init__(self, address: str | tuple[str, int]) -> None:
@@ -191,19 +222,19 @@ class ConnectSource(ChannelSource):
         if isinstance(self._address, str) and _is_folder(self._address):
             raise UsageError(f"can't use {self._address}: it is a folder; name the socket in it")
 
-    async def open(self) -> Channel:
+    async def connect(self) -> socket.socket:
         loop = asyncio.get_running_loop()
         if isinstance(self._address, str):
-            return await self._open_path(loop, self._address)
+            return await self._connect_path(loop, self._address)
         host, port = self._address
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         targets: list[tuple[int, object]] = [(each[0], each[4]) for each in infos]
-        return socket_channel(await _first_connected(loop, targets))
+        return await _first_connected(loop, targets)
 
     @staticmethod
-    async def _open_path(loop: asyncio.AbstractEventLoop, path: str) -> Channel:
+    async def _connect_path(loop: asyncio.AbstractEventLoop, path: str) -> socket.socket:
         try:
-            return socket_channel(await _connected(loop, AF_UNIX, path))
+            return await _connected(loop, AF_UNIX, path)
         except OSError as error:
             raise _in_words(path, error) from None
 
@@ -236,7 +267,7 @@ async def _connected(
     return connection
 
 
-class ListenSource(ChannelSource):
+class ListenSource(SocketSource):
     """Waits for whoever connects: one at a time, the next waits in the backlog."""
 
     def __init__(self, address: str | tuple[str, int]) -> None:
@@ -273,10 +304,10 @@ class ListenSource(ChannelSource):
             raise
         return listener
 
-    async def open(self) -> Channel:
+    async def connect(self) -> socket.socket:
         assert self._listener is not None
         connection, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-        return socket_channel(connection)
+        return connection
 
     async def close(self) -> None:
         if self._listener is None:

@@ -39,6 +39,13 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", required=True, metavar="SPEC", help="the pipe to the guest, see below"
     )
+    parser.add_argument(
+        "--no-hold",
+        action="store_false",
+        dest="hold",
+        help="have nobody keep the channel open when this daemon is killed; by default the service "
+        "manager does, or a small process for a minute, so that QEMU notices nothing",
+    )
     for verb in ("allow", "deny"):
         parser.add_argument(
             f"--{verb}",

@@ -101,6 +101,7 @@ def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
 
 
 def _run_host(options: argparse.Namespace) -> int:
+    from vsocks.channel.keeping import kept
     from vsocks.cli.host_options import host_config
     from vsocks.host.daemon import Host
 
@@ -111,7 +112,8 @@ def _run_host(options: argparse.Namespace) -> int:
     config = host_config(options)
 
     def make() -> Host:
-        return Host(config, open_source(spec))
+        source = open_source(spec)
+        return Host(config, kept(source, spec) if options.hold else source)
 
     lock = ChannelLock("host", spec)
     try:

@@ -167,9 +167,13 @@ class Link:
         self._connection = connection
         if self.trace is not None:
             self.trace.begin(Wire.AUTO)
+        close = channel.close
         try:
             connection.start()
             return await asyncio.shield(connection.over), connection.was_up
+        except asyncio.CancelledError:
+            close = channel.leave
+            raise
         finally:
             self._connection = None
             connection.detach("the daemon ends")
@@ -177,4 +181,4 @@ class Link:
                 if self._config.role is Role.HOST:
                     await connection.discard()
             finally:
-                await channel.close()
+                await close()

@@ -33,7 +33,8 @@ class Daemon:
     """`python -m vsocks ARGUMENTS` from construction to `close`; stderr goes to the file `log`.
 
     `prefix` is a command to run it under, `interpreter` a Python other than ours, `program` what
-    is run instead of any Python; `environment` is added to ours. `ends_on` is what asks it to end.
+    is run instead of any Python; `environment` is added to ours. `ends_on` is what asks it to end;
+    `pass_fds` stay open in it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Daemon:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         ends_on: Signals = SIGTERM,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.command = [*prefix, *(program or (*interpreter, "-m", "vsocks")), *arguments]
         self.ends_on = ends_on
@@ -61,6 +63,7 @@ class Daemon:
             stderr=subprocess.PIPE,
             env={**os.environ, **(environment or {})},
             cwd=directory,
+            pass_fds=pass_fds,
             text=True,
             errors="replace",
         )
