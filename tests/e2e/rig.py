@@ -25,7 +25,7 @@ from tests.e2e.truth_server import TruthServer
 from tests.integration.support.waiting import eventually
 
 HERE = Path(__file__).parent
-PROGRAMS = ("truth.py", "guest_client.py", "port_writer.py", "protocol_client.py")
+PROGRAMS = ("truth.py", "guest_client.py", "port_writer.py", "protocol_client.py", "uploader.py")
 """What runs in the guest, by a Python that has nothing but its standard library."""
 SHARED = ROOT / "tests" / "support"
 """What those programs share with tests on one machine; it needs no more than they have."""
@@ -126,6 +126,17 @@ class Rig:
         process = self.guest.start("client", command)
         self._processes.append(process)
         return Client(process)
+
+    def start_uploader(self) -> GuestProcess:
+        """A client in the guest that uploads for ever, by one connection after the other."""
+        command = self.guest.module_command(
+            self.scripts,
+            "tests.e2e.uploader",
+            *(str(SOCKS_PORT), "127.0.0.1", str(self.target.port), str(next(self._streams))),
+        )
+        process = self.guest.start("uploader", command)
+        self._processes.append(process)
+        return process
 
     def transfer_without_end(self, connections: int = 4) -> Client:
         """Connections with data in both directions, all of them in full flow."""

@@ -45,6 +45,13 @@ class TruthServer(socketserver.ThreadingTCPServer):
                 self.records.append(record)
             self._changed.notify_all()
 
+    def wait_begun(self, connections: int, timeout: float) -> None:
+        """Wait until so many connections in all have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.records) >= connections, timeout), (
+                f"{len(self.records)} of {connections} connections came in {timeout:g} s"
+            )
+
     def wait_all_ended(self, timeout: float) -> None:
         """Wait until no connection lives any more."""
         with self._changed:
