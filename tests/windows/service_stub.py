@@ -97,7 +97,7 @@ class Hanging:
         threading.Event().wait(60)
 
 
-def broken(_options: object) -> NoReturn:
+def broken(_options: object, **_: object) -> NoReturn:
     raise ZeroDivisionError("for a test")
 
 
@@ -106,7 +106,7 @@ def run(words: list[str]) -> None:
 
     match words:
         case ["--hang"]:
-            maker: object = lambda _options: Hanging  # noqa: E731
+            maker: object = lambda _options, **_: Hanging  # noqa: E731
         case ["--break"]:
             maker = broken
         case ["--fail"]:

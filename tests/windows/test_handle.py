@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,48 @@ def test_closing_ends_the_pending_read() -> None:
     run(closing())
 
 
+def test_who_made_a_pipe_can_not_act_in_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION; Wine takes no notice of them."""
+    flags: list[int] = []
+    create = _winapi.CreateFile
+
+    def noted(*arguments: Any) -> int:
+        flags.append(arguments[5])
+        return create(*arguments)
+
+    monkeypatch.setattr(_winapi, "CreateFile", noted)
+
+    async def look() -> None:
+        with pipe_server() as server:
+            channel = await open_pipe(server)
+            assert [each & 0x00110000 for each in flags] == [0x00110000]
+            await channel.close()
+
+    run(look())
+
+
+def test_who_is_told_by_the_driver_is_told_no_more_once_the_handle_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[bool] = []
+
+    class Notices:
+        def close(self) -> None:
+            closed.append(True)
+
+    monkeypatch.setattr(windows, "watch_port", lambda *_: Notices())
+
+    async def watched() -> None:
+        with pipe_server() as server:
+            source = open_source(parse_spec(f"pipe:{server.name}"))
+            await source.open()
+            assert closed == []
+            await source.close()
+            assert closed == [True]
+
+    run(watched())
+
+
 def test_a_pipe_that_is_taken() -> None:
     async def taken() -> None:
         with pipe_server() as server:
@@ -146,6 +189,12 @@ def test_a_pipe_that_is_taken() -> None:
                 await open_pipe(server)
 
     run(taken())
+
+
+def test_what_exists_is_known_without_opening_it() -> None:
+    """NUL stands for a port that a driver has made."""
+    assert open_source(parse_spec("virtio:NUL")).exists()
+    assert not open_source(parse_spec("virtio:no.such.port")).exists()
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_write_that_nobody_can_end_is_abandoned_also_after_a_failure(
     ended: list[int] = []
     monkeypatch.setattr(service_run, "log_events", lambda *_: None)
     monkeypatch.setattr(service_run, "log_to_file", lambda *_: None)
-    monkeypatch.setattr(service_run, "guest_maker", lambda _options: None)
+    monkeypatch.setattr(service_run, "guest_maker", lambda _options, **_: None)
     monkeypatch.setattr(service_run, "serve", serve)
     monkeypatch.setattr(pending_io, "have_ended", have_ended)
     monkeypatch.setattr(os, "_exit", ended.append)

@@ -5,7 +5,8 @@
     TCP, connected    TCP_NODELAY: what belongs into one write is gathered before;
                       SO_KEEPALIVE, with the system's times: a vanished peer is noticed
     unix, connected   SO_SNDBUF: with Linux's 208 KiB, writer and reader take turns
-    TCP, listening    SO_REUSEADDR, but not on Windows, where others could take the port too
+    TCP, listening    SO_REUSEADDR; on Windows SO_EXCLUSIVEADDRUSE, for with the first of either
+                      program's a port can be taken twice there
     datagrams         SO_RCVBUF; on Windows SO_EXCLUSIVEADDRUSE, for the same reason;
                       IP_PKTINFO on Linux if questions come to a wildcard address
 
@@ -124,9 +125,30 @@ def new_stream(family: int) -> socket.socket:
 
 def new_listener(host: str, port: int, backlog: int) -> socket.socket:
     """A listening TCP socket. Raises OSError, or OverflowError for an impossible port."""
+    if sys.platform == "win32":
+        return _exclusive_listener(host, port, backlog)
     listener = socket.create_server((host, port), family=family_of(host), backlog=backlog)
     listener.setblocking(False)
     return listener
+
+
+if sys.platform == "win32":
+
+    def _exclusive_listener(host: str, port: int, backlog: int) -> socket.socket:
+        """One whose port no other program can take by SO_REUSEADDR, and the connections with it."""
+        family = family_of(host)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setblocking(False)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((host, port))
+            listener.listen(backlog)
+        except (OSError, OverflowError):
+            listener.close()
+            raise
+        return listener
 
 
 def new_datagram_socket(family: int) -> socket.socket:

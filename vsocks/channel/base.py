@@ -49,6 +49,12 @@ class Channel(abc.ABC):
         If that wasn't everything, on_writable() follows. Raises OSError when the channel fails.
         """
 
+    def session_up(self) -> None:  # noqa: B027 - most channels have no use for it
+        """The user has a session with the other end: this is the right channel."""
+
+    def session_lost(self) -> None:  # noqa: B027
+        """The user's session is over while the channel stands: who was written to has gone."""
+
     @abc.abstractmethod
     async def close(self) -> None:
         """Close the channel; nothing is told any more."""
@@ -65,6 +71,10 @@ class ChannelSource(abc.ABC):
     name: str = ""
     #: The longest frame that should be sent to us: short where bytes are slow.
     max_frame: int = 0xFFFF
+
+    def exists(self) -> bool:
+        """Whether it is known to be there, without opening it."""
+        return False
 
     @abc.abstractmethod
     async def start(self) -> None:

@@ -2,8 +2,11 @@
 
 The operations outlive the channel. A read that is pending when the host disconnects is completed by
 the bytes of the next host, and a write can't be cancelled (vioserial/sys/Port.c). So the device
-stays open, with its read and its write under way in buffers of their own, and a channel is a view
+stays open, with its read and its writes under way in buffers of their own, and a channel is a view
 of it that ends when the host is found to have gone. The device is reopened only after a failure.
+
+Whether a host is there is asked of the driver: an operation that it refuses fails later, by its
+completion, and one that pends says nothing of a host that has gone and come back.
 
 Nothing here calls Windows: a Device performs the operations (windows.py has the real one).
 """
@@ -14,77 +17,55 @@ import asyncio
 import contextlib
 import errno
 import logging
-import threading
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from vsocks.channel.base import Channel, ChannelSource
+from vsocks.channel.device import (
+    ERROR_HANDLE_EOF,
+    ERROR_TIMEOUT,
+    was_refused,
+    windows_error,
+    winerror,
+)
+from vsocks.channel.device_writes import DeviceWrites
+from vsocks.channel.off_loop import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vsocks.channel.base import ChannelUser
+    from vsocks.channel.device import Device
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-# Errors that mean: no host is connected, or the queue to it is full; nothing was sent, try again.
-# Port.c, VIOSerialPortRead and VIOSerialPortWrite: STATUS_INSUFFICIENT_RESOURCES is 1450,
-# STATUS_CANT_WAIT 552. Wine says ERROR_HANDLE_EOF where Linux' read returns 0.
-ERROR_NO_SYSTEM_RESOURCES: Final = 1450
-ERROR_CANT_WAIT: Final = 552
-ERROR_HANDLE_EOF: Final = 38
-ERROR_TIMEOUT: Final = 1460
-_TRY_AGAIN: Final = frozenset({ERROR_NO_SYSTEM_RESOURCES, ERROR_CANT_WAIT, ERROR_HANDLE_EOF})
-
-#: The driver sends a write as at most 128 pieces of a page: 512 KiB.
-MAX_WRITE: Final = 256 * 1024
 _READ_SIZE: Final = 64 * 1024
-#: Seconds between attempts while no host is there or the queue is full.
+#: Seconds between attempts while no host is there.
 _FIRST_RETRY: Final = 0.01
 _LAST_RETRY: Final = 0.25
+#: Seconds between two looks whether the host is still there.
+_LOOK: Final = 0.5
 #: Seconds that the last write gets when a channel is closed.
 _LAST_WRITE: Final = 0.5
 #: Seconds for opening or closing a device; the driver waits for the host in steps of a second.
 _CLOSE_TIMEOUT: Final = 1.5
-
-
-class Device(Protocol):
-    """An open handle. Operations end in any order; errors carry ``winerror``."""
-
-    #: Whether the handle is still good after the host has gone.
-    outlives_host: bool
-    #: Whether a read may end with nothing, which says nothing of the other end: a serial line's.
-    times_out: bool
-    #: Bytes that one read asks for at most.
-    read_size: int
-
-    def read(self, buffer: memoryview) -> asyncio.Future[int]:
-        """Start a read; raises OSError at once or through the future."""
-
-    def write(self, data: memoryview) -> asyncio.Future[int]:
-        """Start a write of ``data``, which must not change; raises OSError likewise."""
-
-    def host_connected(self) -> bool | None:
-        """Whether the host is connected; None if the device can't tell."""
-
-    def close(self) -> None:
-        """Close the handle; may block."""
+#: Seconds in which a driver that wants to go is not opened anew.
+_REMOVAL: Final = 5.0
 
 
 class Port:
-    """A device, the read and the write that are under way, and their buffers."""
+    """A device, what is under way on it, and the channel that views it."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
         #: Set once the device is of no more use.
         self.failure: OSError | None = None
+        #: Whether it was closed for a driver that wants to go.
+        self.makes_way = False
         self._loop = asyncio.get_running_loop()
         self._inbox = memoryview(bytearray(min(_READ_SIZE, device.read_size)))
-        self._outbox = memoryview(bytearray(MAX_WRITE))
         self._reading: asyncio.Future[int] | None = None
         self._unread = self._inbox[:0]
-        self._writing: asyncio.Task[None] | None = None
+        self._writes = DeviceWrites(device, self)
         #: Who uses the channel that views it.
         self.user: ChannelUser | None = None
         self.is_paused = False
@@ -92,8 +73,15 @@ class Port:
         self._tells = False
         #: Set when the host is seen to have gone, until it is there again.
         self._host_left = False
+        #: A virtio-serial port; other devices know of no host, and their writes end by themselves.
+        self._knows_host = device.host_connected() is not None
+        self._look: asyncio.TimerHandle | None = None
+        #: The notice that the host of this view has come may still be on its way.
+        self._expects_notice = True
+        self._news = asyncio.Event()
+        device.watch(self._on_notice, self._make_way)
 
-    # -- reading ---------------------------------------------------------------------------
+    # -- the host --------------------------------------------------------------------------
 
     async def host_there(self) -> None:
         """Wait until a host is connected, as far as the device can tell: then a read pends.
@@ -101,39 +89,97 @@ class Port:
         Raises OSError if the device fails.
         """
         delay, is_told = _FIRST_RETRY, False
-        while True:
+        while not await self._has_host():
+            if not is_told:
+                log.info("no host is connected to the port yet")
+                is_told = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._news.wait()
+            self._news.clear()
+            delay = min(_LAST_RETRY, delay * 2)
+        self._host_left, self._expects_notice = False, True
+        self._look_later()
+
+    async def _has_host(self) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        if self.device.host_connected() is False:
+            return False
+        for _ in range(2):  # what the first one meets may be the refusal of an earlier read
             try:
                 self._start_reading()
+                await asyncio.sleep(0)
+                if self._reading is not None and self._reading.done():
+                    self._collect()
             except OSError as error:
                 if not self._means_no_host(error):
                     raise self._failed(error) from None
             else:
-                self._host_left = False
-                return
-            if not is_told:
-                log.info("no host is connected to the port yet")
-                is_told = True
-            await asyncio.sleep(delay)
-            delay = min(_LAST_RETRY, delay * 2)
+                return True
+        return False
+
+    def _look_later(self) -> None:
+        if self._knows_host and self._look is None:
+            self._look = self._loop.call_later(_LOOK, self._look_for_host)
+
+    def _look_for_host(self) -> None:
+        self._look = None
+        if self.failure is None and not self._host_left:
+            self.on_refused()
+            self._look_later()
+
+    def on_refused(self) -> None:
+        """If the host has gone, the reader, whose read pends, must hear."""
+        if self.device.host_connected() is False:
+            self._host_changed()
+
+    def _on_notice(self, connected: bool) -> None:
+        """A host has come or gone; of a quick change the driver says what is so now, twice."""
+        self._news.set()
+        if connected and self._expects_notice:
+            self._expects_notice = False
+        else:
+            self._host_changed()
+
+    def _host_changed(self) -> None:
+        """The host has gone, and maybe another has come: the view of it ends."""
+        if not self._host_left:
+            self._host_left = True
+            self.session_lost()
+            self.tell_soon()
+
+    def session_lost(self) -> None:
+        """What is still being written is for nobody, and may never end."""
+        if self._knows_host:
+            self._writes.give_up_soon()
+
+    def _make_way(self) -> None:
+        """The driver is to go, for an update say: an open handle would keep it until a reboot."""
+        self.makes_way = True
+        self._failed(OSError(errno.ENODEV, "the driver of the port is being stopped or updated"))
+        self._news.set()
+
+    # -- reading ---------------------------------------------------------------------------
 
     def read_now(self, buffer: memoryview) -> int | None:
         """Read some bytes; None if there are none now.
 
         Raises ConnectionResetError when the host has gone, OSError on failure.
         """
-        if not self._host_left:
-            try:
-                size = self._take(buffer)
-                if size:
-                    size = self._take_more(buffer, size)
-            except OSError as error:
-                if not self._means_no_host(error):
-                    raise self._failed(error) from None
-                self._host_left = True
-            else:
-                self._read_on()
-                return size or None
-        raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
+        try:
+            size = self._take(buffer)
+            if size:
+                size = self._take_more(buffer, size)
+        except OSError as error:
+            if not self._means_no_host(error):
+                raise self._failed(error) from None
+            self._host_changed()
+            size = 0
+        if self._host_left and not size:
+            raise ConnectionResetError(errno.ECONNRESET, "the host has disconnected")
+        self._read_on()
+        return size or None
 
     def _read_on(self) -> None:
         """Make sure that the user is told of what comes next."""
@@ -177,11 +223,11 @@ class Port:
         try:
             size = reading.result()
         except OSError as error:
-            if not self.device.times_out or getattr(error, "winerror", None) != ERROR_TIMEOUT:
+            if not self.device.times_out or winerror(error) != ERROR_TIMEOUT:
                 raise
             size = 0
         if size == 0 and not self.device.times_out:
-            raise _error(ERROR_HANDLE_EOF, "the other end has hung up")
+            raise windows_error(ERROR_HANDLE_EOF, "the other end has hung up")
         self._unread = self._inbox[:size]
 
     def _start_reading(self) -> None:
@@ -190,10 +236,10 @@ class Port:
             raise self.failure
         if self._reading is None and not self._unread:
             self._reading = self.device.read(self._inbox)
-            self._reading.add_done_callback(self._tell)
+            self._reading.add_done_callback(self._on_read)
 
     def _means_no_host(self, error: OSError) -> bool:
-        return self.device.outlives_host and getattr(error, "winerror", None) in _TRY_AGAIN
+        return self.device.outlives_host and was_refused(self.device, error)
 
     def tell_soon(self) -> None:
         """Tell the user to read on, in a later turn."""
@@ -201,7 +247,12 @@ class Port:
             self._tells = True
             self._loop.call_soon(self._tell)
 
-    def _tell(self, _reading: asyncio.Future[int] | None = None) -> None:
+    def _on_read(self, reading: asyncio.Future[int]) -> None:
+        if not reading.cancelled():
+            reading.exception()  # it is met by who reads, if there is anybody
+        self._tell()
+
+    def _tell(self) -> None:
         self._tells = False
         if self.user is not None and not self.is_paused:
             self.user.on_readable()
@@ -212,47 +263,21 @@ class Port:
         """Start writing as much as the buffer holds, unless a write is under way."""
         if self.failure is not None:
             raise self.failure
-        if self._writing is not None:
-            self._is_blocked = True
-            return 0
-        size = min(len(data), MAX_WRITE)
+        size = self._writes.write_now(data)
         self._is_blocked = size < len(data)
-        self._outbox[:size] = data[:size]
-        self._writing = self._loop.create_task(self._write(self._outbox[:size]))
         return size
 
-    async def _write(self, rest: memoryview) -> None:
-        """Write all of it, one write at a time; bytes that were refused are written again."""
-        delay = _FIRST_RETRY
-        try:
-            while rest:
-                try:
-                    written = await self.device.write(rest)
-                except OSError as error:
-                    if getattr(error, "winerror", None) not in _TRY_AGAIN:
-                        self._failed(error)
-                        return
-                    self._look_for_host()
-                    await asyncio.sleep(delay)
-                    delay = min(_LAST_RETRY, delay * 2)
-                else:
-                    rest = rest[written:]
-        finally:
-            self._writing = None
-            if self._is_blocked and self.user is not None and self.failure is None:
-                self._is_blocked = False
-                self.user.on_writable()
+    def on_writable(self) -> None:
+        if self._is_blocked and self.user is not None and self.failure is None:
+            self._is_blocked = False
+            self.user.on_writable()
 
-    def _look_for_host(self) -> None:
-        """After a refused write: if the host has gone, the reader, whose read pends, must hear."""
-        if self.device.host_connected() is False:
-            self._host_left = True
-            self.tell_soon()
+    def on_write_failed(self, error: OSError) -> None:
+        self._failed(error)
 
     async def written(self) -> None:
         """Wait until no write is under way; cancelling the wait doesn't cancel the write."""
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
+        await self._writes.written()
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -265,9 +290,11 @@ class Port:
     async def close(self) -> None:
         """Cancel what is under way and close the device; takes seconds at most."""
         self.failure = self.failure or OSError(errno.EBADF, "the channel was closed")
-        for operation in (self._reading, self._writing):
-            if operation is not None:
-                operation.cancel()
+        if self._look is not None:
+            self._look.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+        self._writes.close()
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await off_loop(self.device.close)
@@ -299,6 +326,9 @@ class OverlappedChannel(Channel):
     def write_now(self, data: memoryview) -> int:
         return self._port.write_now(data)
 
+    def session_lost(self) -> None:
+        self._port.session_lost()
+
     async def close(self) -> None:
         if self._port.user is self._user:
             self._port.user = None
@@ -312,17 +342,27 @@ class OverlappedChannel(Channel):
 class OverlappedSource(ChannelSource):
     """Opens the device, and keeps it open for as long as it works."""
 
-    def __init__(self, open_device: Callable[[], Device]) -> None:
-        """``open_device`` may block; raises OSError."""
+    def __init__(
+        self, open_device: Callable[[], Device], exists: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``open_device`` may block; raises OSError. ``exists`` looks without opening."""
         self._open_device = open_device
+        self._exists = exists
         self._port: Port | None = None
+
+    def exists(self) -> bool:
+        return self._exists()
 
     async def start(self) -> None:
         pass
 
     async def open(self) -> Channel:
         if self._port is not None and self._port.failure is not None:
+            makes_way = self._port.makes_way
             await self.close()
+            if makes_way:
+                log.info("the driver of the port wants to go; it is opened anew in a while")
+                await asyncio.sleep(_REMOVAL)
         if self._port is None:
             device = await off_loop(self._open_device, discard=lambda device: device.close())
             self._port = Port(device)
@@ -333,43 +373,3 @@ class OverlappedSource(ChannelSource):
         port, self._port = self._port, None
         if port is not None:
             await port.close()
-
-
-async def off_loop(
-    function: Callable[[], T], discard: Callable[[T], None] = lambda _result: None
-) -> T:
-    """Call what may block, in a thread of its own that doesn't delay the end of the process.
-
-    If this is cancelled, the call goes on and its result goes to ``discard``.
-    """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if outcome.cancelled():
-            if error is None:
-                threading.Thread(target=discard, args=(result,), daemon=True).start()
-        elif error is not None:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(result)  # type: ignore[arg-type]
-
-    def call() -> None:
-        result: T | None = None
-        error: Exception | None = None
-        try:
-            result = function()
-        except Exception as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=call, name="device", daemon=True).start()
-    return await outcome
-
-
-def _error(winerror: int, text: str) -> OSError:
-    """An error as Windows would raise it, on any system."""
-    error = OSError(errno.EIO, text)
-    error.winerror = winerror  # type: ignore[attr-defined, unused-ignore]
-    return error

@@ -20,7 +20,7 @@ import serial
 import serial_asyncio
 
 from vsocks.channel.base import Channel, ChannelSource
-from vsocks.channel.overlapped import off_loop
+from vsocks.channel.off_loop import off_loop
 from vsocks.channel.path_errors import explained
 from vsocks.channel.telling import BufferedChannel
 from vsocks.errors import UsageError

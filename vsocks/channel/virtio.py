@@ -34,6 +34,9 @@ class VirtioSource(ChannelSource):
     def __init__(self, name: str) -> None:
         self._path = Path(name) if "/" in name else _FOLDER / name
 
+    def exists(self) -> bool:
+        return self._path.exists()
+
     async def start(self) -> None:
         pass
 

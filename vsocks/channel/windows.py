@@ -23,6 +23,7 @@ from vsocks.channel.overlapped import OverlappedSource
 from vsocks.channel.serial_settings import set_up_line
 from vsocks.errors import describe
 from vsocks.windows.port_holder import why_denied
+from vsocks.windows.port_notices import Notices, watch_port
 
 if TYPE_CHECKING:
     from asyncio.windows_events import IocpProactor
@@ -42,6 +43,10 @@ _IOCTL_GET_INFORMATION: Final = 0x00222002
 _HOST_CONNECTED: Final = 5
 _INFORMATION_SIZE: Final = 512
 
+#: Whoever made the pipe may ask who we are, but not act in our name: SECURITY_SQOS_PRESENT and
+#: SECURITY_IDENTIFICATION. Anybody can make a pipe of a name, and we may be LocalSystem.
+_IDENTIFY_ONLY: Final = 0x00100000 | 0x00010000
+
 _BIG_READ: Final = 64 * 1024
 #: A serial line may bring bytes without a pause; a read shouldn't wait for many of them.
 _LINE_READ: Final = 512
@@ -51,6 +56,7 @@ _LINE_MAX_FRAME: Final = 4096
 _PATH_BAUDRATE: Final = 115_200
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_ON_WINE: Final = hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 def windows_source(spec: ChannelSpec) -> OverlappedSource:
@@ -63,10 +69,12 @@ def windows_source(spec: ChannelSpec) -> OverlappedSource:
             place = spec.place.removeprefix("\\\\.\\")
             open_device = partial(Line, rf"\\.\{place}", spec.baudrate)
         case "pipe":
-            open_device = partial(Handle, rf"\\.\pipe\{spec.place}", outlives_host=False)
+            open_device = partial(
+                Handle, rf"\\.\pipe\{spec.place}", outlives_host=False, flags=_IDENTIFY_ONLY
+            )
         case _:
             open_device = partial(_open_path, spec.place)
-    source = OverlappedSource(open_device)
+    source = OverlappedSource(open_device, partial(_has_name, spec.place))
     if spec.kind in {"com", "serial"}:
         source.max_frame = _LINE_MAX_FRAME
     return source
@@ -77,11 +85,13 @@ class Handle:
 
     read_size = _BIG_READ
     times_out = False
+    eof_is_no_host = _ON_WINE
 
-    def __init__(self, path: str, *, outlives_host: bool) -> None:
+    def __init__(self, path: str, *, outlives_host: bool, flags: int = 0) -> None:
         """May block for seconds. Raises OSError that says what to do."""
         self.outlives_host = outlives_host
-        self._handle = _open(path)
+        self._handle = _open(path, flags)
+        self._notices: Notices | None = None
 
     def fileno(self) -> int:
         """The handle; the proactor asks for it by this name."""
@@ -101,11 +111,17 @@ class Handle:
         size = _control(self._handle, _IOCTL_GET_INFORMATION, information)
         return bool(information.raw[_HOST_CONNECTED]) if size > _HOST_CONNECTED else None
 
+    def watch(self, on_host: Callable[[bool], None], on_query_remove: Callable[[], None]) -> None:
+        """Have the system tell what the driver announces, if it can."""
+        self._notices = watch_port(self._handle, on_host, on_query_remove)
+
     def close(self) -> None:
         """Close the handle."""
         handle, self._handle = self._handle, 0
         if handle:
             _winapi.CloseHandle(handle)
+        if self._notices is not None:
+            self._notices.close()
 
 
 class Line(Handle):
@@ -132,12 +148,18 @@ def _open_path(path: str) -> Handle:
         return Handle(path, outlives_host=True)
 
 
+def _has_name(name: str) -> bool:
+    """Whether a device of that name exists, for example the port that a driver has made."""
+    target = ctypes.create_unicode_buffer(_INFORMATION_SIZE)
+    return bool(_kernel32.QueryDosDeviceW(name, target, len(target)))
+
+
 def _proactor() -> IocpProactor:
     loop = cast("asyncio.ProactorEventLoop", asyncio.get_running_loop())
     return cast("IocpProactor", loop._proactor)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _open(path: str) -> int:
+def _open(path: str, flags: int) -> int:
     try:
         return _winapi.CreateFile(
             path,
@@ -145,7 +167,7 @@ def _open(path: str) -> int:
             0,
             _winapi.NULL,
             _winapi.OPEN_EXISTING,
-            _winapi.FILE_FLAG_OVERLAPPED,
+            _winapi.FILE_FLAG_OVERLAPPED | flags,
             _winapi.NULL,
         )
     except OSError as error:

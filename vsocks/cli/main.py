@@ -91,11 +91,17 @@ def run_guest(options: argparse.Namespace) -> int:
     return 0
 
 
-def guest_maker(options: argparse.Namespace) -> Callable[[], Guest]:
-    """A function that makes the guest daemon; raises UsageError if the options make no sense."""
+def guest_maker(options: argparse.Namespace, *, is_service: bool = False) -> Callable[[], Guest]:
+    """A function that makes the guest daemon; raises UsageError if the options make no sense.
+
+    A service takes no port that may be another program's, unless it is named: it would keep that
+    one out from each start of the machine.
+    """
     from vsocks.guest.daemon import Guest
 
     spec = parse_spec(options.channel)
+    if is_service and spec.kind == "auto":
+        spec = parse_spec("virtio")
     config = guest_config(options)
     return lambda: Guest(config, open_source(spec))
 

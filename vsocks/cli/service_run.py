@@ -117,7 +117,7 @@ class _Service:
         self._stopping = asyncio.Event()
         try:
             log_to_file(log_events(self._name), self._options)
-            make = guest_maker(self._options)
+            make = guest_maker(self._options, is_service=True)
             await serve(make, self._stopping, on_started=lambda: self._report(State.RUNNING))
         except Exception as error:
             self._fail(error)

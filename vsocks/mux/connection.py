@@ -216,9 +216,11 @@ class Connection:
             case SessionUp(description):
                 self._is_up = self.was_up = True
                 log.info("session up: %s", description)
+                self._channel.session_up()
                 if self._trace is not None and not self.session.confirms_open:
                     self._trace.begin(Wire.ORIGINAL)
             case SessionLost(reason):
+                self._channel.session_lost()
                 self._lose_all(reason)
             case Notice(text):
                 log.warning("%s", text)
