@@ -202,6 +202,15 @@ class Rig:
 
         eventually(attempt, deadline=SOON)
 
+    def wait_until_qemu_keeps(self, number: int) -> None:
+        """Wait until it keeps so many writes of the guest's."""
+
+        def attempt() -> None:
+            kept = self._writes_that_qemu_keeps()
+            assert kept == number, f"QEMU keeps {kept} writes of the guest's"
+
+        eventually(attempt, deadline=SOON)
+
     def _writes_that_qemu_keeps(self) -> int:
         """How many buffers of the guest's QEMU has taken from the port and not given back.
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.e2e
 
 HEARTBEAT_EXPIRY = 5.0
 """Seconds of silence after which a daemon gives a session up."""
+KILLS = 5
 ENDINGS = 2
 """How often the host daemon ends during transfers."""
 GARBAGE = random.Random(1).randbytes(20_000)
@@ -52,6 +53,25 @@ def test_host_daemon_killed(rig: Rig) -> None:
     rig.report_session(opened.at, host.log.wait(UP, timeout=SOON).at)
     guest.log.wait(LOST, timeout=SOON, after=mark)
     rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def test_host_daemon_killed_again_and_again_during_an_upload(rig: Rig) -> None:
+    """Each time QEMU may keep a write of the guest's for ever; the others go on."""
+    guest = rig.start_guest()
+    for _ in range(KILLS):
+        mark = guest.log.mark()
+        host = rig.start_host()
+        guest.log.wait(UP, timeout=SOON, after=mark)
+        client = rig.transfer_without_end()
+        host.signal("STOP")
+        rig.wait_for_writes_that_qemu_keeps(some=True)
+        host.kill()
+        if rig.guest.notices_absence:
+            guest.log.wait(LOST, timeout=SOON, after=mark)
+            rig.check_old_connections_closed(client)
+    rig.start_host()
+    guest.log.wait(UP, timeout=SOON, after=mark)
     rig.check_transfers_work()
 
 

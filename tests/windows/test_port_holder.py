@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -32,12 +33,16 @@ def test_a_device_that_is_denied() -> None:
         (True, "", "another program has it open"),
         (True, "spice-agent", r"the service spice-agent \(process 77\) has it open"),
         (True, "vsocks-guest", r"the service vsocks-guest \(process 77\) has it open"),
+        (True, "ourselves", "an earlier process of this service is still ending"),
     ],
 )
 def test_the_answer(
     monkeypatch: pytest.MonkeyPatch, is_administrator: bool, running: str, answer: str
 ) -> None:
     monkeypatch.setattr(port_holder, "_is_administrator", lambda: is_administrator)
+    if running == "ourselves":
+        running = "vsocks-guest"
+        monkeypatch.setattr(os, "getpid", lambda: 77)
     monkeypatch.setattr(port_holder, "running_service", lambda name: 77 if name == running else 0)
     assert re.search(answer, port_holder.why_denied())
 

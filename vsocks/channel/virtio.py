@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import select
 import sys
@@ -22,10 +23,18 @@ from vsocks.channel.telling import TellingChannel
 
 assert sys.platform != "win32"
 
+log = logging.getLogger(__name__)
+
 _FOLDER: Final = Path("/dev/virtio-ports")
 #: A write takes up to 32 KiB a call (virtio_console.c, port_fops_write).
 _MAX_WRITE: Final = 32 * 1024
 _DISCONNECTED: Final = "the host has disconnected"
+#: Buffers of the queue to the host (hw/char/virtio-serial-bus.c), of which QEMU keeps one each time
+#: that its client goes while it is busy with it (discard_throttle_data). When it has all of them
+#: the port is dead until the device is reset.
+_DESCRIPTORS: Final = 128
+#: Seconds for which a port just opened may take nothing.
+_PATIENCE: Final = 5.0
 
 
 class VirtioSource(ChannelSource):
@@ -71,6 +80,9 @@ class VirtioChannel(TellingChannel):
         self._edge = asyncio.Event()
         #: Whether the last read left nothing: edges come once.
         self._is_drained = False
+        #: Whether the driver has taken anything since the port was opened.
+        self._has_written = False
+        self._giving_up: asyncio.TimerHandle | None = None
 
     async def host_connected(self) -> None:
         """Wait until a host is connected; called before start()."""
@@ -101,20 +113,40 @@ class VirtioChannel(TellingChannel):
         with contextlib.suppress(BlockingIOError):
             while written < len(data):
                 written += os.write(self._fd, data[written : written + _MAX_WRITE])
+        self._has_written = self._has_written or written > 0
         self._is_blocked = written < len(data)
         if self._is_blocked:
             # The host may have gone before, and with it the last edge.
             self._loop.call_soon(self._look_for_host)
+            if not self._has_written and self._giving_up is None:
+                self._giving_up = self._loop.call_later(_PATIENCE, self._tell_dead)
         return written
 
     async def close(self) -> None:
         self._user = None
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         if self._fd < 0:
             return
         self._loop.remove_reader(self._edges.fileno())
         self._edges.close()
         fd, self._fd = self._fd, -1
         os.close(fd)
+
+    def _tell_dead(self) -> None:
+        """Say it if nothing at all could be written although a host is connected.
+
+        A host that has just come reads, or its socket at least takes what the driver's queue holds.
+        """
+        if self._has_written or self._user is None or self._hung_up():
+            return
+        log.error(
+            "the port takes nothing though a host is connected; if that one reads, it is dead: %d "
+            "times a host went in the middle of a transfer, and QEMU never returns what it was "
+            "busy with. Restart this machine, or as root the port's driver:%s",
+            _DESCRIPTORS,
+            _how_to_restart(self._fd),
+        )
 
     def _look_for_host(self) -> None:
         """Notice that the host has gone: a pending write would wait forever."""
@@ -135,3 +167,15 @@ class VirtioChannel(TellingChannel):
 
     def _has_news(self) -> bool:
         return not self._is_drained
+
+
+def _how_to_restart(fd: int) -> str:
+    """The commands that reset the port's device. They end the other ports of the device, too."""
+    try:
+        number = os.fstat(fd).st_rdev
+        port = Path(f"/sys/dev/char/{os.major(number)}:{os.minor(number)}").resolve()
+        device = port.parents[1]
+        driver = (device / "driver").resolve(strict=True)
+    except (OSError, IndexError):
+        return " unbind and bind the device of virtio_console in /sys/bus/virtio/drivers"
+    return "".join(f" echo {device.name} >{driver}/{verb};" for verb in ("unbind", "bind"))

@@ -7,6 +7,7 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import os
 from typing import Final
 
 from vsocks.windows.manager import running_service
@@ -24,7 +25,14 @@ def why_denied() -> str:
     if not _is_administrator():
         return "administrator rights are needed; run this as administrator, or as the service"
     for name in _HOLDERS:
-        if number := running_service(name):
+        number = running_service(name)
+        if number == os.getpid():
+            # It can't end while a write of its pends, which the driver can't cancel.
+            return (
+                "maybe an earlier process of this service is still ending, which may take minutes; "
+                "it is tried again"
+            )
+        if number:
             return f"the service {name} (process {number}) has it open; stop that first"
     return "another program has it open; stop that first"
 
