@@ -18,7 +18,7 @@ DESCRIPTORS = 128
 def test_a_dead_port_is_told_and_brought_back_by_what_the_log_says(debian_rig: Rig) -> None:
     """Each client of QEMU's that goes while it doesn't read costs one of them."""
     rig = debian_rig
-    writer = rig.guest.start("writer", f"cat /dev/zero >{PORT}")
+    writer = rig.guest.start("writer", f"dd if=/dev/zero of={PORT} bs=4096")
     for lost in range(DESCRIPTORS):
         with rig.raw_port():
             rig.wait_until_qemu_keeps(lost + 1)
