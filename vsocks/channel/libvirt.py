@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
 from vsocks.channel.base import Channel, ChannelSource
-from vsocks.channel.overlapped import off_loop
+from vsocks.channel.off_loop import off_loop
 from vsocks.channel.sockets import ConnectSource
 from vsocks.errors import describe
 
