@@ -33,6 +33,8 @@ _DISCONNECTED: Final = "the host has disconnected"
 #: that its client goes while it is busy with it (discard_throttle_data). When it has all of them
 #: the port is dead until the device is reset.
 _DESCRIPTORS: Final = 128
+#: Seconds between two looks for a host.
+_LOOK: Final = 1.0
 #: Seconds for which a port just opened may take nothing.
 _PATIENCE: Final = 5.0
 
@@ -85,10 +87,15 @@ class VirtioChannel(TellingChannel):
         self._giving_up: asyncio.TimerHandle | None = None
 
     async def host_connected(self) -> None:
-        """Wait until a host is connected; called before start()."""
+        """Wait until a host is connected; called before start().
+
+        A host that comes to a port that takes nothing makes no edge: poll then says nothing at all.
+        """
         while self._hung_up():
             self._edge.clear()
-            await self._edge.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._edge.wait()
 
     def read_now(self, buffer: memoryview) -> int | None:
         """Read what has arrived: one read gives one buffer of QEMU's, 4 KiB, however much waits."""
