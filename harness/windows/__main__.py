@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.accel import qemu_version
 from harness.cache import ROOT, cache_folder
 from harness.progress import say, step
 from harness.vm import LaunchError
@@ -63,7 +64,7 @@ def make_image(order: Order) -> WindowsImage:
 
 def check(options: argparse.Namespace) -> int:
     """`make windows-check`: everything that could not be tried without a Windows, one by one."""
-    report = cache_folder() / f"windows-check-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    report = cache_folder() / f"windows-check-{time.strftime('%Y%m%d-%H%M%S')}.md"
     checklist = Checklist(report)
     image = None if options.windows_iso else find_image()
     if image is None:
@@ -88,7 +89,9 @@ def _built(order: Order) -> str:
 def _check_machine(checklist: Checklist, image: WindowsImage) -> None:
     lab = WindowsLab(image)
     try:
-        say(lab.prepare())
+        prepared = lab.prepare()
+        say(prepared)
+        checklist.facts += [f"{image.folder.name}, {qemu_version()}: {prepared}"]
         with lab.running() as machine:
             for item in CHECKS:
                 checklist.run(item, machine)

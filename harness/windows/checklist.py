@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from harness.cache import ROOT
 from harness.progress import say
+from vsocks import __version__
 
 T = TypeVar("T")
 
@@ -28,6 +30,8 @@ class Checklist:
     """What was checked so far."""
 
     report: Path
+    facts: list[str] = field(default_factory=list)
+    """Lines about what was checked, for the report."""
     failed: int = 0
     _lines: list[str] = field(default_factory=list)
 
@@ -61,7 +65,33 @@ class Checklist:
             if line.startswith(("[x]", "[!]")):
                 say(line)
         say(f"{self.failed} not as expected; the report with all details: {self.report}")
+        self._make_presentable()
         return 1 if self.failed else 0
+
+    def _make_presentable(self) -> None:
+        """Have the report begin with what came out, as Markdown, with no path of this machine."""
+        details = self.report.read_text() if self.report.exists() else ""
+        done = [line for line in self._lines if line.startswith(("[x]", "[!]"))]
+        text = "\n".join(
+            [
+                f"# vsocks {__version__}: make windows-check, {self.failed} not as expected",
+                "",
+                *self.facts,
+                "",
+                *(f"- {line}" for line in done),
+                "",
+                "<details><summary>Details</summary>",
+                "",
+                "~~~",
+                details.rstrip(),
+                "~~~",
+                "</details>",
+                "",
+            ]
+        )
+        for folder, name in ((ROOT, "."), (Path.home(), "~")):
+            text = text.replace(str(folder), name)
+        self.report.write_text(text)
 
     def _say(self, line: str) -> None:
         self._lines.append(line)

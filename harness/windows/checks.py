@@ -14,6 +14,7 @@ from harness.guest import GuestProcess
 from harness.lab import Running
 from harness.windows.checklist import Check
 from harness.windows.guest import PYTHON, WindowsGuest
+from harness.windows.service_checks import SERVICE_CHECKS, silenced_port
 
 ODD = ("two words", 'quo"te', "back\\", "%PATH%", "a&b|c<d>e^f", "(x)", "!y!", "", "ä€", "100%")
 """Arguments that a shell may well spoil."""
@@ -176,6 +177,7 @@ def logs(machine: Running) -> str:
 
 
 CHECKS: list[Check[Running]] = [
+    Check("the host is killed during an upload, and the port goes on", silenced_port),
     Check("SSH: a command, its output, its status", version),
     Check("SSH: odd arguments through sshd, cmd and the program", arguments),
     Check("SFTP: an upload to a /C:/ path, checked by certutil", upload),
@@ -184,6 +186,7 @@ CHECKS: list[Check[Running]] = [
     Check("no way out by the management NIC", no_way_out),
     Check("vsocks-guest.exe listens", daemon),
     Check("vsocks-guest.exe as a service", service),
+    *SERVICE_CHECKS,
     Check("system-proxy on and off (WinINET, WinHTTP, PAC)", system_proxy),
     Check("a snapshot saved and loaded (hv_* flags, AHCI, e1000e)", snapshot),
     Check("reset: no repair screen, the port and sshd again", reset),

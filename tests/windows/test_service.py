@@ -25,8 +25,9 @@ import winreg
 from tests.support import socks
 from tests.windows.support import free_port, run, wait_until
 from vsocks.aio import pending_io
-from vsocks.cli import service, service_logs, service_run, windows_main
-from vsocks.windows import eventlog, installed, manager, protected
+from vsocks.cli import service, service_logs, service_run, service_settings, windows_main
+from vsocks.errors import UsageError
+from vsocks.windows import eventlog, firewall, installed, manager, protected
 from vsocks.windows.installed import InstallError, Leftovers
 from vsocks.windows.manager import ServiceError, State
 
@@ -74,6 +75,17 @@ def start(name: str) -> None:
         else:
             return
     manager.start(name)
+
+
+start_once = manager.start
+
+
+def start_again(name: str) -> None:
+    """As above, for a test that has the program do so."""
+    for _ in range(3):
+        with contextlib.suppress(ServiceError):
+            return start_once(name)
+    return start_once(name)
 
 
 def errors_of(tmp_path: Path) -> str:
@@ -157,18 +169,19 @@ def test_a_write_that_nobody_can_end_is_abandoned_also_after_a_failure(
     ended: list[int] = []
     monkeypatch.setattr(service_run, "log_events", lambda *_: None)
     monkeypatch.setattr(service_run, "log_to_file", lambda *_: None)
+    monkeypatch.setattr(service_run, "log_as_asked", lambda *_: None)
     monkeypatch.setattr(service_run, "guest_maker", lambda _options, **_: None)
     monkeypatch.setattr(service_run, "serve", serve)
     monkeypatch.setattr(pending_io, "have_ended", have_ended)
     monkeypatch.setattr(os, "_exit", ended.append)
-    service = service_run._Service("vsocks-test", argparse.Namespace())
+    service = service_run._Service("vsocks-test", argparse.Namespace)
     run(service._serve())
     assert ended == [0 if failure is None else 1]
 
 
 def test_controls_that_a_service_knows_nothing_of() -> None:
     """And the one that only asks; 120 is ERROR_CALL_NOT_IMPLEMENTED."""
-    asked = service_run._Service("vsocks-test", argparse.Namespace())._on_control
+    asked = service_run._Service("vsocks-test", argparse.Namespace)._on_control
     assert [asked(control, 0, None, None) for control in (4, 2, 200)] == [0, 120, 120]
 
 
@@ -177,6 +190,11 @@ def test_what_is_not_installed_is_said_to_be_so() -> None:
         with pytest.raises(ServiceError, match="it isn't installed"):
             act("vsocks-nonsense")
     assert manager.running_service("vsocks-nonsense") == 0
+
+
+def test_a_process_that_has_gone_is_not_waited_for() -> None:
+    assert manager.wait_for_end(0x7FFFFFF0, 10)
+    assert not manager.wait_for_end(os.getpid(), 0.1)
 
 
 def test_installing_twice_is_refused(name: str, tmp_path: Path) -> None:
@@ -232,6 +250,43 @@ def test_start_status_and_uninstall(
     assert "go when Windows restarts" in told
     assert "held.dll is open in another program" in told
     assert command(capsys, "status")[0] == 1
+
+
+def test_what_runs_is_started_again(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By reconfigure and upgrade; the program stays what it is for this test."""
+    channel = f"tcp-listen:127.0.0.1:{free_port()}"
+    install_stub(name, tmp_path, "--listen", f"127.0.0.1:{free_port()}", "--channel", channel)
+    start(name)
+    assert manager.wait_for(name, State.RUNNING, 60).state == State.RUNNING, errors_of(tmp_path)
+    monkeypatch.setattr(installed, "install_copy", installed.program)
+    monkeypatch.setattr(manager, "set_command", lambda *_: None)
+    monkeypatch.setattr(service_settings, "store", lambda _words: tmp_path / "guest.toml")
+    (tmp_path / "guest.toml").touch()
+    for line in ("reconfigure", "upgrade"):
+        process = manager.query(name).pid
+        monkeypatch.setattr(manager, "start", lambda _name: start_again(name))
+        status, told = command(capsys, line)
+        assert status == 0, told + errors_of(tmp_path)
+        assert manager.query(name).pid not in {0, process}
+        assert "it does not tell its status at 127.0.0.1:1080" in told
+
+
+def test_settings_that_can_not_be_read_are_told_of(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_words: object) -> None:
+        raise UsageError("for a test")
+
+    channel = f"tcp-listen:127.0.0.1:{free_port()}"
+    install_stub(name, tmp_path, "--listen", f"127.0.0.1:{free_port()}", "--channel", channel)
+    start(name)
+    assert manager.wait_for(name, State.RUNNING, 60).state == State.RUNNING, errors_of(tmp_path)
+    monkeypatch.setattr(service_settings, "load", refuse)
+    status, told = command(capsys, "status")
+    assert status == 0
+    assert told.endswith("for a test\n")
 
 
 def test_a_start_that_fails(
@@ -301,7 +356,9 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_life_of_an_installation(
     name: str, built: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = installed.program_folder()
+    folder, program = installed.program_folder(), installed.program()
+    settings = installed.data_folder() / "guest.toml"
+    monkeypatch.setattr(firewall, "set_rules", lambda *given: str(given[2]) if given[2] else "")
     made = installed.make_data_folder
     monkeypatch.setattr(installed, "make_data_folder", lambda: made() or "moved, for a test")
 
@@ -315,7 +372,18 @@ def test_the_life_of_an_installation(
     assert not (folder / "_internal" / "service").exists()
     assert installed.data_folder().is_dir()
     assert "installed already" in command(capsys, "install")[1]
-    assert command(capsys, "status") == (1, f"{name} is stopped\n")
+    assert 'listen = ["127.0.0.1:1"]' in settings.read_text()
+    assert manager.words_of(name) == [str(program), "service", "run", "--config", str(settings)]
+    status, told = command(capsys, "status")
+    assert (status, told.splitlines()[0]) == (1, f"{name} is stopped")
+    assert "driver of virtio-serial ports: " in told
+    told = command(capsys, "reconfigure", "--listen", "0.0.0.0:1", "--dns", "[::]:53")[1]
+    assert "0.0.0.0:1" in settings.read_text()
+    assert "the firewall has taken no rule" in told
+    (built / "service" / "vsocks-guest.exe").write_bytes(b"a newer one")
+    status, told = command(capsys, "upgrade")
+    assert (status, program.read_bytes()) == (0, b"a newer one"), told
+    assert "0.0.0.0:1" in settings.read_text()
     # What is installed is no program, so it can't start.
     assert command(capsys, "start")[0] == 1
     assert command(capsys, "stop") == (0, f"{name} is stopped\n")
@@ -432,8 +500,8 @@ def test_a_log_file_that_can_not_be_written_is_told_of(
     logger = logging.getLogger("vsocks")
     before = logger.handlers
     try:
-        options = argparse.Namespace(verbose=0, log_format="text")
-        service_logs.log_to_file(service_logs.log_events("vsocks-test"), options)
+        handlers = service_logs.log_to_file(service_logs.log_events("vsocks-test"))
+        assert len(handlers) == 1
     finally:
         logger.handlers = before
     assert told[0] == "the folder of settings and logs was moved: moved for a test"

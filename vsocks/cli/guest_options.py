@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LISTEN: Final = ("127.0.0.1", 1080)
-_ENVIRONMENT: Final = "VSOCKS_USERS"
+ENVIRONMENT: Final = "VSOCKS_USERS"
 #: A file of users is no longer than this, in bytes.
 _MAX_FILE: Final = 1 << 20
 _LEAST_HEAD: Final = 1024
@@ -85,7 +85,7 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME:PASSWORD",
         help="require clients to log in as a user; repeatable. Other users of this machine can see "
-        f"it: prefer --users-file, or the environment's {_ENVIRONMENT}, one user a line",
+        f"it: prefer --users-file, or the environment's {ENVIRONMENT}, one user a line",
     )
     parser.add_argument(
         "--users-file", type=Path, metavar="PATH", help="the same from a file, one user a line"
@@ -113,6 +113,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def listeners(options: argparse.Namespace) -> tuple[tuple[str, int], ...]:
+    """Where clients connect."""
+    return tuple(options.listen or [_LISTEN])
+
+
 def guest_config(options: argparse.Namespace) -> GuestConfig:
     """The configuration that the options give; raises UsageError if they make no sense."""
     from vsocks.guest.context import Limits
@@ -123,7 +128,7 @@ def guest_config(options: argparse.Namespace) -> GuestConfig:
     return GuestConfig(
         wire=options.wire,
         trace=Trace.open(options.trace) if options.trace is not None else None,
-        listen=tuple(options.listen or [_LISTEN]),
+        listen=listeners(options),
         dns=options.dns,
         users=_users(options),
         exposed=tuple(options.expose),
@@ -144,8 +149,8 @@ def _users(options: argparse.Namespace) -> Users:
     """All users of the proxy, wherever they are named."""
     users: list[User] = list(options.user)
     where = ""
-    if (text := os.environ.get(_ENVIRONMENT)) is not None:
-        where = _ENVIRONMENT
+    if (text := os.environ.get(ENVIRONMENT)) is not None:
+        where = ENVIRONMENT
         users += _users_from(where, text)
     if options.users_file is not None:
         where = str(options.users_file)

@@ -7,14 +7,18 @@ import sys
 assert sys.platform == "win32"
 
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from vsocks.address import Target, parse_ip
+from vsocks.cli import service_settings, service_status
 from vsocks.cli.arguments import Parser
-from vsocks.cli.guest_options import add_guest_options
+from vsocks.cli.guest_options import add_guest_options, listeners
 from vsocks.cli.main import guest_maker, reporting
 from vsocks.cli.service_run import run_service
-from vsocks.errors import UsageError
-from vsocks.windows import eventlog, installed, manager
+from vsocks.cli.setup_lines import as_clients_see_it
+from vsocks.errors import UsageError, describe
+from vsocks.windows import driver, eventlog, firewall, installed, manager, proxy_commands
 from vsocks.windows.manager import ServiceError, State
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ _TITLE: Final = "vsocks guest"
 _DESCRIPTION: Final = (
     "A SOCKS and HTTP proxy in this virtual machine, whose connections the host makes."
 )
+#: What comes before the options in the service's command line.
+_RUN: Final = ["service", "run"]
 #: Seconds to wait for the service to reach a state.
 _PATIENCE: Final = 30.0
 _NOT_RUNNING: Final = 1
@@ -34,35 +40,36 @@ _NOT_RUNNING: Final = 1
 
 def main(words: Sequence[str]) -> int:
     """`vsocks-guest service …`; returns the exit status."""
+    rest = list(words)[1:]
+    if words[:1] == _RUN[1:]:
+        # What the service manager calls. What is wrong with its options is for the event log.
+        return reporting(_PROGRAM, partial(_run, rest))
     parser = Parser(prog=_PROGRAM, description="The guest daemon as a Windows service.")
-    commands = parser.add_subparsers(required=True, metavar="install|start|stop|status|uninstall")
+    names = "install|start|stop|status|reconfigure|upgrade|uninstall"
+    commands = parser.add_subparsers(required=True, metavar=names)
     for name, run, what in (
         ("install", _install, "start it with Windows from now on, with these options"),
         ("start", _start, "start it now"),
         ("stop", _stop, "stop it"),
-        ("status", _status, "show whether it runs; exit status 0 if it does"),
+        ("status", _status, "show how it is; exit status 0 if it runs"),
+        ("reconfigure", _reconfigure, "give it these options instead, or read its file anew"),
+        ("upgrade", _upgrade, "put this program in the place of the installed one"),
         ("uninstall", _uninstall, "stop and remove it and its files"),
     ):
         commands.add_parser(name, help=what).set_defaults(run=run)
-    add_guest_options(commands.choices["install"])
-    # What the service manager calls.
-    add_guest_options(running := commands.add_parser("run"))
-    running.set_defaults(run=_run)
+    for name in ("install", "reconfigure"):
+        add_guest_options(commands.choices[name])
     options = parser.parse_args(words)
-    options.words = list(words)[1:]
+    options.words = rest
     return reporting(_PROGRAM, lambda: int(options.run(options)))
 
 
 def _install(options: argparse.Namespace) -> int:
-    guest_maker(options)  # raises UsageError while somebody is there to read it
-    if options.users_file is not None and not options.users_file.is_absolute():
-        raise UsageError(f"a service starts elsewhere: say where {options.users_file} is in full")
+    _check(options)
     if manager.exists(NAME):
-        raise ServiceError(f"{NAME} is installed already; uninstall it first")
+        raise ServiceError(f"{NAME} is installed already; upgrade it, or uninstall it first")
     program = installed.install_copy()
-    if moved := installed.make_data_folder():
-        _say(moved)
-    command = subprocess.list2cmdline([str(program), "service", "run", *options.words])
+    command = _settle(options.words)
     manager.install(NAME, _TITLE, _DESCRIPTION, command)
     eventlog.register_source(NAME)
     _say(f"{NAME} is installed in {program.parent} and will start with Windows")
@@ -70,13 +77,76 @@ def _install(options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(_options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> None:
+    """Raise UsageError while somebody is there to read it."""
+    service_settings.check(options.words)
+    guest_maker(options)
+
+
+def _settle(words: Sequence[str]) -> str:
+    """Write down the options; returns the service's command line.
+
+    Raises InstallError, or UsageError if a file that was there already makes no sense.
+    """
+    if moved := installed.make_data_folder():
+        _say(moved)
+    path = service_settings.store(words)
+    options = service_settings.load(["--config", str(path)])
+    program = installed.program()
+    if refused := firewall.set_rules(NAME, program, _reachable(options)):
+        _say(f"the firewall has taken no rule, so other machines may not get in: {refused}")
+    _say(f"its settings are in {path}")
+    return subprocess.list2cmdline([str(program), *_RUN, "--config", str(path)])
+
+
+def _reachable(options: argparse.Namespace) -> dict[str, list[int]]:
+    """The ports at which other machines can get in, by protocol."""
+    beyond = [port for host, port in listeners(options) if not _is_loopback(host)]
+    dns = [options.dns[1]] if options.dns and not _is_loopback(options.dns[0]) else []
+    return {"TCP": [*beyond, *dns], "UDP": dns}
+
+
+def _is_loopback(host: str) -> bool:
+    ip = parse_ip(host)
+    return ip.is_loopback if ip is not None else host.lower() == "localhost"
+
+
+def _reconfigure(options: argparse.Namespace) -> int:
+    words = options.words or _installed_words()
+    if options.words:
+        _check(options)
+    manager.set_command(NAME, _settle(words))
+    if manager.query(NAME).state != State.STOPPED:
+        _stop(options)
+        return _start(options)
+    return 0
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    words = _installed_words()
+    was_running = manager.query(NAME).state != State.STOPPED
+    if was_running:
+        _stop(options)
+    program = installed.install_copy()
+    manager.set_command(NAME, _settle(words))
+    eventlog.register_source(NAME)
+    _say(f"{NAME} in {program.parent} is this program now")
+    return _start(options) if was_running else 0
+
+
+def _installed_words() -> list[str]:
+    """The options in the service's command line."""
+    words = manager.words_of(NAME)[1:]
+    return words[len(_RUN) :] if words[: len(_RUN)] == _RUN else []
+
+
+def _start(options: argparse.Namespace) -> int:
     manager.start(NAME)
     status = manager.wait_for(NAME, State.RUNNING, _PATIENCE)
     if status.state != State.RUNNING:
         log = installed.data_folder() / "guest.log"
         raise ServiceError(f"it did not start (error {status.exit_code}); see {log}")
-    return _status(_options)
+    return _status(options)
 
 
 def _stop(_options: argparse.Namespace) -> int:
@@ -97,7 +167,18 @@ def _status(_options: argparse.Namespace) -> int:
     process = f" (process {status.pid})" if status.pid else ""
     failed = f", after error {status.exit_code}" if status.exit_code else ""
     _say(f"{NAME} is {state}{process}{failed}")
-    return 0 if status.state == State.RUNNING else _NOT_RUNNING
+    found = driver.driver_version()
+    _say(f"driver of virtio-serial ports: {found or 'not there'}")
+    if status.state != State.RUNNING:
+        return _NOT_RUNNING
+    try:
+        host, port = listeners(service_settings.load(_installed_words()))[0]
+    except UsageError as error:
+        _say(describe(error))
+    else:
+        for line in service_status.describe_daemon(as_clients_see_it(Target(host, port))):
+            _say(line)
+    return 0
 
 
 def _uninstall(options: argparse.Namespace) -> int:
@@ -105,17 +186,19 @@ def _uninstall(options: argparse.Namespace) -> int:
         _stop(options)
     manager.uninstall(NAME)
     eventlog.unregister_source(NAME)
+    firewall.set_rules(NAME, installed.program(), {})
     leftovers = installed.remove_copy()
     if leftovers.moved:
         _say("some of its files are in use; they are out of the way, and go when Windows restarts")
     for path in leftovers.stuck:
         _say(f"{path} is open in another program, and stays: delete it later")
-    _say(f"{NAME} is uninstalled; its logs stay in {installed.data_folder()}")
+    proxy_commands.turn_off_ours()
+    _say(f"{NAME} is uninstalled; its settings and logs stay in {installed.data_folder()}")
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
-    run_service(NAME, options)
+def _run(words: Sequence[str]) -> int:
+    run_service(NAME, partial(service_settings.load, words))
     return 0
 
 

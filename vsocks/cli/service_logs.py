@@ -35,9 +35,8 @@ def log_events(source: str) -> EventLogHandler:
     return events
 
 
-def log_to_file(events: EventLogHandler, options: argparse.Namespace) -> None:
-    """Log as ``options`` say, to the file, too; if it can't be written, the events tell of it."""
-    as_json = options.log_format == "json"
+def log_to_file(events: EventLogHandler) -> list[logging.Handler]:
+    """Log to the file, too; if it can't be written, the events tell of it."""
     handlers: list[logging.Handler] = [events]
     moved = problem = ""
     try:
@@ -45,8 +44,15 @@ def log_to_file(events: EventLogHandler, options: argparse.Namespace) -> None:
         handlers.append(LogFile(data_folder() / FILE, _FILE_SIZE, _OLDER_FILES))
     except (OSError, VsocksError) as error:
         problem = describe(error)
-    logs.configure(verbose=options.verbose, as_json=as_json, handlers=handlers)
+    logs.configure(verbose=0, as_json=False, handlers=handlers)
     if moved:
         log.warning("the folder of settings and logs was moved: %s", moved)
     if problem:
         log.error("the log file can't be written, so the event log is all there is: %s", problem)
+    return handlers
+
+
+def log_as_asked(handlers: list[logging.Handler], options: argparse.Namespace) -> None:
+    """Log as much as ``options`` say, and in their format."""
+    as_json = options.log_format == "json"
+    logs.configure(verbose=options.verbose, as_json=as_json, handlers=handlers)

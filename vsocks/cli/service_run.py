@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio import pending_io
 from vsocks.cli.main import guest_maker
 from vsocks.cli.run import serve
-from vsocks.cli.service_logs import log_events, log_to_file
+from vsocks.cli.service_logs import log_as_asked, log_events, log_to_file
 from vsocks.errors import VsocksError, describe
 from vsocks.windows.manager import State
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +75,12 @@ class _ServiceStatus(ctypes.Structure):
     )
 
 
-def run_service(name: str, options: argparse.Namespace) -> None:
-    """Run as the service until stopped; raises VsocksError if no service manager started us."""
-    service = _Service(name, options)
+def run_service(name: str, read_options: Callable[[], argparse.Namespace]) -> None:
+    """Run as the service until stopped; raises VsocksError if no service manager started us.
+
+    ``read_options`` raises UsageError, which is logged.
+    """
+    service = _Service(name, read_options)
     # These must live as long as the dispatcher.
     main = _ServiceMain(service.main)
     table = (_TableEntry * 2)(_TableEntry(name, main), _TableEntry())
@@ -93,9 +97,9 @@ def _why_refused(error: int) -> str:
 class _Service:
     """One service from its start to its end."""
 
-    def __init__(self, name: str, options: argparse.Namespace) -> None:
+    def __init__(self, name: str, read_options: Callable[[], argparse.Namespace]) -> None:
         self._name = name
-        self._options = options
+        self._read_options = read_options
         self._handler = _Handler(self._on_control)
         self._handle: wintypes.HANDLE | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,8 +120,10 @@ class _Service:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         try:
-            log_to_file(log_events(self._name), self._options)
-            make = guest_maker(self._options, is_service=True)
+            handlers = log_to_file(log_events(self._name))
+            options = self._read_options()
+            log_as_asked(handlers, options)
+            make = guest_maker(options, is_service=True)
             await serve(make, self._stopping, on_started=lambda: self._report(State.RUNNING))
         except Exception as error:
             self._fail(error)

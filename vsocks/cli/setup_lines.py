@@ -21,6 +21,10 @@ Not `<local>`, names without a dot: without a network card nobody else can reach
 _NO_PROXY: Final = "localhost,127.0.0.1,::1"
 #: Where clients find a listener that takes connections on every address.
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
+_EXEMPT_ALL: Final = (
+    "Get-AppxPackage | ForEach-Object "
+    "{ CheckNetIsolation LoopbackExempt -a ('-n=' + $_.PackageFamilyName) }"
+)
 _INTERNET_SETTINGS: Final = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 
 
@@ -70,8 +74,13 @@ def cmd_lines(proxy: Target) -> Iterator[str]:
     yield "rem or, instead of these three, a PAC file:"
     yield f"rem {_reg_add('AutoConfigURL', 'REG_SZ', script_url(proxy))}"
     yield ""
-    yield "rem WinHTTP: services, Windows Update; as administrator"
+    yield "rem WinHTTP: services; as administrator"
     yield f'netsh winhttp set proxy proxy-server="{proxy}" bypass-list="{WINDOWS_BYPASS}"'
+    yield ""
+    yield "rem Store apps may not connect to this machine itself; this lets those do so that are"
+    yield "rem installed for the current user, or, by its package family name, one of them:"
+    yield f'powershell -NoProfile -Command "{_EXEMPT_ALL}"'
+    yield "rem CheckNetIsolation LoopbackExempt -a -n=PACKAGEFAMILYNAME"
     yield ""
     yield "rem programs that look at the environment: in this window, and those started from now on"
     values = variables(proxy)
@@ -85,6 +94,7 @@ def cmd_lines(proxy: Target) -> Iterator[str]:
     for value in ("ProxyServer", "ProxyOverride", "AutoConfigURL"):
         yield f'rem reg delete "{_INTERNET_SETTINGS}" /v {value} /f'
     yield "rem netsh winhttp reset proxy"
+    yield "rem CheckNetIsolation LoopbackExempt -c"
     for name in values:
         yield f"rem set {name}="
     for name in values:

@@ -35,10 +35,17 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "--pac", action="store_true", help="set the proxy's PAC file instead, in WinINET"
     )
     for command in (on, off, status):
-        command.add_argument(
+        whose = command.add_mutually_exclusive_group()
+        whose.add_argument(
             "--user-only",
             action="store_true",
             help="only WinINET, for the current user; WinHTTP needs administrator rights",
+        )
+        whose.add_argument(
+            "--all-users",
+            action="store_true",
+            help="WinINET for all users of this machine, not for the current one (for SYSTEM, this "
+            "is the default)",
         )
     on.set_defaults(run=_on)
     off.set_defaults(run=_off)
@@ -67,18 +74,21 @@ if sys.platform == "win32":
 
     _lines = setup_lines.cmd_lines
 
+    def _scope(options: argparse.Namespace) -> proxy_commands.Scope:
+        return proxy_commands.scope_of(user_only=options.user_only, every_user=options.all_users)
+
     def _on(options: argparse.Namespace) -> int:
         proxy: Target = options.listen
         script = setup_lines.script_url(proxy) if options.pac else None
         return proxy_commands.turn_on(
-            str(proxy), setup_lines.WINDOWS_BYPASS, script, user_only=options.user_only
+            str(proxy), setup_lines.WINDOWS_BYPASS, script, _scope(options)
         )
 
     def _off(options: argparse.Namespace) -> int:
-        return proxy_commands.turn_off(user_only=options.user_only)
+        return proxy_commands.turn_off(_scope(options))
 
     def _status(options: argparse.Namespace) -> int:
-        return proxy_commands.status(user_only=options.user_only)
+        return proxy_commands.status(_scope(options))
 
 else:
     _lines = setup_lines.shell_lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ For all programs that follow the system's proxy settings: {NAME} system-proxy --
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _show_everything()
     if words[:1] == ["service"]:
         return _service(words[1:])
     if words[:1] == ["system-proxy"]:
@@ -35,6 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     _end_with_parent()
     return reporting(NAME, lambda: run_guest(options))
+
+
+def _show_everything() -> None:
+    """Have a letter that the console's code page lacks be escaped, not fail what is being done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _system_proxy(words: list[str]) -> int:

@@ -27,6 +27,7 @@ _PROGRAM: Final = "vsocks-guest.exe"
 _FOLDER_FORM: Final = "service"
 _MOVEFILE_DELAY_UNTIL_REBOOT: Final = 4
 _CSIDL_COMMON_APPDATA: Final = 0x23
+_CSIDL_SYSTEM: Final = 0x25
 _CSIDL_PROGRAM_FILES: Final = 0x26
 
 _shell32 = ctypes.WinDLL("shell32")
@@ -52,9 +53,19 @@ def program_folder() -> Path:
     return _known_folder(_CSIDL_PROGRAM_FILES) / "vsocks"
 
 
+def program() -> Path:
+    """The installed program."""
+    return program_folder() / _PROGRAM
+
+
 def data_folder() -> Path:
     """Where the service has its settings, and writes its log."""
     return _known_folder(_CSIDL_COMMON_APPDATA) / "vsocks"
+
+
+def system_folder() -> Path:
+    """Where Windows' own programs and drivers are."""
+    return _known_folder(_CSIDL_SYSTEM)
 
 
 def _known_folder(number: int) -> Path:
@@ -79,14 +90,14 @@ def install_copy() -> Path:
     try:
         if stuck := _clear(folder).stuck:
             raise InstallError(f"{stuck[0]} is in use, by another program than the service")
-        program, libraries = _parts()
+        source, libraries = _parts()
         # Contents alone: who may write to a file is up to the new place, not the old one.
         copy = shutil.copyfile
         shutil.copytree(libraries, folder / "_internal", ignore=_own_parts, copy_function=copy)
-        copy(program, folder / _PROGRAM)
+        copy(source, program())
     except OSError as error:
         raise InstallError(f"can't install into {folder}: {describe(error)}") from None
-    return folder / _PROGRAM
+    return program()
 
 
 def _parts() -> tuple[Path, Path]:

@@ -63,6 +63,9 @@ _REMOVAL_SECONDS: Final = 5.0
 _advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.OpenProcess.restype = wintypes.HANDLE
+_kernel32.LocalFree.argtypes = [ctypes.c_void_p]
+_shell32 = ctypes.WinDLL("shell32")
+_shell32.CommandLineToArgvW.restype = ctypes.POINTER(wintypes.LPWSTR)
 
 
 class ServiceError(VsocksError):
@@ -244,8 +247,8 @@ def query(name: str) -> Status:
     return Status(State(status.state), status.pid, exit_code)
 
 
-def command_of(name: str) -> str:
-    """The command line that it starts with. Raises ServiceError."""
+def words_of(name: str) -> list[str]:
+    """The command line that it starts with, in its words. Raises ServiceError."""
     settings = ctypes.create_string_buffer(_CONFIG_SIZE)
     needed = wintypes.DWORD(0)
     with _service(name, _SERVICE_QUERY_CONFIG) as service:
@@ -253,7 +256,13 @@ def command_of(name: str) -> str:
             service, settings, wintypes.DWORD(_CONFIG_SIZE), ctypes.byref(needed)
         )
         _checked(done, f"asking for {name}")
-    return str(_Config.from_buffer(settings).command)
+    count = ctypes.c_int(0)
+    command = _Config.from_buffer(settings).command
+    words = _shell32.CommandLineToArgvW(command, ctypes.byref(count))
+    try:
+        return [str(word) for word in words[: count.value]]
+    finally:
+        _kernel32.LocalFree(words)
 
 
 def set_command(name: str, command: str) -> None:

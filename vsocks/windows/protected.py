@@ -127,7 +127,7 @@ def distrust(path: Path) -> str:
     if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
         return "has another name elsewhere"
     owner = _owner_of(path)
-    return "" if owner in _TRUSTED or owner == _own_user() else f"belongs to {owner}"
+    return "" if owner in _TRUSTED or owner == own_user() else f"belongs to {owner}"
 
 
 def protect(path: Path, rights: str) -> None:
@@ -155,7 +155,7 @@ def _owner_of(path: Path) -> str:
         _kernel32.LocalFree(descriptor)
 
 
-def _own_user() -> str:
+def own_user() -> str:
     """The SID of the account that this process runs as, as text."""
     token = wintypes.HANDLE()
     size = wintypes.DWORD()

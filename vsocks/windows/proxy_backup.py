@@ -18,11 +18,25 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 from vsocks.errors import VsocksError
 
 _KEY: Final = r"SOFTWARE\vsocks"
-_VALUE: Final = "SystemProxy"
+VALUE: Final = "SystemProxy"
 
 
 class ProxyError(VsocksError):
     """The proxy settings can't be read or changed; the text says what was done and what wasn't."""
+
+
+def users_with_backup() -> list[str]:
+    """The SIDs of the users who are logged on and have our proxy, as far as we may look."""
+    found = []
+    for number in range(winreg.QueryInfoKey(winreg.HKEY_USERS)[0]):
+        sid = winreg.EnumKey(winreg.HKEY_USERS, number)
+        with (
+            contextlib.suppress(OSError),
+            winreg.OpenKey(winreg.HKEY_USERS, rf"{sid}\{_KEY}") as key,
+        ):
+            winreg.QueryValueEx(key, VALUE)
+            found.append(sid)
+    return found
 
 
 class DeniedError(ProxyError):
@@ -54,15 +68,16 @@ class Backup(Generic[AnySettings]):
 class BackupStore(Generic[AnySettings]):
     """A place in the registry for one backup."""
 
-    def __init__(self, root: int, kind: type[AnySettings]) -> None:
+    def __init__(self, root: int, kind: type[AnySettings], value: str = VALUE) -> None:
         self._root = root
         self._kind = kind
+        self._value = value
 
     def load(self) -> Backup[AnySettings] | None:
         """The backup, if there is one. Raises ProxyError if it can't be understood."""
         try:
             with winreg.OpenKey(self._root, _KEY) as key:
-                text, _ = winreg.QueryValueEx(key, _VALUE)
+                text, _ = winreg.QueryValueEx(key, self._value)
         except FileNotFoundError:
             return None
         try:
@@ -71,7 +86,7 @@ class BackupStore(Generic[AnySettings]):
             return Backup(self._kind(**kept["before"]), ours)
         except (ValueError, TypeError, KeyError):
             raise ProxyError(
-                f"what was saved makes no sense; see the value {_VALUE} of {self._name}"
+                f"what was saved makes no sense; see the value {self._value} of {self._name}"
             ) from None
 
     def save(self, backup: Backup[AnySettings]) -> None:
@@ -79,7 +94,7 @@ class BackupStore(Generic[AnySettings]):
         ours = [asdict(settings) for settings in backup.ours]  # type: ignore[call-overload]
         text = json.dumps({"before": asdict(backup.before), "ours": ours})  # type: ignore[call-overload]
         with winreg.CreateKey(self._root, _KEY) as key:
-            winreg.SetValueEx(key, _VALUE, 0, winreg.REG_SZ, text)
+            winreg.SetValueEx(key, self._value, 0, winreg.REG_SZ, text)
 
     def forget(self) -> None:
         """Delete the backup. Raises OSError."""
@@ -87,7 +102,7 @@ class BackupStore(Generic[AnySettings]):
             contextlib.suppress(FileNotFoundError),
             winreg.OpenKey(self._root, _KEY, 0, winreg.KEY_SET_VALUE) as key,
         ):
-            winreg.DeleteValue(key, _VALUE)
+            winreg.DeleteValue(key, self._value)
 
     @property
     def _name(self) -> str:

@@ -1,8 +1,9 @@
-"""`system-proxy on`, `off` and `status`, for both places where Windows keeps a proxy.
+"""`system-proxy on`, `off` and `status`, for all places where Windows keeps a proxy.
 
-WinINET's settings are per user: browsers and most programs follow them. WinHTTP's are per machine:
-services and Windows Update follow them, and only an administrator may change them. They are changed
-first, so that without those rights nothing is changed.
+WinINET's settings are per user, unless a policy makes them the machine's: browsers and most
+programs follow them. WinHTTP's are per machine: services and Windows Update follow them. Only an
+administrator may change what is the machine's. That comes first, so that without those rights
+nothing is changed.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ assert sys.platform == "win32"
 import os
 import winreg
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from vsocks.windows import winhttp, wininet
-from vsocks.windows.proxy_backup import DeniedError
+from vsocks.errors import describe
+from vsocks.windows import all_users, protected, winhttp, wininet
+from vsocks.windows.all_users import AllUsersSettings
+from vsocks.windows.proxy_backup import VALUE, DeniedError, ProxyError, users_with_backup
 from vsocks.windows.proxy_switch import Switch
 from vsocks.windows.winhttp import MachineSettings
 from vsocks.windows.wininet import UserSettings
@@ -26,10 +30,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NOT_SO: Final = 1
+_SYSTEM: Final = "S-1-5-18"
 
 
-def turn_on(server: str, bypass: str, script: str | None, *, user_only: bool) -> int:
-    """Set the proxy in both places or in none; a PAC file, if given, in WinINET only.
+class Scope(Enum):
+    """Whose settings."""
+
+    #: WinINET's of the current user.
+    USER = "user"
+    #: These, and WinHTTP's.
+    BOTH = "both"
+    #: WinINET's of all users, and WinHTTP's, of programs of both word sizes.
+    ALL_USERS = "all users"
+
+
+def scope_of(*, user_only: bool, every_user: bool) -> Scope:
+    """The scope that the options mean; SYSTEM means all users, for nobody sees its own settings."""
+    is_system = protected.own_user() == _SYSTEM
+    if user_only:
+        if is_system:
+            _say("this changes the settings of SYSTEM itself, which no user's programs follow")
+        return Scope.USER
+    return Scope.ALL_USERS if every_user or is_system else Scope.BOTH
+
+
+def turn_on(server: str, bypass: str, script: str | None, scope: Scope) -> int:
+    """Set the proxy in all places of the scope or in none; a PAC file, if given, in WinINET only.
 
     Returns the exit status, like the others here; raises ProxyError if Windows refuses.
     """
@@ -37,41 +63,74 @@ def turn_on(server: str, bypass: str, script: str | None, *, user_only: bool) ->
     def for_user(before: UserSettings) -> UserSettings:
         return before.with_script(script) if script else before.with_proxy(server, bypass)
 
+    def for_all(before: AllUsersSettings) -> AllUsersSettings:
+        return before.with_script(script) if script else before.with_proxy(server, bypass)
+
     def for_machine(before: MachineSettings) -> MachineSettings:
         return before.with_proxy(server, bypass)
 
     with ExitStack() as stack:
-        if not user_only:
+        # Should one of these fail, what is on the stack is undone.
+        if scope is not Scope.USER:
             with _advising():
                 stack.enter_context(_of_machine().turned_on(for_machine))
-        # Should this fail, what is on the stack is undone.
-        stack.enter_context(_of_user().turned_on(for_user))
-    return status(user_only=user_only)
+        if scope is Scope.ALL_USERS:
+            stack.enter_context(_of_all_users().turned_on(for_all))
+        else:
+            stack.enter_context(_of_user().turned_on(for_user))
+    if scope is Scope.ALL_USERS:
+        wininet.tell_programs()
+    return status(scope)
 
 
-def turn_off(*, user_only: bool) -> int:
+def turn_off(scope: Scope) -> int:
     """Restore the settings from before; exit status 0 if nothing is left to restore."""
     all_done = True
-    if not user_only:
+    for switch in _switches(scope):
         with _advising():
-            all_done, report = _of_machine().turn_off()
+            done, report = switch.turn_off()
+        all_done = all_done and done
         _say(report)
-    done, report = _of_user().turn_off()
-    _say(report)
-    return 0 if done and all_done else _NOT_SO
+    if scope is Scope.ALL_USERS:
+        wininet.tell_programs()
+    return 0 if all_done else _NOT_SO
 
 
-def status(*, user_only: bool) -> int:
+def turn_off_ours() -> None:
+    """Restore whatever is ours, for whom we may; what can't be is only told of."""
+    for switch in (_of_all_users(), _of_machine(), _of_user()):
+        try:
+            if switch.has_backup:
+                _say(switch.turn_off()[1])
+        except ProxyError as error:
+            _say(describe(error))
+    wininet.tell_programs()
+    for sid in users_with_backup():
+        _say(
+            f"the system proxy of the user with the SID {sid} is still ours, and is not turned off"
+        )
+
+
+def status(scope: Scope) -> int:
     """Print what is set; exit status 0 if all of it is ours."""
-    reports = _reports(user_only=user_only)
+    reports = [switch.describe() for switch in reversed(_switches(scope))]
     for _, report in reports:
         _say(report)
     return 0 if all(ours for ours, _ in reports) else _NOT_SO
 
 
-def _reports(*, user_only: bool) -> list[tuple[bool, str]]:
-    of_machine = [] if user_only else [_of_machine().describe()]
-    return [_of_user().describe(), *of_machine]
+AnySwitch = Switch[UserSettings] | Switch[MachineSettings] | Switch[AllUsersSettings]
+
+
+def _switches(scope: Scope) -> list[AnySwitch]:
+    """The places of the scope, the machine's first; that of all users also if it is ours."""
+    if scope is Scope.USER:
+        return [_of_user()]
+    of_users: list[AnySwitch] = [_of_user()] if scope is Scope.BOTH else []
+    for_all = _of_all_users()
+    if scope is Scope.ALL_USERS or for_all.has_backup:
+        of_users.insert(0, for_all)
+    return [_of_machine(), *of_users]
 
 
 def _of_user() -> Switch[UserSettings]:
@@ -81,6 +140,17 @@ def _of_user() -> Switch[UserSettings]:
         UserSettings,
         wininet.query,
         wininet.change,
+    )
+
+
+def _of_all_users() -> Switch[AllUsersSettings]:
+    return Switch(
+        "WinINET (for all users)",
+        winreg.HKEY_LOCAL_MACHINE,
+        AllUsersSettings,
+        all_users.query,
+        all_users.change,
+        saved_as=f"{VALUE}AllUsers",
     )
 
 

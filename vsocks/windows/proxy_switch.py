@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic
 
 from vsocks.errors import describe
 from vsocks.windows.proxy_backup import (
+    VALUE,
     AnySettings,
     Backup,
     BackupStore,
@@ -38,9 +39,11 @@ class Switch(Generic[AnySettings]):
         kind: type[AnySettings],
         query: Callable[[], AnySettings],
         change: Callable[[AnySettings], None],
+        *,
+        saved_as: str = VALUE,
     ) -> None:
         self._name = name
-        self._store = BackupStore(root, kind)
+        self._store = BackupStore(root, kind, saved_as)
         self._query = query
         self._change = change
 
@@ -93,6 +96,12 @@ class Switch(Generic[AnySettings]):
             self._store.save(saved)
         else:
             self._store.forget()
+
+    @property
+    def has_backup(self) -> bool:
+        """Whether settings from before us are saved."""
+        with self._telling():
+            return self._store.load() is not None
 
     def turn_off(self) -> tuple[bool, str]:
         """Restore the settings from before us; returns whether nothing is left to do, and a report.

@@ -131,7 +131,11 @@ def change(settings: UserSettings) -> None:
             wintypes.DWORD(ctypes.sizeof(asked)),
         )
     )
-    # Should this fail, programs still see it when they are started next.
+    tell_programs()
+
+
+def tell_programs() -> None:
+    """Notify the programs that run; should this fail, they see it when they are started next."""
     for news in (_INTERNET_OPTION_SETTINGS_CHANGED, _INTERNET_OPTION_REFRESH):
         _wininet.InternetSetOptionW(None, news, None, 0)
 

@@ -51,7 +51,7 @@ def test_it_tells_every_option(shared_wine: Wine, program: Path) -> None:
         (["--nonsense"], "--nonsense"),
         (["--listen", "nonsense"], "'nonsense' is not ADDR:PORT"),
         (["--channel", "unix:/x"], "no unix sockets on Windows; use pipe:NAME"),
-        (["service"], "required: install|start|stop|status|uninstall"),
+        (["service"], "required: install|start|stop|status|reconfigure|upgrade|uninstall"),
         (["service", "run"], "to start the service: service start"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -74,8 +74,12 @@ def test_the_whole_life(
     assert "installed already" in service.refuses("install")
     assert "vsocks-guest is stopped" in service.refuses("status")
     settings = own_wine.run("reg", "query", KEY)
-    for setting in ("Start    REG_DWORD    0x2", "LocalSystem", *options):
+    for setting in ("Start    REG_DWORD    0x2", "LocalSystem", "service run --config C:"):
         assert setting in settings
+    # Everybody can read that, so the options stand elsewhere.
+    assert not [option for option in options if option in settings]
+    assert f"tcp:127.0.0.1:{channel}" in (logs / "guest.toml").read_text()
+    assert (logs / "guest.toml").stat().st_mode & 0o007 == 0
     assert (copy / "vsocks-guest.exe").exists()
 
     arguments = ("host", "--channel", f"tcp-listen:127.0.0.1:{channel}", *ALLOW_LOOPBACK)
@@ -85,7 +89,14 @@ def test_the_whole_life(
         with socks.connect(("127.0.0.1", listen), target.address) as sock:
             request(sock, 1, SIZE)
             assert receive_pattern(sock, 1) == Received(1, SIZE, "eof")
-        assert "is running" in service.does("status")
+        told = service.does("status")
+        for line in ("is running", f"channel tcp:127.0.0.1:{channel}: open", "with the host: up"):
+            assert line in told
+        # What stands in the file is taken up.
+        mark = len(host.lines)
+        assert "is running" in service.does("reconfigure", *options, "--max-streams", "7")
+        host.wait_for_log("session up", since=mark)
+        assert "connections: 0 of 7" in service.does("status")
         # A host that reads nothing any more must not hold up the end.
         host.signal(SIGSTOP)
         assert "vsocks-guest is stopped" in service.does("stop")
@@ -96,3 +107,31 @@ def test_the_whole_life(
     assert "is uninstalled" in service.does("uninstall")
     assert not copy.exists()
     assert "it isn't installed" in service.refuses("uninstall")
+
+
+def test_the_users_of_a_service_are_asked_for(own_wine: Wine, folder_form: Path) -> None:
+    """Their passwords are where only the system and administrators read."""
+    service = Service(own_wine, folder_form)
+    listen = free_port()
+    options = ("--listen", f"127.0.0.1:{listen}", "--channel", f"tcp:127.0.0.1:{free_port()}")
+    service.does("install", "--user", "alice:secret", *options)
+    users = own_wine.prefix / "drive_c" / "ProgramData" / "vsocks" / "users.txt"
+    assert users.read_text() == "alice:secret\n"
+    assert users.stat().st_mode & 0o007 == 0
+    assert "secret" not in own_wine.run("reg", "query", KEY)
+    service.start()
+    refused = pytest.raises(AssertionError, match="the proxy chose 05ff")
+    with socks.dial(("127.0.0.1", listen)) as sock, refused:
+        socks.greet(sock)
+    with socks.dial(("127.0.0.1", listen)) as sock:
+        assert socks.greet_as(sock, ("alice", "secret"))
+    service.does("stop")
+
+
+def test_what_is_wrong_in_the_settings_is_in_the_log(own_wine: Wine, folder_form: Path) -> None:
+    service = Service(own_wine, folder_form)
+    service.does("install")
+    folder = own_wine.prefix / "drive_c" / "ProgramData" / "vsocks"
+    (folder / "guest.toml").write_text("lisen = []\n")
+    assert "it did not start (error " in service.refuses("start")
+    assert "guest.toml:1: lisen: there is no such key" in (folder / "guest.log").read_text()

@@ -7,10 +7,12 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from harness.cache import ROOT
 from harness.guest import CommandError
 from harness.windows.checklist import Check, Checklist
 from harness.windows.guest import checksum_in, has_default_route, listens, service_state_in
 from harness.windows.inside import provision
+from vsocks import __version__
 
 pytestmark = pytest.mark.unit
 
@@ -118,5 +120,10 @@ def test_a_checklist_goes_on_after_a_failure(
     assert told.count("[ ] ") == 3
     assert "[!] two: no port" in told
     assert "1 not as expected" in told
-    assert "Traceback" in (tmp_path / "report.txt").read_text()
+    report = (tmp_path / "report.txt").read_text()
+    assert "Traceback" in report
+    # What is pasted into an issue begins with what came out, and tells nothing of this machine.
+    assert report.startswith(f"# vsocks {__version__}: make windows-check, 1 not as expected\n")
+    assert "\n- [!] two: no port\n- [x] three" in report
+    assert str(ROOT) not in report
     assert Checklist(tmp_path / "empty.txt").conclude() == 0
