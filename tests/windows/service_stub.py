@@ -96,6 +96,9 @@ class Hanging:
     async def goodbye(self) -> None:
         threading.Event().wait(60)
 
+    def on_hangup(self) -> None:
+        pass
+
 
 def broken(_options: object, **_: object) -> NoReturn:
     raise ZeroDivisionError("for a test")
