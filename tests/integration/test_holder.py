@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 TAKEN_UP = "taking up the connection that the last daemon left"
 FAR_END_LOST = r"channel closed"
 KILLS = 5
+NUMBERS = count(1)
 
 
 @contextmanager
@@ -40,10 +42,15 @@ def far_end(directory: Path) -> Iterator[tuple[str, socket.socket]]:
         yield f"unix:{path}", listener
 
 
-def host(channel: str, directory: Path, *options: str, **environment: str) -> Daemon:
-    return Daemon(
-        ("host", "--channel", channel, *options), directory / "host.log", environment=environment
-    )
+@pytest.fixture
+def patience(request: pytest.FixtureRequest) -> str:
+    """The seconds of a holder of the test's own: daemons of other tests share one of a minute."""
+    whole = getattr(request, "param", 60)
+    return f"{whole}.{next(NUMBERS):02}{os.getpid()}"
+
+
+def host(channel: str, directory: Path, **environment: str) -> Daemon:
+    return Daemon(("host", "--channel", channel), directory / "host.log", environment=environment)
 
 
 @pytest.mark.parametrize("layout", ["unix-guest-listens", "tcp-guest-listens", "unix-host-listens"])
@@ -71,9 +78,9 @@ def test_nobody_holds_it_if_told_so(start_pair: StartPair) -> None:
     pair.guest.wait_for_log(FAR_END_LOST)
 
 
-def test_an_orderly_end_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_orderly_end_leaves_nothing_behind(tmp_path: Path, patience: str) -> None:
     with far_end(tmp_path) as (channel, listener):
-        with host(channel, tmp_path) as daemon:
+        with host(channel, tmp_path, **{VARIABLE: patience}) as daemon:
             connection, _ = listener.accept()
             with connection:
                 [holder] = holders_of(daemon)
@@ -83,8 +90,11 @@ def test_an_orderly_end_leaves_nothing_behind(tmp_path: Path) -> None:
         assert holder.wait(DEADLINE) in {0, None}
 
 
-def test_a_far_end_that_ends_is_let_go(tmp_path: Path) -> None:
-    with far_end(tmp_path) as (channel, listener), host(channel, tmp_path) as daemon:
+def test_a_far_end_that_ends_is_let_go(tmp_path: Path, patience: str) -> None:
+    with (
+        far_end(tmp_path) as (channel, listener),
+        host(channel, tmp_path, **{VARIABLE: patience}) as daemon,
+    ):
         connection, _ = listener.accept()
         [holder] = holders_of(daemon)
         daemon.kill()
@@ -93,11 +103,14 @@ def test_a_far_end_that_ends_is_let_go(tmp_path: Path) -> None:
         assert holder.wait(DEADLINE) in {0, None}
 
 
-def test_what_nobody_takes_up_is_read_until_it_is_quiet_and_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("patience", [1], indirect=True)
+def test_what_nobody_takes_up_is_read_until_it_is_quiet_and_closed(
+    tmp_path: Path, patience: str
+) -> None:
     """Backpressure holds the far end before: nothing is lost that it could not send."""
     with (
         far_end(tmp_path) as (channel, listener),
-        host(channel, tmp_path, **{VARIABLE: "1"}) as daemon,
+        host(channel, tmp_path, **{VARIABLE: patience}) as daemon,
     ):
         connection, _ = listener.accept()
         with connection:
@@ -109,28 +122,33 @@ def test_what_nobody_takes_up_is_read_until_it_is_quiet_and_closed(tmp_path: Pat
         assert holder.wait(DEADLINE) in {0, None}
 
 
-def test_the_next_daemon_gets_it_while_the_far_end_waits_in_a_write(tmp_path: Path) -> None:
+def test_the_next_daemon_gets_it_while_the_far_end_waits_in_a_write(
+    tmp_path: Path, patience: str
+) -> None:
     with far_end(tmp_path) as (channel, listener):
-        with host(channel, tmp_path) as first:
+        with host(channel, tmp_path, **{VARIABLE: patience}) as first:
             connection, _ = listener.accept()
             holders_of(first)
             first.kill()
-        with connection, host(channel, tmp_path) as second:
+        with connection, host(channel, tmp_path, **{VARIABLE: patience}) as second:
             second.wait_for_log(TAKEN_UP)
             connection.settimeout(DEADLINE)
             connection.sendall(b"\xff" * 4_000_000)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be a stranger")
-def test_a_stranger_is_given_nothing(tmp_path: Path) -> None:
-    with far_end(tmp_path) as (channel, listener), host(channel, tmp_path) as daemon:
+def test_a_stranger_is_given_nothing(tmp_path: Path, patience: str) -> None:
+    with (
+        far_end(tmp_path) as (channel, listener),
+        host(channel, tmp_path, **{VARIABLE: patience}) as daemon,
+    ):
         connection, _ = listener.accept()
         holders_of(daemon)
         stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with connection, stranger:
             os.seteuid(65534)
             try:
-                stranger.connect(holder_names(0)[0])
+                stranger.connect(holder_names(0, patience)[0])
             finally:
                 os.seteuid(0)
             stranger.settimeout(DEADLINE)
@@ -138,19 +156,18 @@ def test_a_stranger_is_given_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be a stranger")
-def test_a_stranger_who_has_the_name_is_given_nothing(tmp_path: Path) -> None:
+def test_a_stranger_who_has_the_name_is_given_nothing(tmp_path: Path, patience: str) -> None:
     with (
         far_end(tmp_path) as (channel, listener),
         socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger,
     ):
-        names = [name for name in holder_names(0) if is_free(name)]
-        stranger.bind(names[0])
+        stranger.bind(holder_names(0, patience)[0])
         os.seteuid(65534)
         try:
             stranger.listen()
         finally:
             os.seteuid(0)
-        with host(channel, tmp_path) as daemon:
+        with host(channel, tmp_path, **{VARIABLE: patience}) as daemon:
             connection, _ = listener.accept()
             with connection:
                 holders_of(daemon)
@@ -207,11 +224,6 @@ def holders_of(daemon: Daemon) -> list[psutil.Process]:
     """The processes that a daemon has started, once the channel is in their hands."""
     daemon.wait_for_log("channel open")
     return psutil.Process(daemon.pid).children()
-
-
-def is_free(name: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-        return probe.connect_ex(name) != 0
 
 
 def received(stranger: socket.socket) -> list[bytes]:

@@ -101,14 +101,22 @@ class HolderKeeper(Keeper):
 _ATTEMPTS: Final = (1, 2)
 
 
-def holder_names(user: int) -> list[str]:
-    """Where a user's holder listens: at one of them."""
-    return [f"\0vsocks-holder-{user}-{number}" for number in range(_NAMES)]
+def holder_names(user: int, seconds: str) -> list[str]:
+    """Where a user's holder listens that gives the next daemon so long: at one of them."""
+    return [f"\0vsocks-holder-{user}-{seconds}-{number}" for number in range(_NAMES)]
+
+
+def _ours() -> list[str]:
+    return holder_names(os.geteuid(), _seconds())
+
+
+def _seconds() -> str:
+    return os.environ.get(VARIABLE, f"{PATIENCE:g}")
 
 
 def _running() -> Iterator[socket.socket]:
     """Connections to the holders that run: one, or two if two daemons began at once."""
-    for name in holder_names(os.geteuid()):
+    for name in _ours():
         caller = _packets()
         try:
             caller.connect(name)
@@ -124,7 +132,7 @@ def _running() -> Iterator[socket.socket]:
 def _started() -> socket.socket:
     """A connection to a holder that begins to run; raises OSError."""
     with _packets() as listener:
-        for name in holder_names(os.geteuid()):
+        for name in _ours():
             with contextlib.suppress(OSError):
                 listener.bind(name)
                 break
@@ -141,9 +149,8 @@ def _started() -> socket.socket:
 
 def _start(listener: socket.socket) -> None:
     where = str(Path(vsocks.__file__).parents[1])
-    seconds = os.environ.get(VARIABLE, str(PATIENCE))
     started = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _CODE, where, str(listener.fileno()), seconds],
+        [sys.executable, "-I", "-S", "-c", _CODE, where, str(listener.fileno()), _seconds()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
