@@ -55,4 +55,4 @@ def test_questions_have_a_rate(tmp_path: Path) -> None:
             return heard
 
         assert eventually(answers).count(Reply.SUCCEEDED) < asked / 2
-        host.wait_for_log("refused: question: more than 2 a second")
+        host.wait_for_log("refused: question: more than 2 questions a second")
