@@ -14,7 +14,9 @@ import termios
 
 import pytest
 
-from tests.e2e.rig import LOST, SOON, UP, Rig, when
+from harness.guest import GuestProcess
+from harness.process import HostProcess
+from tests.e2e.rig import LOST, SOON, UP, Client, Rig, when
 from tests.e2e.tap import Tap
 
 pytestmark = pytest.mark.e2e
@@ -56,16 +58,25 @@ def test_host_daemon_killed(rig: Rig) -> None:
     rig.check_transfers_work()
 
 
+def _stopped_in_an_upload(
+    rig: Rig, guest: GuestProcess, *options: str
+) -> tuple[HostProcess, Client]:
+    """A new host daemon, stopped while QEMU has a write of the guest's in its hands."""
+    mark = guest.log.mark()
+    host = rig.start_host(*options)
+    guest.log.wait(UP, timeout=SOON, after=mark)
+    client = rig.transfer_without_end()
+    host.signal("STOP")
+    rig.wait_for_writes_that_qemu_keeps(some=True)
+    return host, client
+
+
 def test_host_daemon_killed_again_and_again_during_an_upload(rig: Rig) -> None:
     """Each time QEMU may keep a write of the guest's for ever; the others go on."""
     guest = rig.start_guest()
     for _ in range(KILLS):
         mark = guest.log.mark()
-        host = rig.start_host()
-        guest.log.wait(UP, timeout=SOON, after=mark)
-        client = rig.transfer_without_end()
-        host.signal("STOP")
-        rig.wait_for_writes_that_qemu_keeps(some=True)
+        host, client = _stopped_in_an_upload(rig, guest, "--no-hold")
         host.kill()
         if rig.guest.notices_absence:
             guest.log.wait(LOST, timeout=SOON, after=mark)
@@ -80,11 +91,7 @@ def test_host_daemon_ended_in_the_orderly_way_leaves_the_port_whole(rig: Rig) ->
     guest = rig.start_guest()
     for _ in range(ENDINGS):
         mark = guest.log.mark()
-        host = rig.start_host()
-        guest.log.wait(UP, timeout=SOON, after=mark)
-        client = rig.transfer_without_end()
-        host.signal("STOP")
-        rig.wait_for_writes_that_qemu_keeps(some=True)
+        host, client = _stopped_in_an_upload(rig, guest)
         host.signal("TERM")
         assert host.kill("CONT") == 0
         guest.log.wait(LOST, timeout=SOON, after=mark)
