@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from harness.debian import DebianGuest
 from harness.debian_lab import DebianLab
+from harness.guest import Guest
 from harness.process import HostProcess, host_daemon
 from harness.progress import step
 from harness.running import RunningMachine
 from harness.vm import VM
-from harness.warm import warm_vm
 
 START = 90.0
 """Deadline, in seconds, for what takes a second or so on a machine that isn't busy."""
@@ -27,7 +26,7 @@ class Door:
     """The machine, and both ends of its only way out."""
 
     vm: VM
-    guest: DebianGuest
+    guest: Guest
     host: HostProcess
     machine: RunningMachine
 
@@ -40,9 +39,7 @@ def open_door(rules: Sequence[str]) -> Iterator[Door]:
     image, choice = lab.machine()
     with ExitStack() as stack:
         with step("starting the machine, and both daemons"):
-            vm = stack.enter_context(warm_vm(image, choice))
-            guest = stack.enter_context(DebianGuest(vm, image))
-            guest.deploy()
+            vm, guest = stack.enter_context(lab.running())
             in_guest = guest.start_daemon()
             host = stack.enter_context(host_daemon(vm.socket(), *rules, folder=vm.folder))
             for log in (in_guest.log, host.log):

@@ -43,7 +43,7 @@ class RunningMachine:
 
     def tell(self) -> None:
         """Let others find the machine; what is told ends with the machine's folder."""
-        about = {key: str(value) for key, value in asdict(self).items() if key != "folder"}
+        about = {key: value for key, value in asdict(self).items() if key != "folder"}
         (self.folder / ABOUT).write_text(json.dumps(about))
 
     @property
@@ -93,6 +93,4 @@ def find_machine(pid: int | None) -> RunningMachine:
 
 
 def _read(path: Path) -> RunningMachine:
-    about = json.loads(path.read_text())
-    pid, ssh_port = int(about.pop("pid")), int(about.pop("ssh_port"))
-    return RunningMachine(path.parent, pid, ssh_port=ssh_port, **about)
+    return RunningMachine(path.parent, **json.loads(path.read_text()))
