@@ -71,6 +71,11 @@ class ProtocolError(SessionLostError):
     """The peer sent what the protocol forbids."""
 
 
+def printable(text: str, mark: str = "?") -> str:
+    """``text`` with ``mark`` for each character that a terminal might obey."""
+    return "".join(c if c.isprintable() else mark for c in text)
+
+
 def describe(error: BaseException) -> str:
     """An error in words, one line, for a log or a person: the one way to make them.
 
@@ -85,7 +90,7 @@ def describe(error: BaseException) -> str:
         text = known if text.startswith(("Connect call failed", "[Errno")) else text
         # What socket.create_server() adds is for programmers.
         text = text.partition(" (while attempting to bind")[0]
-    words = "".join(c if c.isprintable() else " " for c in text).strip()
+    words = printable(text, " ").strip()
     if not words and isinstance(error, TimeoutError):
         # asyncio.timeout() says nothing.
         return "no answer in time"

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from vsocks.errors import describe
+from vsocks.errors import describe, printable
 
 if TYPE_CHECKING:
     from vsocks.address import Target
@@ -35,7 +35,7 @@ def _lines(proxy: Target, status: dict[str, Any]) -> list[str]:
         f"UDP associations: {status['associations']} of {status['max_associations']}",
     ]
     # Another program may listen there: nothing is shown that a terminal would obey.
-    return ["".join(each if each.isprintable() else "?" for each in line) for line in shown]
+    return [printable(line) for line in shown]
 
 
 def _ask(proxy: Target) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import NotSupportedError, ProtocolError, SessionLostError
+from vsocks.errors import NotSupportedError, ProtocolError, SessionLostError, printable
 from vsocks.protocol.events import (
     Answered,
     Closed,
@@ -334,7 +334,7 @@ class Session:
                     self._outbox.queue(Kind.PONG)
                 self._outbox.pong_token = token
             case Goodbye(reason):
-                raise SessionLostError(f"the peer said goodbye: {_printable(reason)}")
+                raise SessionLostError(f"the peer said goodbye: {printable(reason)}")
             case Pong() | None:
                 pass
             case _:
@@ -394,7 +394,3 @@ class Session:
         stream.reset_code = code
         stream.outbound = None
         self._outbox.queue(Kind.CLOSE, stream)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vsocks.errors import printable
 from vsocks.http1.head import encode_head
 from vsocks.reply import Reply
 
@@ -131,7 +132,7 @@ def html(title: str, body: str) -> bytes:
 
 def escape(text: str) -> str:
     """``text`` as HTML, with "?" for unprintable characters."""
-    shown = "".join(character if character.isprintable() else "?" for character in text)
+    shown = printable(text)
     for character, entity in ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"):
         shown = shown.replace(character, entity)
     return shown
