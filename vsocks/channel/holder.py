@@ -9,7 +9,8 @@ A connection that hangs up is forgotten, whoever ended it. When a daemon has gon
 its own, the next has a minute to take it up: the guest only waits meanwhile. Then it is ended, in
 the orderly way. The process ends when it keeps nothing and serves nobody.
 
-It needs little memory and so imports little, of vsocks nothing but how to end a connection.
+It needs little memory and so imports little, of vsocks nothing but how to end a connection, and
+whose one is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import math
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from vsocks.channel.peer_user import peer_user
 from vsocks.channel.quiet import close_when_quiet
 
 TAKE: Final = b"take "
@@ -44,14 +45,6 @@ _LONGEST_KEY: Final = 100
 _PACKET: Final = 128
 #: Daemons' channels at once.
 _MOST: Final = 1024
-#: Process, user and group (unix(7), SO_PEERCRED).
-_CREDENTIALS: Final = struct.Struct("3i")
-
-
-def user_of(connection: socket.socket) -> int:
-    """The user at the other end of a unix socket."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(data)[1])
 
 
 @dataclass(eq=False)
@@ -98,7 +91,7 @@ class Holder:
         with contextlib.suppress(OSError):  # nobody is left, or has gone already
             while True:
                 owner, _ = self._listener.accept()
-                if user_of(owner) not in {0, os.geteuid()} or len(self._owners) >= _MOST:
+                if peer_user(owner) not in {0, os.geteuid()} or len(self._owners) >= _MOST:
                     owner.close()
                     continue
                 owner.setblocking(False)

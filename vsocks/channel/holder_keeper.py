@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import vsocks
-from vsocks.channel.holder import GIVEN, KEEP, PATIENCE, TAKE, user_of
+from vsocks.channel.holder import GIVEN, KEEP, PATIENCE, TAKE
 from vsocks.channel.keeper import Keeper
+from vsocks.channel.peer_user import peer_user
 from vsocks.errors import describe
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _running() -> Iterator[socket.socket]:
         caller = _packets()
         try:
             caller.connect(name)
-            is_ours = user_of(caller) == os.geteuid()
+            is_ours = peer_user(caller) == os.geteuid()
         except OSError:
             is_ours = False
         if is_ours:

@@ -13,7 +13,6 @@ import hashlib
 import logging
 import os
 import socket
-import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,8 +28,6 @@ log = logging.getLogger(__name__)
 
 #: A stranger who holds them all only keeps us from noticing a second daemon.
 _NAMES: Final = 4
-#: Process, user and group (unix(7), SO_PEERCRED).
-_CREDENTIALS: Final = struct.Struct("3i")
 
 
 class ChannelLock:
@@ -54,6 +51,7 @@ def fingerprint(spec: ChannelSpec) -> str:
 
 
 if sys.platform == "linux":
+    from vsocks.channel.peer_user import peer_user
 
     def _lock(role: str, spec: ChannelSpec) -> socket.socket | None:
         names = lock_names(role, spec)
@@ -99,10 +97,7 @@ if sys.platform == "linux":
                 caller.setblocking(False)
                 with contextlib.suppress(OSError):
                     caller.connect(name)
-                    credentials = caller.getsockopt(
-                        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-                    )
-                    yield _CREDENTIALS.unpack(credentials)[1]
+                    yield peer_user(caller)
 
     def _believed(spec: ChannelSpec) -> set[int]:
         """The users whose daemon may be attached: root, we, and the owner of the channel."""
