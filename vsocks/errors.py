@@ -12,6 +12,7 @@ VsocksError
 ├── BusyError                  a bounded resource is all taken, or no session stands
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire
 ├── SessionLostError           the session is over, the daemon isn't
+│   ├── GoodbyeError           ... because the peer ends
 │   └── ProtocolError          ... because the peer sent what the protocol forbids
 │       ├── PeerSpeaksVsocksError  ... which was vsocks's own wire (protocol/original.py)
 │       └── NoPeerError        ... which was another protocol (protocol/original.py)
@@ -65,6 +66,10 @@ class NotSupportedError(VsocksError):
 
 class SessionLostError(VsocksError):
     """The session is over; the text says why."""
+
+
+class GoodbyeError(SessionLostError):
+    """The peer has said that it ends."""
 
 
 class ProtocolError(SessionLostError):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import SessionLostError
+from vsocks.errors import GoodbyeError, SessionLostError
 from vsocks.protocol.events import Notice, Rejected, SessionEvent, SessionLost, SessionUp
 from vsocks.protocol.frames import CONTROL_ID, HEADER, MAX_LENGTH
 from vsocks.protocol.handshake import (
@@ -50,6 +50,9 @@ _FREE_LOSSES: Final = 8
 #: Seconds before the handshake after the next of them, doubled with each, and at most.
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+#: Seconds that a guest is silent after the host's goodbye: longer than the host waits for silence
+#: before it closes the channel (mux/connection.py), shorter than anybody notices.
+_AFTER_GOODBYE: Final = 0.5
 
 
 class Wire(StrEnum):
@@ -164,7 +167,7 @@ class Endpoint:
             handled = most
         except SessionLostError as error:
             self._maybe_original = False
-            yield from self._lose(str(error), now, eager=True)
+            yield from self._lose(error, now, eager=True)
             handled = most
         self._done += session.taken
         return handled
@@ -242,14 +245,18 @@ class Endpoint:
         self._stranger.met()
         return SessionUp(description)
 
-    def _lose(self, reason: str, now: float, *, eager: bool) -> Iterator[SessionEvent]:
+    def _lose(self, error: SessionLostError, now: float, *, eager: bool) -> Iterator[SessionEvent]:
         self._session = None
         self._is_up = False
-        eager = eager or self._role is Role.GUEST
-        self._handshake = self._new_handshake(now, eager=eager, pause=self._pause(now))
-        yield SessionLost(reason)
+        pause = self._pause_after_loss(now)
+        if self._role is Role.GUEST:
+            eager = True
+            if isinstance(error, GoodbyeError):
+                pause = max(pause, _AFTER_GOODBYE)
+        self._handshake = self._new_handshake(now, eager=eager, pause=pause)
+        yield SessionLost(str(error))
 
-    def _pause(self, now: float) -> float:
+    def _pause_after_loss(self, now: float) -> float:
         """For how long no session may begin: a peer that loses each at once costs us little."""
         self._quick_losses = self._quick_losses + 1 if now - self._up_since < _QUICK else 0
         beyond = self._quick_losses - _FREE_LOSSES
@@ -295,7 +302,7 @@ class Endpoint:
         try:
             self._session.poll(now)
         except SessionLostError as error:
-            yield from self._lose(str(error), now, eager=False)
+            yield from self._lose(error, now, eager=False)
 
 
 #: The longest thing that write_into() puts out at once before any session frame.

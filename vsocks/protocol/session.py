@@ -9,7 +9,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import NotSupportedError, ProtocolError, SessionLostError, printable
+from vsocks.errors import (
+    GoodbyeError,
+    NotSupportedError,
+    ProtocolError,
+    SessionLostError,
+    printable,
+)
 from vsocks.protocol.events import (
     Answered,
     Closed,
@@ -334,7 +340,7 @@ class Session:
                     self._outbox.queue(Kind.PONG)
                 self._outbox.pong_token = token
             case Goodbye(reason):
-                raise SessionLostError(f"the peer said goodbye: {printable(reason)}")
+                raise GoodbyeError(f"the peer said goodbye: {printable(reason)}")
             case Pong() | None:
                 pass
             case _:

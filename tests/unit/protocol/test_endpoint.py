@@ -34,6 +34,23 @@ def test_the_host_is_silent_until_it_hears_something() -> None:
     assert not world.down.held
 
 
+def test_a_guest_says_nothing_while_a_host_that_said_goodbye_leaves() -> None:
+    """What it writes while the host's end is closed, QEMU never returns."""
+    world = World()
+    world.pump()
+    assert world.host.endpoint.session is not None
+    world.host.endpoint.session.goodbye("it is late")
+    world.write(Role.HOST)
+    world.read(Role.GUEST)
+    assert world.guest.lost == ["the peer said goodbye: it is late"]
+    for _ in range(9):
+        world.write(Role.GUEST)
+        assert not world.up.held
+        world.wait(0.05)
+    world.restart(Role.HOST)
+    assert world.settle(0.5)
+
+
 def test_transfers_leave_every_slot_free() -> None:
     world = World()
     world.pump()
