@@ -9,39 +9,19 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.conftest import StartPair, StartTarget
+from tests.integration.support.audit_lines import awaited, lines
 from tests.integration.support.behaviours import echo
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import ALLOW_LOOPBACK
 from tests.integration.support.udp import Association, udp_target
-from tests.integration.support.waiting import eventually
 from tests.support import socks
 from tests.support.socks_messages import Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
-
-Line = dict[str, Any]
-
-
-def lines(path: Path, **wanted: object) -> list[Line]:
-    """All lines that have these values; each must be whole."""
-    all_lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [line for line in all_lines if wanted.items() <= line.items()]
-
-
-def awaited(path: Path, count: int, **wanted: object) -> list[Line]:
-    """The same, when there are as many."""
-
-    def found() -> list[Line]:
-        there = lines(path, **wanted)
-        assert len(there) >= count, path.read_text()
-        return there
-
-    return eventually(found)
 
 
 def test_a_connection_has_a_line_at_its_begin_and_its_end(

@@ -48,7 +48,7 @@ class Binder:
         """
         if self._address is None:
             reason = f"listening for {target}: it is off; --allow-bind turns it on"
-            raise DialError(Reply.NOT_ALLOWED, reason)
+            raise DialError(Reply.NOT_ALLOWED, reason, rule="built-in: BIND is off")
         expected = await self._dialer.addresses(target)
         try:
             with new_listener(self._address, 0, _BACKLOG) as listener:
