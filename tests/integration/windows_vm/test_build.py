@@ -22,7 +22,7 @@ from tests.integration.windows_vm.test_firmware import SAID, script, spoken
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(240, func_only=True),
     pytest.mark.skipif(not FIRMWARE.is_file(), reason=f"no {FIRMWARE}: install the package ovmf"),
 ]
 

@@ -24,7 +24,7 @@ from tests.integration.windows_vm.grub_disc import fat_image, grub_disc, grub_pr
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(120, func_only=True),
     pytest.mark.skipif(not FIRMWARE.is_file(), reason=f"no {FIRMWARE}: install the package ovmf"),
 ]
 

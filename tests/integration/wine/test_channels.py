@@ -22,7 +22,7 @@ from tests.integration.support.ptys import PtyCable
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.support import socks
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
 
 SIZE = 1_000_003
 ROOT = Path(__file__).parents[3]

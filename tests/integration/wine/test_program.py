@@ -10,7 +10,7 @@ import pytest
 import vsocks
 from harness.exe.wine import Wine
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
 
 
 def run(wine: Wine, program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

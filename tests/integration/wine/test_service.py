@@ -16,7 +16,7 @@ from tests.integration.support.pair import ALLOW_LOOPBACK
 from tests.integration.support.transfer import Received, receive_pattern, request
 from tests.support import socks
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180, func_only=True)]
 
 SIZE = 300_007
 LOST_TOUCH = "(1359)"

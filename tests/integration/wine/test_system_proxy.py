@@ -11,7 +11,7 @@ from harness.exe.wine import Wine, WineError
 from vsocks.address import Target
 from vsocks.cli import setup_lines
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
 
 USER = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 MACHINE = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
