@@ -7,16 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.cache import cache_folder
-from harness.door import open_door
-from harness.guest import CommandError
-from harness.image import ImageError
-from harness.prompt import command_in_guest, prompt_in_guest
-from harness.qmp import QMPError
-from harness.running import NoMachineError, find_machine, running_machines
-from harness.tidy import remove_unused
-from harness.transcript import WaitError
-from harness.vm import LaunchError
+from .cache import cache_folder
+from .door import open_door
+from .guest import CommandError
+from .image import ImageError
+from .places import COMMAND
+from .prompt import command_in_guest, prompt_in_guest
+from .qmp import QMPError
+from .running import NoMachineError, find_machine, running_machines
+from .tidy import remove_unused
+from .transcript import WaitError
+from .vm import LaunchError
 
 FAILED = 125
 """The status if the machine, not the command in it, has failed; as that of `docker run`."""
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="shell|run|ls|console|screenshot|clean")
     shell = commands.add_parser("shell", help="a prompt in a fresh machine, both daemons running")
     shell.set_defaults(run=_shell)

@@ -9,13 +9,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.cache import cache_folder
-from harness.image import Image
-from harness.progress import step
-from harness.qmp import QMPError
-from harness.spec import KERNEL_UP, QEMU, Accel, Machine, VMSpec
-from harness.transcript import WaitError
-from harness.vm import VM, LaunchError
+from .cache import cache_folder
+from .image import Image
+from .progress import step
+from .qmp import QMPError
+from .spec import KERNEL_UP, QEMU, Accel, Machine, VMSpec
+from .transcript import WaitError
+from .vm import VM, LaunchError
 
 KVM_DEVICE = Path("/dev/kvm")
 TRIAL_SECONDS = 20

@@ -56,7 +56,7 @@ def build_wheel(
     metadata_directory: str | None = None,
 ) -> str:
     """Build the wheel into a folder; returns its name."""
-    from harness.manuals import write_manuals
+    from .manuals import write_manuals
 
     shutil.rmtree(PREFIX, ignore_errors=True)
     write_manuals(PREFIX)

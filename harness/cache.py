@@ -11,15 +11,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The project's folder."""
+from .places import IN_REPOSITORY, ROOT
 
 
 def cache_folder() -> Path:
-    """Where everything is kept: $VSOCKS_CACHE, else .cache in the project (git ignores it)."""
-    folder = Path(os.environ.get("VSOCKS_CACHE") or ROOT / ".cache").resolve()
+    """Where everything is kept: $VSOCKS_CACHE, else as of `default_folder`."""
+    folder = Path(os.environ.get("VSOCKS_CACHE") or default_folder()).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def default_folder(*, in_repository: bool = IN_REPOSITORY) -> Path:
+    """`.cache` in the repository (git ignores it); a folder of the user's for what is installed.
+
+    The latter as https://specifications.freedesktop.org/basedir-spec/ has it: a relative
+    $XDG_CACHE_HOME counts for nothing.
+    """
+    if in_repository:
+        return ROOT / ".cache"
+    of_user = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (of_user if of_user.is_absolute() else Path.home() / ".cache") / "vsocks"
 
 
 def hash_of_tree(folder: Path) -> str:

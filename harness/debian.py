@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from harness.cache import ROOT
-from harness.guest import GuestProcess, python_files
-from harness.image import Image
-from harness.ssh import Access
-from harness.ssh_guest import FollowedProcess, SSHGuest, archive
-from harness.vm import VM
+from .guest import GuestProcess, python_files
+from .image import Image
+from .places import PROGRAM
+from .ssh import Access
+from .ssh_guest import FollowedProcess, SSHGuest, archive
+from .vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
@@ -70,7 +70,7 @@ class DebianGuest(SSHGuest):
 
     def deploy(self) -> None:
         """Upload the vsocks folder and compile it, so that no daemon's start waits for that."""
-        self.upload(python_files(ROOT / "vsocks"), HOME)
+        self.upload(python_files(PROGRAM), HOME)
         self.succeed(f"python3 -m compileall -q {HOME}")
 
     def daemon_command(self, *arguments: str) -> str:

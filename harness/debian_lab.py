@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.accel import Choice, choose
-from harness.debian import DebianGuest
-from harness.image import Image, debian_image
-from harness.lab import Lab, Running
-from harness.warm import warm_state, warm_vm
+from .accel import Choice, choose
+from .debian import DebianGuest
+from .image import Image, debian_image
+from .lab import Lab, Running
+from .warm import warm_state, warm_vm
 
 
 class DebianLab(Lab):

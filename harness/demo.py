@@ -6,18 +6,18 @@ import re
 import sys
 from contextlib import ExitStack
 
-from harness.accel import Choice, choose
-from harness.disc_guest import INSTALL, MOUNT, DiscGuest
-from harness.guest import CommandError, Guest
-from harness.image import Image, ImageError, debian_image
-from harness.measure import echo_round_trips
-from harness.process import host_daemon
-from harness.progress import say, step
-from harness.qmp import QMPError
-from harness.targets import EchoServer, FileServer, payload, serving, sha256
-from harness.transcript import Transcript, WaitError
-from harness.vm import VM, LaunchError
-from harness.warm import warm_state, warm_vm
+from .accel import Choice, choose
+from .disc_guest import INSTALL, MOUNT, DiscGuest
+from .guest import CommandError, Guest
+from .image import Image, ImageError, debian_image
+from .measure import echo_round_trips
+from .process import host_daemon
+from .progress import say, step
+from .qmp import QMPError
+from .targets import EchoServer, FileServer, payload, serving, sha256
+from .transcript import Transcript, WaitError
+from .vm import VM, LaunchError
+from .warm import warm_state, warm_vm
 
 SIZE = 32 * 1024 * 1024
 ROUND_TRIPS = 500

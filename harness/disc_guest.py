@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.debian import DebianGuest
-from harness.debian_lab import DebianLab
-from harness.guest_disc.iso import NAME, write_guest_iso
-from harness.image import Image
-from harness.vm import VM
+from .debian import DebianGuest
+from .debian_lab import DebianLab
+from .guest_disc.iso import NAME, write_guest_iso
+from .image import Image
+from .vm import VM
 
 DISC = "/dev/vdb"
 MOUNT = f"mount -o ro {DISC} /mnt"

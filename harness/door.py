@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from harness.debian_lab import DebianLab
-from harness.guest import Guest
-from harness.process import HostProcess, host_daemon
-from harness.progress import step
-from harness.running import RunningMachine
-from harness.vm import VM
+from .debian_lab import DebianLab
+from .guest import Guest
+from .process import HostProcess, host_daemon
+from .progress import step
+from .running import RunningMachine
+from .vm import VM
 
 START = 90.0
 """Deadline, in seconds, for what takes a second or so on a machine that isn't busy."""

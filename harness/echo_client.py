@@ -1,6 +1,6 @@
 """Runs in the guest: round trips of 64 bytes through a SOCKS5 server to an echo.
 
-    python3 -m harness.echo_client SOCKS_PORT HOST PORT TIMES
+    python3 -m echo_client SOCKS_PORT HOST PORT TIMES
 
 Prints {"p50_ms": …, "p99_ms": …} as JSON. Standard library only.
 """

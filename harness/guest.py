@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.transcript import Transcript
+from .transcript import Transcript
 
 POLL = 0.2
 """Seconds between two looks at a state of the guest that sends no event."""

@@ -7,10 +7,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import ROOT, cache_folder, hash_of_tree, made
-from harness.progress import say, step
+from .cache import cache_folder, hash_of_tree, made
+from .places import RECIPES
+from .progress import say, step
 
-RECIPE = ROOT / "vm" / "debian"
+RECIPE = RECIPES / "debian"
 
 USER_NAMESPACE = ["unshare", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork"]
 

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from harness.guest import Guest
-from harness.vm import VM
+from .guest import Guest
+from .vm import VM
 
 
 class Running(NamedTuple):

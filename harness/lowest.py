@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-_EXTRAS = ("host", "serial", "dev")
+_EXTRAS = ("host", "serial", "qemu", "harness", "dev")
 #: Extras that name another, and programs of `make check` with what only they read.
 _LEFT_OUT = re.compile(r"(vsocks\[|ruff\b|mypy\b|types-)")
 

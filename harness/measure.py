@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from harness.cache import ROOT
-from harness.guest import Guest
+from .guest import Guest
+from .places import HERE
+
+CLIENT = "echo_client"
+"""Runs in the guest, by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,8 @@ class RoundTrips:
 
 def echo_round_trips(guest: Guest, socks_port: int, echo_port: int, times: int) -> RoundTrips:
     """Send 64 bytes, `times` times, from the guest through SOCKS to an echo on our loopback."""
-    client = "harness/echo_client.py"
     folder = f"{guest.scratch}/measure"
-    guest.upload({client: (ROOT / client).read_bytes()}, folder)
+    guest.upload({f"{CLIENT}.py": (HERE / f"{CLIENT}.py").read_bytes()}, folder)
     arguments = (str(socks_port), "127.0.0.1", str(echo_port), str(times))
-    command = guest.module_command(folder, "harness.echo_client", *arguments)
+    command = guest.module_command(folder, CLIENT, *arguments)
     return RoundTrips(**json.loads(guest.succeed(command)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from harness.transcript import Pump, Transcript
+from .transcript import Pump, Transcript
 
 
 class HostProcess:

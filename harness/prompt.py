@@ -8,8 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.door import PROXY, Door, through_door
-from harness.running import RunningMachine
+from .door import PROXY, Door, through_door
+from .places import COMMAND
+from .running import RunningMachine
 
 WORK = "/root/work"
 """Where commands run, and their files lie."""
@@ -18,7 +19,7 @@ WELCOME = f"""\
 A machine without a network: `ip route` shows no way out. vsocks is its door, at {PROXY},
 and curl, git and pip are told so: try `curl https://example.org/`.
 Leave with `exit`; what you changed is forgotten. If the machine hangs, Enter ~ . leaves, too.
-In another terminal: python -m harness ls | console | screenshot FILE.png
+In another terminal: {COMMAND} ls | console | screenshot FILE.png
 """
 
 

@@ -6,9 +6,9 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
-from harness.cache import ROOT
-from harness.guest import python_files
-from harness.reproducible import write_zip
+from .guest import python_files
+from .places import PROGRAM, ROOT
+from .reproducible import write_zip
 
 NAME = "vsocks.pyz"
 FIRST_LINE = b"#!/usr/bin/env python3\n"
@@ -20,7 +20,7 @@ def guest_pyz() -> bytes:
     """The file: Python finds the modules behind the line that makes it a program."""
     program = BytesIO()
     program.write(FIRST_LINE)
-    write_zip(program, {"__main__.py": MAIN, **python_files(ROOT / "vsocks")})
+    write_zip(program, {"__main__.py": MAIN, **python_files(PROGRAM)})
     return program.getvalue()
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from harness.cache import ROOT
+from .places import ROOT
 
 EPOCH = 1_750_000_000
 """Of sources that are in no git."""

@@ -13,8 +13,9 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.qmp import QMP
-from harness.spec import Wiring
+from .places import COMMAND
+from .qmp import QMP
+from .spec import Wiring
 
 FOLDERS = "vsocks-vm-*"
 """What the folders of machines are called, in the system's folder for temporary files."""
@@ -86,7 +87,7 @@ def find_machine(pid: int | None) -> RunningMachine:
         return wanted[0]
     there = ", ".join(f"{machine.pid} ({machine.kind})" for machine in machines)
     if not machines:
-        raise NoMachineError("no machine is running; `make shell` starts one")
+        raise NoMachineError(f"no machine is running; `{COMMAND} shell` starts one")
     if pid is None:
         raise NoMachineError(f"several machines are running, name one: {there}")
     raise NoMachineError(f"no machine has the process {pid}; there are {there}")

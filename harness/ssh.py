@@ -10,8 +10,8 @@ from pathlib import Path
 
 import paramiko
 
-from harness.guest import Result
-from harness.transcript import Transcript
+from .guest import Result
+from .transcript import Transcript
 
 FIRST_ANSWER_SECONDS = 60
 

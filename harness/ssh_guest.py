@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import count
 from typing import Self
 
-from harness.guest import Guest, GuestProcess, Result
-from harness.ssh import FIRST_ANSWER_SECONDS, SSH, Access
-from harness.transcript import Transcript
+from .guest import Guest, GuestProcess, Result
+from .ssh import FIRST_ANSWER_SECONDS, SSH, Access
+from .transcript import Transcript
 
 
 class SSHGuest(Guest):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.cache import locked_unused
+from .cache import locked_unused
 
 DAY = 86400.0
 

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from harness.qmp import QMP, Data, Event
-from harness.spec import DISK, NIC, Machine, Port, Wiring
-from harness.transcript import Pump, Transcript
+from .qmp import QMP, Data, Event
+from .spec import DISK, NIC, Machine, Port, Wiring
+from .transcript import Pump, Transcript
 
 
 class LaunchError(Exception):

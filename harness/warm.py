@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.accel import Choice, qemu_version
-from harness.cache import made
-from harness.debian import DebianGuest
-from harness.image import Image
-from harness.progress import step
-from harness.spec import Accel, VMSpec, Wiring, argv
-from harness.vm import VM
+from .accel import Choice, qemu_version
+from .cache import made
+from .debian import DebianGuest
+from .image import Image
+from .progress import step
+from .spec import Accel, VMSpec, Wiring, argv
+from .vm import VM
 
 SNAPSHOT = "warm"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.debian import DebianGuest
-from harness.debian_lab import DebianLab
-from harness.exe import guest_folder
-from harness.guest import GuestProcess, files_of
+from .debian import DebianGuest
+from .debian_lab import DebianLab
+from .exe import guest_folder
+from .guest import GuestProcess, files_of
 
 EXE_HOME = "/opt/vsocks-guest"
 PROGRAM = f"{EXE_HOME}/vsocks-guest.exe"

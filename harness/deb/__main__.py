@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from harness.cache import ROOT
-from harness.deb.build import DebError, build_debs, lint
-from harness.deb.chroot import try_in_chroot
-from harness.progress import say, step
+from ..places import ROOT
+from ..progress import say, step
+from .build import DebError, build_debs, lint
+from .chroot import try_in_chroot
 
 
 def main(words: list[str]) -> int:

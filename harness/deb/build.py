@@ -9,10 +9,11 @@ from email.utils import formatdate
 from importlib.metadata import distribution
 from pathlib import Path
 
-from harness.cache import ROOT
-from harness.manuals import write_manuals
-from harness.reproducible import source_epoch
 from vsocks import __version__
+
+from ..manuals import write_manuals
+from ..places import ROOT
+from ..reproducible import source_epoch
 
 TEMPLATES = Path(__file__).parent / "debian"
 WORK = ROOT / "build" / "deb"

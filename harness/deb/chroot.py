@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness.deb.build import DebError
-from harness.image import as_root
+from ..image import as_root
+from .build import DebError
 
 CHECK = Path(__file__).parent / "check.py"
 SECONDS = 900

@@ -3,7 +3,7 @@
 What is named here is made when first asked for, and kept in the cache.
 """
 
-from harness.exe.build import guest_exe, guest_folder
-from harness.exe.python import windows_python
+from .build import guest_exe, guest_folder
+from .python import windows_python
 
 __all__ = ["guest_exe", "guest_folder", "windows_python"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 
-from harness.cache import ROOT
-from harness.exe.build import write_distribution
+from ..places import ROOT
+from .build import write_distribution
 
 
 def main() -> int:

@@ -11,13 +11,14 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from harness.cache import ROOT, cache_folder, made
-from harness.exe.icon import icon
-from harness.exe.python import ARCHIVE_SHA256, packages, windows_python
-from harness.exe.wine import wine
-from harness.guest import files_of, python_files
-from harness.progress import step
-from harness.reproducible import source_epoch, write_zip
+from ..cache import cache_folder, made
+from ..guest import files_of, python_files
+from ..places import PROGRAM
+from ..progress import step
+from ..reproducible import source_epoch, write_zip
+from .icon import icon
+from .python import ARCHIVE_SHA256, packages, windows_python
+from .wine import wine
 
 HERE = Path(__file__).parent
 SPEC = HERE / "vsocks-guest.spec"
@@ -50,7 +51,7 @@ def build(folder: Path) -> None:
     """Build both forms into `folder`, from the source as it is."""
     environment, work = wine(), folder / "work"
     source = work / "source"
-    for name, content in python_files(ROOT / "vsocks").items():
+    for name, content in python_files(PROGRAM).items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(content)
     (work / "icon.ico").write_bytes(icon())
@@ -86,7 +87,7 @@ def _built() -> Path:
 def _key() -> str:
     """Changes with everything that goes into the program."""
     digest = hashlib.sha256(f"{ARCHIVE_SHA256} {source_epoch()}".encode())
-    for name, content in python_files(ROOT / "vsocks").items():
+    for name, content in python_files(PROGRAM).items():
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     for path in (SPEC, BUILD_PACKAGES, Path(__file__), HERE / "icon.py"):
         digest.update(path.read_bytes())

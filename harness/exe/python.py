@@ -16,8 +16,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from harness.cache import cache_folder, made
-from harness.progress import step
+from ..cache import cache_folder, made
+from ..progress import step
 
 HERE = Path(__file__).parent
 VERSION = "3.13.2"

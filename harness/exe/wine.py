@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.cache import cache_folder, made
-from harness.progress import step
+from ..cache import cache_folder, made
+from ..progress import step
 
 SETTINGS = {
     "WINEDEBUG": "-all",

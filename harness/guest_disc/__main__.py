@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from harness.cache import ROOT
-from harness.guest_disc.iso import NAME, listing, write_guest_iso
+from ..places import ROOT
+from .iso import NAME, listing, write_guest_iso
 
 
 def main() -> int:

@@ -8,16 +8,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.cache import ROOT
-from harness.exe import guest_exe
-from harness.pyz import write_pyz
-from harness.reproducible import source_epoch
-from harness.windows.iso import MANIFEST, manifest
+from ..exe import guest_exe
+from ..places import PROGRAM
+from ..pyz import write_pyz
+from ..reproducible import source_epoch
+from ..windows.iso import MANIFEST, manifest
 
 NAME = "vsocks-guest.iso"
 LABEL = "VSOCKS_GUEST"
 FILES = Path(__file__).parent / "files"
-DATA = ROOT / "vsocks" / "data"
+DATA = PROGRAM / "data"
 FOR_LINUX = ("vsocks-guest.service", "*.rules")
 """What a Linux guest's system needs to start the daemon and to open the port."""
 FOR_NOTEPAD = {".txt", ".cmd"}

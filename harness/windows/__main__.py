@@ -9,20 +9,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.accel import qemu_version
-from harness.cache import ROOT, cache_folder
-from harness.progress import say, step
-from harness.vm import LaunchError
-from harness.windows.build import Sources, build_image
-from harness.windows.checklist import Check, Checklist
-from harness.windows.checks import CHECKS
-from harness.windows.image import VARIABLE, ImageError, WindowsImage, find_image
-from harness.windows.iso import DiscError
-from harness.windows.lab import WindowsLab
-from harness.windows.milestones import MissedError
-from harness.windows.preflight import PREFLIGHT, Order
-from harness.windows.profile import ProfileError, load, names
-from harness.windows.record import check_expiry
+from ..accel import qemu_version
+from ..cache import cache_folder
+from ..places import ROOT
+from ..progress import say, step
+from ..vm import LaunchError
+from .build import Sources, build_image
+from .checklist import Check, Checklist
+from .checks import CHECKS
+from .image import VARIABLE, ImageError, WindowsImage, find_image
+from .iso import DiscError
+from .lab import WindowsLab
+from .milestones import MissedError
+from .preflight import PREFLIGHT, Order
+from .profile import ProfileError, load, names
+from .record import check_expiry
 
 DEFAULT = "server-2022"
 PROBLEMS = (ImageError, ProfileError, DiscError, MissedError, LaunchError, TimeoutError, OSError)

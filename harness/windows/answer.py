@@ -8,7 +8,7 @@ import string
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
-from harness.windows.profile import RECIPE, Profile
+from .profile import RECIPE, Profile
 
 TEMPLATE = RECIPE / "answer.xml"
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.accel import Choice, choose_by_boot, qemu_version
-from harness.cache import ROOT, cache_folder, hash_of_tree, made
-from harness.progress import say, step
-from harness.spec import Accel
-from harness.transcript import Line
-from harness.windows.answer import answer_file, password
-from harness.windows.evidence import Evidence
-from harness.windows.image import (
+from ..accel import Choice, choose_by_boot, qemu_version
+from ..cache import cache_folder, hash_of_tree, made
+from ..places import HERE
+from ..progress import say, step
+from ..spec import Accel
+from ..transcript import Line
+from .answer import answer_file, password
+from .evidence import Evidence
+from .image import (
     IMAGES,
     PREFIX,
     ImageError,
@@ -27,12 +28,12 @@ from harness.windows.image import (
     open_image,
     throw_away,
 )
-from harness.windows.install import boot, install
-from harness.windows.iso import Contents, driver_folder, sha256, volume_label, write_disc
-from harness.windows.machine import VARIABLES, WindowsSpec
-from harness.windows.profile import RECIPE, Profile
-from harness.windows.record import Record, RecordError, expiry, read
-from harness.windows.settings import faults
+from .install import boot, install
+from .iso import Contents, driver_folder, sha256, volume_label, write_disc
+from .machine import VARIABLES, WindowsSpec
+from .profile import RECIPE, Profile
+from .record import Record, RecordError, expiry, read
+from .settings import faults
 
 FIRMWARE_SIGN = r"BdsDxe: "
 """What OVMF says under an accelerator that works, whatever it then boots."""
@@ -79,7 +80,7 @@ def build_image(profile: Profile, sources: Sources) -> WindowsImage:
 
 def image_name(profile: Profile, checksums: Mapping[str, str]) -> str:
     """After all that goes into it: the same name is the same image."""
-    inputs = f"{hash_of_tree(RECIPE)} {hash_of_tree(ROOT / 'harness' / 'windows' / 'inside')}"
+    inputs = f"{hash_of_tree(RECIPE)} {hash_of_tree(HERE / 'windows' / 'inside')}"
     digest = _short_hash(f"{inputs} {sorted(checksums.items())}")
     return f"{PREFIX}{profile.name}-{digest}"
 
@@ -101,7 +102,7 @@ def check_sources(profile: Profile, sources: Sources) -> None:
 
 
 def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str, str]) -> None:
-    from harness.exe.python import windows_python
+    from ..exe.python import windows_python
 
     evidence = Evidence(cache_folder() / "windows-build")
     choice = choose_accel()

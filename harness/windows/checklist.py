@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from harness.cache import ROOT
-from harness.progress import say
 from vsocks import __version__
+
+from ..places import ROOT
+from ..progress import say
 
 T = TypeVar("T")
 

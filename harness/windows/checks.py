@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from harness.guest import GuestProcess
-from harness.lab import Running
-from harness.windows.checklist import Check
-from harness.windows.guest import PYTHON, WindowsGuest
-from harness.windows.service_checks import SERVICE_CHECKS, silenced_port
+from ..guest import GuestProcess
+from ..lab import Running
+from .checklist import Check
+from .guest import PYTHON, WindowsGuest
+from .service_checks import SERVICE_CHECKS, silenced_port
 
 ODD = ("two words", 'quo"te', "back\\", "%PATH%", "a&b|c<d>e^f", "(x)", "!y!", "", "ä€", "100%")
 """Arguments that a shell may well spoil."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness.progress import say
-from harness.transcript import Line
-from harness.vm import VM
-from harness.windows.milestones import Milestone
+from ..progress import say
+from ..transcript import Line
+from ..vm import VM
+from .milestones import Milestone
 
 
 class Evidence:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 
-from harness.guest import POLL, CommandError, GuestProcess, Result, files_of
-from harness.ssh import Access
-from harness.ssh_guest import FollowedProcess, SSHGuest, archive
-from harness.windows.quoting import command_line, sftp_path
+from ..guest import POLL, CommandError, GuestProcess, Result, files_of
+from ..ssh import Access
+from ..ssh_guest import FollowedProcess, SSHGuest, archive
+from .quoting import command_line, sftp_path
 
 HOME = r"C:\vsocks"
 PROGRAM = rf"{HOME}\vsocks-guest.exe"
@@ -73,7 +73,7 @@ class WindowsGuest(SSHGuest):
 
     def deploy(self) -> None:
         """Upload the unpacked program, and make the folder for tests."""
-        from harness.exe.build import guest_folder
+        from ..exe.build import guest_folder
 
         self.upload(files_of(guest_folder()), HOME)
         self.upload({"readme.txt": b"Files of tests.\r\n"}, self.scratch)

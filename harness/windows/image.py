@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import cache_folder
-from harness.progress import say
-from harness.spec import Accel
-from harness.ssh import Access
-from harness.windows.machine import WindowsSpec
-from harness.windows.record import Record, check_expiry, read
+from ..cache import cache_folder
+from ..progress import say
+from ..spec import Accel
+from ..ssh import Access
+from .machine import WindowsSpec
+from .record import Record, check_expiry, read
 
 IMAGES = "images"
 PREFIX = "windows-"

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.progress import step
-from harness.qmp import QMPError
-from harness.spec import Accel
-from harness.transcript import Line
-from harness.vm import VM
-from harness.windows.evidence import Evidence
-from harness.windows.machine import WindowsSpec
-from harness.windows.milestones import (
+from ..progress import step
+from ..qmp import QMPError
+from ..spec import Accel
+from ..transcript import Line
+from ..vm import VM
+from .evidence import Evidence
+from .machine import WindowsSpec
+from .milestones import (
     BOOT,
     FIRMWARE_TRIES_DISC,
     INSTALLATION,

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.windows.profile import RECIPE, Profile
+from .profile import RECIPE, Profile
 
 FOLDER = "vsocks"
 MANIFEST = "SHA256SUMS"

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.accel import Choice, qemu_version
-from harness.cache import cache_folder, made
-from harness.lab import Lab, Running
-from harness.progress import step
-from harness.spec import Accel, Wiring
-from harness.vm import VM
-from harness.windows.build import choose_accel
-from harness.windows.guest import PYTHON, WindowsGuest
-from harness.windows.image import IMAGES, WindowsImage, find_image, throw_away
-from harness.windows.install import PATIENCE
-from harness.windows.record import check_expiry
+from ..accel import Choice, qemu_version
+from ..cache import cache_folder, made
+from ..lab import Lab, Running
+from ..progress import step
+from ..spec import Accel, Wiring
+from ..vm import VM
+from .build import choose_accel
+from .guest import PYTHON, WindowsGuest
+from .image import IMAGES, WindowsImage, find_image, throw_away
+from .install import PATIENCE
+from .record import check_expiry
 
 SNAPSHOT = "warm"
 BOOT_SECONDS = 600

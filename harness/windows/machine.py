@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.spec import (
+from ..spec import (
     DISK,
     QEMU,
     Accel,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.progress import say, step
-from harness.transcript import Line, Transcript, WaitError
-from harness.windows.machine import NOTHING_TO_BOOT, READY, SAYS
+from ..progress import say, step
+from ..transcript import Line, Transcript, WaitError
+from .machine import NOTHING_TO_BOOT, READY, SAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from harness.accel import qemu_version
-from harness.cache import cache_folder
-from harness.windows.answer import answer_file, password
-from harness.windows.build import Sources, check_sources, choose_accel
-from harness.windows.checklist import Check
-from harness.windows.iso import volume_label
-from harness.windows.machine import FIRMWARE, VARIABLES
-from harness.windows.profile import Profile
-from harness.windows.settings import SETTINGS, faults
+from ..accel import qemu_version
+from ..cache import cache_folder
+from .answer import answer_file, password
+from .build import Sources, check_sources, choose_accel
+from .checklist import Check
+from .iso import volume_label
+from .machine import FIRMWARE, VARIABLES
+from .profile import Profile
+from .settings import SETTINGS, faults
 
 TOOLS = ("qemu-system-x86_64", "qemu-img", "xorriso", "ssh-keygen", "setpriv")
 SPACE_GB = 40

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from harness.cache import ROOT
+from ..places import RECIPES
 
-RECIPE = ROOT / "vm" / "windows"
+RECIPE = RECIPES / "windows"
 PROFILES = RECIPE / "profiles"
 
 OpenSSH = Literal["zip", "built-in"]

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.guest import GuestProcess
-from harness.lab import Running
-from harness.process import HostProcess, host_daemon
-from harness.targets import FileServer, payload, serving
-from harness.windows.checklist import Check
-from harness.windows.guest import PYTHON, SERVICE, SERVICE_LOGS, WindowsGuest
-from harness.windows.quoting import command_line
+from ..guest import GuestProcess
+from ..lab import Running
+from ..process import HostProcess, host_daemon
+from ..targets import FileServer, payload, serving
+from .checklist import Check
+from .guest import PYTHON, SERVICE, SERVICE_LOGS, WindowsGuest
+from .quoting import command_line
 
 SECONDS = 60
 KILLS = 5

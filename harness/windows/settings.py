@@ -11,8 +11,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.windows.answer import UNATTEND
-from harness.windows.profile import Profile
+from .answer import UNATTEND
+from .profile import Profile
 
 MAX_COMMAND = {"Path": 259, "CommandLine": 1024}
 """Characters that Setup takes of a command, by the name of its element."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.cache import ROOT
 from harness.debian_lab import DebianLab
 from harness.lab import Lab
+from harness.places import ROOT
 from harness.windows.lab import windows_lab
 from harness.wine_guest import WineLab
 from tests.e2e.boot_gate import BootGate

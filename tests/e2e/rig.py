@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from harness.cache import ROOT
 from harness.guest import Guest, GuestProcess
 from harness.lab import Lab
+from harness.places import ROOT
 from harness.process import HostProcess, host_daemon
 from harness.targets import serving
 from harness.transcript import Line

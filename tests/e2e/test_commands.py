@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import ROOT
 from harness.debian_lab import DebianLab
 from harness.door import Door, open_door
+from harness.places import ROOT
 from harness.running import find_machine, running_machines
 from harness.targets import FileServer, serving
 from harness.transcript import Pump, Transcript

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import ROOT
 from harness.debian import DebianGuest
 from harness.debian_lab import DebianLab
+from harness.places import ROOT
 from harness.spec import Accel, VMSpec
 from harness.vm import VM, LaunchError
 from harness.warm import cold_spec, new_disk

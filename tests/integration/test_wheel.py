@@ -15,11 +15,12 @@ from zipfile import ZipFile
 import pytest
 
 import vsocks
+from harness.cache import hash_of_tree
 
 pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCES = ("vsocks", "harness", "docs", "pyproject.toml", "*.md", "LICENSE")
+SOURCES = ("vsocks", "harness", "vm", "docs", "pyproject.toml", "*.md", "LICENSE")
 BUILD_SECONDS = 120
 
 
@@ -82,6 +83,34 @@ def test_a_guest_pulls_nothing_and_a_host_what_it_needs(wheel: Path) -> None:
         assert name in of_host
     of_serial = [line for line in requirements if line.endswith('extra == "serial"')]
     assert [line.partition(">")[0] for line in of_serial] == ["pyserial-asyncio"]
+
+
+def test_the_harness_is_in_it_under_a_name_of_its_own(installed: Path) -> None:
+    """With the recipes of its images, which are the same to each bit of their modes."""
+    [site_packages] = installed.glob("lib/python*/site-packages")
+    assert not (site_packages / "harness").exists()
+    assert not (site_packages / "vm").exists()
+    recipes = site_packages / "vsocks_harness" / "vm"
+    assert hash_of_tree(recipes) == hash_of_tree(REPOSITORY / "vm")
+    look = "from vsocks_harness.places import PROGRAM, RECIPES; print(PROGRAM, RECIPES)"
+    program = site_packages / "vsocks"
+    assert succeed(installed / "bin" / "python", "-c", look) == f"{program} {recipes}\n"
+
+
+def test_the_installed_harness_keeps_images_in_the_users_cache(
+    installed: Path, tmp_path: Path
+) -> None:
+    look = "from vsocks_harness.cache import cache_folder; print(cache_folder())"
+    command = (installed / "bin" / "python", "-c", look)
+    of_user = str(tmp_path / "cache")
+    assert succeed(*command, XDG_CACHE_HOME=of_user, VSOCKS_CACHE="") == f"{of_user}/vsocks\n"
+
+
+def test_what_the_harness_needs_comes_by_its_extra(wheel: Path) -> None:
+    requirements = metadata(wheel).get_all("Requires-Dist", [])
+    of_harness = [line for line in requirements if line.endswith('extra == "harness"')]
+    for name in ("paramiko", "vsocks[host,qemu]"):
+        assert any(line.startswith(name) for line in of_harness)
 
 
 def test_it_says_what_it_is_and_names_no_address(wheel: Path) -> None:

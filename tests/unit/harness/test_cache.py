@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import hash_of_tree, made
+from harness.cache import default_folder, hash_of_tree, made
+from harness.places import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -70,3 +71,15 @@ def test_the_hash_knows_names_contents_and_modes(tmp_path: Path) -> None:
     seen.add(hash_of_tree(tmp_path))
     assert len(seen) == 4
     assert hash_of_tree(tmp_path) in seen
+
+
+def test_the_cache_is_in_the_repository_or_among_the_users_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_folder() == ROOT / ".cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_folder(in_repository=False) == tmp_path / "vsocks"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for nothing in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", nothing)
+        assert default_folder(in_repository=False) == tmp_path / "home" / ".cache" / "vsocks"

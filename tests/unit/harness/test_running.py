@@ -38,7 +38,7 @@ def test_a_machine_whose_process_has_ended_is_none(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as ended:
         pass
     machine(tmp_path, "a", ended.pid)
-    with pytest.raises(NoMachineError, match="no machine is running; `make shell` starts one"):
+    with pytest.raises(NoMachineError, match="no machine is running; `python -m harness shell`"):
         find_machine(None)
 
 

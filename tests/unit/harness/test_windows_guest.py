@@ -7,8 +7,8 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from harness.cache import ROOT
 from harness.guest import CommandError
+from harness.places import ROOT
 from harness.windows.checklist import Check, Checklist
 from harness.windows.guest import checksum_in, has_default_route, listens, service_state_in
 from harness.windows.inside import provision
