@@ -6,8 +6,9 @@ from tests.fuzz.feed import Feed
 from vsocks.address import Target, encode_address
 from vsocks.http1.exchange import Exchange
 from vsocks.proxy.http import HttpDialect
-from vsocks.proxy.local import ProxyStatus, local_page
+from vsocks.proxy.local import local_page
 from vsocks.proxy.requests import Connect, DialectEvent, Forward, Refuse, ShowPage
+from vsocks.proxy.status import ProxyStatus
 from vsocks.proxy.users import NO_USERS, User, Users
 from vsocks.reply import Reply
 

@@ -96,6 +96,8 @@ def pytest_runtest_makereport(
     if report.failed and directory:
         kept = ARTIFACTS / re.sub(r"[^\w.-]+", "_", item.name)
         kept.mkdir(parents=True, exist_ok=True)
+        for picture in directory.glob("*.png"):
+            shutil.copy(picture, kept)
         for log in sorted(directory.glob("*.log")):
             shutil.copy(log, kept)
             text = log.read_text(errors="replace")

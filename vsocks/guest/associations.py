@@ -12,7 +12,7 @@ from vsocks.protocol.parcels import Associate, Associated, Datagram, Dissociate
 from vsocks.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vsocks.address import Target
     from vsocks.mux.link import Link
@@ -30,6 +30,11 @@ class GuestAssociation:
     over: asyncio.Future[None]
     #: Called with where a datagram came from, and its data, valid during the call only.
     on_datagram: Callable[[Target, memoryview], None]
+    #: When it was asked for, by the loop's clock.
+    began: float
+    #: Bytes of datagrams that were sent, soon or never, and that came.
+    sent: int = 0
+    received: int = 0
 
 
 class GuestAssociations:
@@ -44,6 +49,9 @@ class GuestAssociations:
     def __len__(self) -> int:
         return len(self._associations)
 
+    def __iter__(self) -> Iterator[GuestAssociation]:
+        return iter(self._associations.values())
+
     def begin(self, on_datagram: Callable[[Target, memoryview], None]) -> GuestAssociation:
         """Ask the host for an association; the caller ends it by end().
 
@@ -56,7 +64,7 @@ class GuestAssociations:
         self._last_number += 1
         loop = asyncio.get_running_loop()
         association = GuestAssociation(
-            self._last_number, loop.create_future(), loop.create_future(), on_datagram
+            self._last_number, loop.create_future(), loop.create_future(), on_datagram, loop.time()
         )
         if not self._link.post(Associate(association.number)):
             raise BusyError("the channel is too slow for one more association")
@@ -65,11 +73,15 @@ class GuestAssociations:
 
     def send(self, association: GuestAssociation, target: Target, data: memoryview) -> bool:
         """Send a datagram, soon or never; False if it was dropped."""
-        return self._link.post(Datagram(association.number, target, data))
+        is_sent = self._link.post(Datagram(association.number, target, data))
+        if is_sent:
+            association.sent += len(data)
+        return is_sent
 
     def end(self, association: GuestAssociation) -> None:
         """End it."""
         if self._associations.pop(association.number, None) is not None:
+            self._link.count(association.sent, association.received)
             self._link.post(Dissociate(association.number))
 
     def on_parcel(self, parcel: Parcel) -> None:
@@ -77,6 +89,7 @@ class GuestAssociations:
         match parcel:
             case Datagram(number, source, data):
                 if (association := self._associations.get(number)) is not None:
+                    association.received += len(data)
                     association.on_datagram(source, memoryview(data))
             case Associated(number, reply):
                 association = self._associations.get(number)
@@ -96,6 +109,7 @@ class GuestAssociations:
     def _end(self, association: GuestAssociation | None) -> None:
         if association is None:
             return
+        self._link.count(association.sent, association.received)
         if not association.answer.done():
             association.answer.set_result(Reply.GENERAL_FAILURE)
         if not association.over.done():

@@ -67,6 +67,8 @@ class Client(Served):
         self._deadlines = reactor().deadlines
         self._buffer = memoryview(bytearray(_READ_SIZE))
         self._dialect: Dialect = Detector(context.users, context.limits.max_head_size)
+        #: Where it wants to go, once it has said so.
+        self._wanted = ""
         self._forwarder: Forwarder | None = None
         self._relay: Relay | None = None
         self._waiting: WaitingClient | None = None
@@ -101,6 +103,11 @@ class Client(Served):
         """Whether it sends no more, and its server sends nothing either."""
         return self._relay is not None and self._relay.is_left
 
+    @property
+    def _protocol(self) -> str:
+        """What it speaks, for people."""
+        return self._dialect.protocol if isinstance(self._dialect, Detector) else "HTTP"
+
     # -- requests --------------------------------------------------------------------------
 
     def on_read(self, size: int) -> None:
@@ -119,6 +126,7 @@ class Client(Served):
                         return
                 case Refuse(answer, reason):
                     log.info("client refused: %s", reason)
+                    self._context.board.refused(self._protocol, "", reason)
                     if self._context.users.failures > failures:
                         self._say_later(answer)
                     else:
@@ -162,16 +170,20 @@ class Client(Served):
                     self._forwarder.serve(head)
                 case ShowPage(head):
                     here = target_of(self._socket.address)
-                    self._say_last(local_page(head, self._context.status(here)))
+                    status = self._context.board.status(here, self._socket.peer[0])
+                    self._say_last(local_page(head, status))
                 case Connect(target):
                     self._open(target)
                 case Bind(target):
                     self._open(target, listen=True)
                 case UdpAssociate(source):
+                    self._wanted = "datagrams"
                     self._run(self._associate(source))
                 case Resolve(name):
+                    self._wanted = name
                     self._run(self._resolve(name))
                 case ResolveAddress(ip):
+                    self._wanted = str(ip)
                     self._run(self._resolve_address(ip))
         except BusyError as error:
             self._refuse(Reply.GENERAL_FAILURE, describe(error), busy=True)
@@ -208,9 +220,11 @@ class Client(Served):
     def _open(self, target: Target, *, listen: bool = False) -> None:
         """Have the host connect to ``target``, or wait for it to connect to the host."""
         context = self._context
+        self._wanted = str(target)
         self._relay = relay = Relay(
             context.link, context.pool, context.limits.idle_timeouts, self._on_relay_over
         )
+        relay.protocol = f"{self._protocol} BIND" if listen else self._protocol
         self._wait()
 
         def on_listening(bound: Target) -> None:
@@ -229,7 +243,7 @@ class Client(Served):
         self._stop_waiting()
         if reply != Reply.SUCCEEDED:
             self._relay = None
-            self._refuse(reply, f"{target}: {words_for(reply)}", label=relay.label)
+            self._refuse(reply, label=relay.label)
             return
         log.debug("%s %s: connected", relay.label, target)
         relay.run(self._socket, self._dialect.reply(Reply.SUCCEEDED, bound))
@@ -321,12 +335,15 @@ class Client(Served):
         if self._dialect.is_answered:
             self._close()
             return
-        log.debug("%s client refused (%d): %s", label, reply, reason or "the host says so")
+        why = reason or words_for(reply)
+        wanted = self._wanted or (self._forwarder.wanted if self._forwarder is not None else "")
+        log.debug("%s client refused (%d): %s: %s", label, reply, wanted or "-", why)
+        self._context.board.refused(self._protocol, wanted, why)
         dialect = self._dialect.dialect if isinstance(self._dialect, Detector) else self._dialect
         if busy and isinstance(dialect, HttpDialect):
             self._say_last(dialect.busy(reason))
         else:
-            self._say_last(self._dialect.reply(reply, None, reason))
+            self._say_last(self._dialect.reply(reply, None, reason or f"{wanted}: {why}"))
 
     def _say_last(self, answer: bytes) -> None:
         """Send the client its last answer, and give it a moment to read it."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vsocks import __version__
 from vsocks.mux.relay import IdleTimeouts
 from vsocks.proxy.guesses import Guesses
-from vsocks.proxy.local import ProxyStatus
 
 if TYPE_CHECKING:
-    from vsocks.address import Target
     from vsocks.aio.tasks import Tasks
     from vsocks.guest.associations import GuestAssociations
     from vsocks.guest.questions import QuestionClient
+    from vsocks.guest.status import StatusBoard
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.proxy.users import Users
@@ -50,20 +48,5 @@ class ClientContext:
     associations: GuestAssociations
     questions: QuestionClient
     tasks: Tasks
+    board: StatusBoard
     guesses: Guesses = field(default_factory=Guesses)
-
-    def status(self, address: Target) -> ProxyStatus:
-        """The proxy's status, for a client that reached it at ``address``."""
-        link, whole = self.link, self.pool.whole
-        return ProxyStatus(
-            version=__version__,
-            address=address,
-            down="" if link.has_session else "the host does not answer",
-            connections=whole.size - whole.free,
-            max_connections=whole.size,
-            associations=len(self.associations),
-            max_associations=self.associations.limit,
-            dropped=link.dropped,
-            channel=link.channel,
-            channel_open=link.channel_open,
-        )

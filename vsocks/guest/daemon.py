@@ -16,6 +16,7 @@ from vsocks.guest.context import ClientContext, Limits
 from vsocks.guest.dns import DnsListener
 from vsocks.guest.exposed import Exposed
 from vsocks.guest.questions import QuestionClient
+from vsocks.guest.status import FROM_HOST, StatusBoard
 from vsocks.mux.buffers import share_out
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
@@ -84,7 +85,10 @@ class Guest:
         self._associations = GuestAssociations(link, config.max_associations)
         self._questions = QuestionClient(link)
         self._exposed = Exposed(config.exposed)
-        self._incoming = IncomingStreams(link, hosts, config.limits.idle_timeouts, _log_refusal)
+        self._board = StatusBoard(link, clients, self._associations, config.users)
+        self._incoming = IncomingStreams(
+            link, hosts, config.limits.idle_timeouts, self._on_not_connected
+        )
         #: The tasks of clients that wait for something.
         self._tasks = Tasks()
         self._context = ClientContext(
@@ -95,6 +99,7 @@ class Guest:
             self._associations,
             self._questions,
             self._tasks,
+            self._board,
         )
         self._listener = Listener(config.listen, self._serve, config.max_streams + _MORE_CLIENTS)
         self.descriptors = hosts.size + _MORE_CLIENTS + config.max_associations + _OTHER_FILES
@@ -181,6 +186,7 @@ class Guest:
             return Reply.COMMAND_NOT_SUPPORTED
         if not self._exposed.permits(target):
             log.info("refused: the host wants %s, which no --expose names", target)
+            self._board.refused(FROM_HOST, str(target), "no --expose names it")
             return Reply.NOT_ALLOWED
         try:
             return self._incoming.serve(
@@ -188,7 +194,13 @@ class Guest:
             )
         except BusyError as error:
             log.info("refused: the host wants %s: %s", target, describe(error))
+            self._board.refused(FROM_HOST, str(target), describe(error))
             return Reply.GENERAL_FAILURE
+
+    def _on_not_connected(self, label: str, error: DialError) -> None:
+        log.info("%s refused: the host's connection to %s", label, error.reason)
+        target, _, reason = error.reason.partition(": ")
+        self._board.refused(FROM_HOST, target, reason)
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or an answer has come."""
@@ -212,7 +224,3 @@ def _warn_of_strangers(addresses: list[tuple[str, int]]) -> None:
 
 def _has_left(client: Served) -> bool:
     return isinstance(client, Client) and client.has_left
-
-
-def _log_refusal(label: str, error: DialError) -> None:
-    log.info("%s refused: the host's connection to %s", label, error.reason)

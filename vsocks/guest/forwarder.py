@@ -84,6 +84,11 @@ class Forwarder:
     def _label(self) -> str:
         return self._server.label if self._server is not None else "-"
 
+    @property
+    def wanted(self) -> str:
+        """Where the last request goes, for people."""
+        return str(self._target or "")
+
     def serve(self, head: RequestHead) -> None:
         """Forward a request; the forwarder has the client's socket until its owner is told.
 
@@ -114,8 +119,9 @@ class Forwarder:
 
     def _connect(self, exchange: Exchange) -> None:
         context = self._context
-        server = ByteStream(context.link, context.pool, self)
-        self._server, self._target = server, exchange.target
+        self._target = exchange.target
+        self._server = server = ByteStream(context.link, context.pool, self)
+        server.protocol = "HTTP"
         self._exchange, self._is_reused = exchange, False
         self._waiting = WaitingClient(
             self._socket, self._buffer, self._on_client_left, has_sent=self._socket.has_unread
@@ -124,7 +130,7 @@ class Forwarder:
         def on_answer(reply: int, _bound: object) -> None:
             self._stop_waiting()
             if reply:
-                self._fail(status_for(reply), f"{exchange.target}: {words_for(reply)}")
+                self._fail(status_for(reply), words_for(reply))
                 return
             log.debug("%s %s: connected", server.label, exchange.target)
             self._begin(exchange, server, reused=False)
@@ -359,9 +365,12 @@ class Forwarder:
         exchange = self._exchange
         assert exchange is not None
         log.debug("%s %s: failed (%d): %s", self._label, exchange.target, status, reason)
+        self._context.board.refused("HTTP", self.wanted, reason)
         self.close()
         # By an orderly end it might take what it has for the whole: then there is no page.
-        self._owner.on_forward_failed(exchange_failure(exchange, status, reason))
+        self._owner.on_forward_failed(
+            exchange_failure(exchange, status, f"{exchange.target}: {reason}")
+        )
 
     def _watch(self) -> None:
         """Set the idle time-out anew; it is shorter once the client has ended."""

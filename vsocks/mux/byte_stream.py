@@ -61,6 +61,7 @@ class ByteStream(StreamUser):
     def send(self, data: memoryview) -> None:
         """Send ``data``, not empty, which must not change before on_stream_sent()."""
         if self._stream is not None:
+            self.read += len(data)
             self._stream.send(data)
 
     def end(self) -> None:
@@ -71,6 +72,7 @@ class ByteStream(StreamUser):
     def consumed(self, size: int) -> None:
         """Drop the oldest ``size`` bytes: the peer may send as many more."""
         self.buffers.inbound.drop(size)
+        self.written += size
         if self._stream is not None:
             self._stream.consumed(size)
 

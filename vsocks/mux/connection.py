@@ -94,8 +94,10 @@ class Connection:
         self._is_quiet: asyncio.Future[None] | None = None
         self._has_channel = True
         self._is_up = False
-        #: Whether a session has stood.
+        #: Whether a session has stood; what the last one's sides had agreed on, and since when.
         self.was_up = False
+        self.agreed = ""
+        self.up_since = 0.0
         #: Done when it is over, with why.
         self.over: asyncio.Future[str] = self._loop.create_future()
         self._written: asyncio.Future[None] | None = None
@@ -215,6 +217,7 @@ class Connection:
                     handler.on_listening(bound)
             case SessionUp(description):
                 self._is_up = self.was_up = True
+                self.agreed, self.up_since = description, self._loop.time()
                 log.info("session up: %s", description)
                 self._channel.session_up()
                 if self._trace is not None and not self.session.confirms_open:
@@ -267,6 +270,12 @@ class Connection:
         if session is None:
             raise BusyError("no session with the other side stands")
         return session
+
+    @property
+    def handlers(self) -> list[StreamHandler]:
+        """The users of all streams, in the order of their begin."""
+        handlers = (held.handler for held in self._streams.values())
+        return [handler for handler in handlers if handler is not None]
 
     def open(self, target: Target, handler: StreamHandler, *, listen: bool) -> MuxStream:
         """Open a stream, see Session.open() and listen()."""

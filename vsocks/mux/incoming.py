@@ -110,7 +110,7 @@ class _Incoming:
     def begin(self, relay: Relay, stream: MuxStream, connect: Connect) -> None:
         """Connect it."""
         self.relay = relay
-        relay.adopt(stream)
+        relay.adopt(stream, self._target)
         connecting = connect(relay, self._on_connected)
         if not self._is_over:
             self._connecting = connecting

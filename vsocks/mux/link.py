@@ -51,6 +51,9 @@ class Link:
         self._connection: Connection | None = None
         self._staging = memoryview(bytearray(STAGING_SIZE))
         self._loop = asyncio.get_running_loop()
+        #: Bytes of streams that have ended: from this side, and taken by it.
+        self.read = 0
+        self.written = 0
 
     def __repr__(self) -> str:
         return f"<Link {self._source.name} {self._connection!r}>"
@@ -80,6 +83,24 @@ class Link:
     def channel_open(self) -> bool:
         """Whether the channel is open, with or without a session."""
         return self._connection is not None
+
+    @property
+    def session(self) -> tuple[str, float]:
+        """For people: what the session's sides have agreed on; and how many seconds it stands."""
+        connection = self._connection
+        if connection is None or connection.standing is None:
+            return "", 0.0
+        return connection.agreed, self._loop.time() - connection.up_since
+
+    @property
+    def handlers(self) -> list[StreamHandler]:
+        """The users of all streams, in the order of their begin."""
+        return self._connection.handlers if self._connection is not None else []
+
+    def count(self, read: int, written: int) -> None:
+        """A stream has ended, with so many bytes."""
+        self.read += read
+        self.written += written
 
     @property
     def dropped(self) -> int:

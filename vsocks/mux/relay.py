@@ -66,10 +66,7 @@ class Relay(StreamUser):
         self._peer_ended = False
         self._is_delivered = False
         self._we_ended = False
-        #: Bytes that came from the socket, and that it has taken for the peer.
-        self.read = 0
-        self.written = 0
-        #: How many those were in sum when the idle time began.
+        #: How many bytes had passed in sum when the idle time began.
         self._moved_before = 0
 
     def run(self, socket: StreamSocket, reply: bytes = b"") -> None:

@@ -137,8 +137,15 @@ class StreamUser(ABC):
         self._stream: MuxStream | None = None
         self._on_answer: OnAnswer | None = None
         self._on_listening: OnListening | None = None
-        #: Its name in log lines.
+        #: Its name in log lines, where it goes, and when that was asked for, by the loop's clock.
         self.label = ""
+        self.target: Target | None = None
+        self.began = 0.0
+        #: For people: what its client speaks; empty if it is the peer's.
+        self.protocol = ""
+        #: Bytes that have come from this side, and that this side has taken.
+        self.read = 0
+        self.written = 0
         #: Why it ended before its time; empty if it didn't.
         self.aborted = ""
 
@@ -163,7 +170,7 @@ class StreamUser(ABC):
         """
         self._on_answer, self._on_listening = on_answer, on_listening
         try:
-            self.adopt(self._link.open(target, self, listen=on_listening is not None))
+            self.adopt(self._link.open(target, self, listen=on_listening is not None), target)
         except VsocksError:
             self._give_up()
             raise
@@ -176,10 +183,17 @@ class StreamUser(ABC):
         """Wait so many seconds for the answer, from now on."""
         self._deadlines.set(self, timeout, self._on_no_answer)
 
-    def adopt(self, stream: MuxStream) -> None:
-        """Take over a stream, as its handler."""
+    def adopt(self, stream: MuxStream, target: Target) -> None:
+        """Take over a stream to ``target``, as its handler."""
         self._stream = stream
         self.label = stream.label
+        self.target = target
+        self.began = reactor().loop.time()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether no answer of the peer's is waited for (any more)."""
+        return self._on_answer is None
 
     def announce(self, bound: Target) -> None:
         """Tell the peer where its target can connect to."""
@@ -268,6 +282,7 @@ class StreamUser(ABC):
         """Return the buffers, once."""
         if self._holds_buffers:
             self._holds_buffers = False
+            self._link.count(self.read, self.written)
             self._pool.give_back(self.buffers)
 
     def _close_stream(self, code: CloseCode) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, is_ip, split_host_port
 from vsocks.http1.errors import show
 from vsocks.http1.head import encode_head
-from vsocks.proxy.pages import escape, failure_page, html, respond
+from vsocks.proxy.pages import failure_page, respond
+from vsocks.proxy.status import PAC_PATH, status_json, status_page
 
 if TYPE_CHECKING:
     from vsocks.http1.head import RequestHead
-
-_PAC_PATH: Final = "/proxy.pac"
+    from vsocks.proxy.status import ProxyStatus
 
 _SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-_JSON_TYPE: Final = "application/json"
 _PAC_TYPE: Final = "application/x-ns-proxy-autoconfig"
 # Written for the oldest engine that may read it, that of Internet Explorer.
 _PAC: Final = """\
@@ -31,26 +28,6 @@ function FindProxyForURL(url, host) {{
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyStatus:
-    """The proxy's status, for its status page."""
-
-    version: str
-    #: Where it listens, as clients reach it.
-    address: Target
-    #: Why there is no session with the host; empty while there is one.
-    down: str
-    connections: int
-    max_connections: int
-    associations: int
-    max_associations: int
-    #: Datagrams, of this session.
-    dropped: int
-    #: For people: the way to the host, and whether it is open.
-    channel: str = ""
-    channel_open: bool = False
-
-
 def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
     """The answer to a request for one of the proxy's own pages; may be a 403, a 404 or a 405."""
     if head.method not in ("GET", "HEAD"):
@@ -59,14 +36,15 @@ def local_page(head: RequestHead, status: ProxyStatus) -> bytes:
         # A name that its owner has pointed here: his page would read what is for this machine.
         reason = "The proxy's own pages are at its address, not at a name."
         return failure_page(403, reason, method=head.method)
-    match head.target.partition("?")[0]:
+    path, _, query = head.target.partition("?")
+    match path:
         case "/":
-            return status_page(status, method=head.method)
+            return status_page(status, query, method=head.method)
         case "/status.json":
             return status_json(status, method=head.method)
-        case "/proxy.pac":
+        case _ if path == PAC_PATH:
             return proxy_pac(status.address.host, status.address.port, method=head.method)
-        case path:
+        case _:
             return failure_page(404, f"The page was {show(path)}.", method=head.method)
 
 
@@ -77,40 +55,6 @@ def _is_ours(host: str) -> bool:
     except ValueError:
         return False
     return name.lower() in {"", "localhost"} or is_ip(name)
-
-
-def status_page(status: ProxyStatus, *, method: str = "GET") -> bytes:
-    """The response with the status page."""
-    rows = [
-        ("Channel", f"{status.channel}, {'open' if status.channel_open else 'not open'}"),
-        ("Session with the host", f"none: {status.down}" if status.down else "up"),
-        ("Connections", f"{status.connections} of {status.max_connections}"),
-        ("UDP associations", f"{status.associations} of {status.max_associations}"),
-        ("Datagrams dropped", str(status.dropped)),
-        ("Proxy for HTTP and SOCKS", str(status.address)),
-        ("Version", status.version),
-    ]
-    cells = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}\n" for name, value in rows)
-    link = f'<p>To set up a browser: <a href="{_PAC_PATH}">{_PAC_PATH}</a></p>\n'
-    table = f'<table style="text-align:left;border-spacing:1em 0">\n{cells}</table>\n'
-    return respond(html("vsocks", table + link), method=method)
-
-
-def status_json(status: ProxyStatus, *, method: str = "GET") -> bytes:
-    """The response with the status as one JSON object, for programs."""
-    members = {
-        "version": status.version,
-        "address": str(status.address),
-        "channel": status.channel,
-        "channel_open": status.channel_open,
-        "session": not status.down,
-        "connections": status.connections,
-        "max_connections": status.max_connections,
-        "associations": status.associations,
-        "max_associations": status.max_associations,
-        "dropped": status.dropped,
-    }
-    return respond(json.dumps(members).encode() + b"\n", _JSON_TYPE, method=method)
 
 
 def proxy_pac(host: str, port: int, *, method: str = "GET") -> bytes:

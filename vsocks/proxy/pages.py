@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from vsocks.http1.exchange import Exchange
 
 _HTML: Final = "text/html; charset=utf-8"
-_STYLE: Final = "body{font:1em/1.5 sans-serif;max-width:40em;margin:3em auto;padding:0 1em}"
+_STYLE: Final = (
+    "body{font:1em/1.5 sans-serif;max-width:40em;margin:3em auto;padding:0 1em}"
+    "body.wide{max-width:80em}table{text-align:left;border-spacing:1em 0;margin-left:-1em}"
+    "td,th{vertical-align:top;overflow-wrap:anywhere}"
+)
+_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,13 @@ def failure_page(status: int, reason: str = "", *, method: str = "GET") -> bytes
     )
 
 
-def html(title: str, body: str) -> bytes:
-    """A small page; ``title`` is text, ``body`` is HTML."""
+def html(title: str, body: str, *, wide: bool = False) -> bytes:
+    """A small page; ``title`` is text, ``body`` is HTML, ``wide`` is for tables."""
+    body_tag = '<body class="wide">' if wide else "<body>"
     page = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n{body}<hr><p>vsocks</p></body></html>\n"
+        f"{body_tag}<h1>{escape(title)}</h1>\n{body}<hr><p>vsocks</p></body></html>\n"
     )
     return page.encode()
 
@@ -156,7 +162,7 @@ def respond(
             ("Cache-Control", "no-store"),
             # No script of another site's page, and none in ours.
             ("X-Content-Type-Options", "nosniff"),
-            ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+            ("Content-Security-Policy", _CSP),
             ("Connection", "close"),
         ],
     )

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.unit.http1.pieces import ask_h11
 from vsocks.address import Target
 from vsocks.http1.head import RequestHead
-from vsocks.proxy.local import ProxyStatus, local_page, proxy_pac
+from vsocks.proxy.local import local_page, proxy_pac
 from vsocks.proxy.pages import failure_page, status_for
+from vsocks.proxy.status import ProxyStatus
 from vsocks.reply import Reply
 
 pytestmark = pytest.mark.unit
@@ -32,6 +33,11 @@ STATUS = ProxyStatus(
     dropped=7,
     channel="virtio:org.vsocks.0",
     channel_open=True,
+    session="our own wire, 64 streams",
+    session_seconds=200.0,
+    sent=1500,
+    received=2_000_000,
+    received_rate=99.6,
 )
 
 
@@ -111,6 +117,9 @@ def test_the_status_page_shows_how_the_proxy_is() -> None:
     assert cells == {
         "Channel": "virtio:org.vsocks.0, open",
         "Session with the host": "up",
+        "Since": "3 min 20 s ago, our own wire, 64 streams",
+        "Sent": "1.5 kB, 0 B/s",
+        "Received": "2 MB, 100 B/s",
         "Connections": "3 of 64",
         "UDP associations": "1 of 16",
         "Datagrams dropped": "7",
@@ -129,6 +138,11 @@ def test_programs_get_the_status_as_json() -> None:
         "channel": "virtio:org.vsocks.0",
         "channel_open": True,
         "session": True,
+        "session_seconds": 200.0,
+        "sent": 1500,
+        "received": 2_000_000,
+        "listed": [],
+        "refusals": [],
         "connections": 3,
         "max_connections": 64,
         "associations": 1,
