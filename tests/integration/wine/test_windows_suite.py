@@ -20,7 +20,7 @@ from harness.exe.wine import Wine
 from harness.transcript import Pump, Transcript
 from tests.integration.wine.test_channels import com_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(700, func_only=True)]
 
 ROOT = Path(__file__).parents[3]
 TEST_PACKAGES = ROOT / "harness" / "exe" / "test-packages.txt"
@@ -36,7 +36,7 @@ NOT_IN_WINE = {
 }
 """Lines that only a true Windows runs."""
 
-SUITE_SECONDS = 200
+SUITE_SECONDS = 500
 
 
 class EchoLine:
