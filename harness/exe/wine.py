@@ -20,6 +20,8 @@ SETTINGS = {
     "WINEDLLOVERRIDES": "wbemprox,mscoree,mshtml=",
 }
 START_SECONDS = 180
+SERVICE_SECONDS = 120
+"""What a service may take to begin; Wine's own 10 s are too few on a busy machine."""
 
 
 class WineError(Exception):
@@ -104,7 +106,7 @@ class Wine:
 
 def wine() -> Wine:
     """The prefix that is shared by all who change nothing in it; made at the first call."""
-    folder = made(cache_folder() / f"wine-{_version()}", _make_prefix)
+    folder = made(cache_folder() / f"wine-{_version()}-{SERVICE_SECONDS}", _make_prefix)
     return Wine(folder)
 
 
@@ -128,6 +130,10 @@ def _make_prefix(folder: Path) -> None:
     with step("setting up Wine (once; then it is kept)"):
         made_here.run("wineboot", "--init")
         made_here.run("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
+        # Read by programs/services/services.c (load_registry_parameters), and only as a text.
+        control = r"HKLM\System\CurrentControlSet\Control"
+        patience = str(1000 * SERVICE_SECONDS)
+        made_here.run("reg", "add", control, "/v", "ServicesPipeTimeout", "/d", patience, "/f")
         # It must be whole on the disk before it is renamed.
         subprocess.run([_server(), "--wait"], env=made_here.environment(), timeout=60, check=True)
 

@@ -42,7 +42,7 @@ rows: list[Row] = []
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The limit is for the test, not for building an image in a fixture before it."""
     for item in items:
-        if item.get_closest_marker("e2e"):
+        if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
