@@ -27,7 +27,10 @@ TEST_PACKAGES = ROOT / "harness" / "exe" / "test-packages.txt"
 WINDOWS_ONLY = [
     "vsocks/channel/serial_settings.py",
     "vsocks/channel/windows.py",
-    "vsocks/cli/service*.py",
+    "vsocks/cli/service.py",
+    "vsocks/cli/service_logs.py",
+    "vsocks/cli/service_run.py",
+    "vsocks/cli/service_settings.py",
     "vsocks/windows/*.py",
 ]
 NOT_IN_WINE = {
