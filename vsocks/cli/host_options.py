@@ -21,6 +21,7 @@ from vsocks.cli.arguments import (
 )
 from vsocks.errors import describe
 from vsocks.host.forwards import Forward
+from vsocks.host.journal import JOURNAL
 from vsocks.host.resolv_conf import parse_nameserver
 from vsocks.policy.rules import Rule, RuleError
 from vsocks.protocol.handshake import Offer
@@ -84,9 +85,10 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audit",
-        type=Path,
-        metavar="FILE",
-        help="append a line (JSON) for all that was allowed or denied, see docs/audit.md",
+        type=_audit_path,
+        metavar="FILE|journal",
+        help="append a line (JSON) for all that was allowed or denied, or have systemd's journal "
+        "take it; see docs/audit.md",
     )
     parser.add_argument(
         "--audit-failure",
@@ -95,6 +97,10 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         help="whether new connections are refused while that file can't be written (default: "
         "continue)",
     )
+
+
+def _audit_path(text: str) -> Path:
+    return JOURNAL if text == "journal" else Path(text)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,6 @@
-"""The audit of one machine: a file with a line for all that its guest does, and that is done to it.
+"""The audit of one machine: a line for all that its guest does, and that is done to it.
+
+It goes to a file, or to systemd's journal.
 
 A line is written by one call, at once, in the event loop: the system takes a few hundred bytes into
 its memory within microseconds, and what has been written is there if this process ends. A file on
@@ -19,6 +21,7 @@ from vsocks.aio.current import reactor
 from vsocks.audit.folding import Folding
 from vsocks.audit.record import Event, Record, line_of, lost_line
 from vsocks.errors import UsageError, describe
+from vsocks.host.journal import Journal, is_journal
 from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -40,6 +43,11 @@ class AuditConfig:
 
     file: Path
     stops: bool = False
+
+
+def audit_at(path: Path) -> AuditFile | Journal:
+    """The audit at a path, open. Raises OSError."""
+    return Journal(path) if is_journal(path) else AuditFile(path)
 
 
 class AuditFile:
@@ -82,7 +90,7 @@ class Audit:
     def __init__(self, config: AuditConfig, machine: str) -> None:
         self.machine = machine
         self._config = config
-        self._file: AuditFile | None = None
+        self._file: AuditFile | Journal | None = None
         self._folding = Folding()
         self._loop = asyncio.get_running_loop()
         #: Records that could not be written, since one could, and why.
@@ -94,7 +102,7 @@ class Audit:
         """Open the file. Raises UsageError if that fails."""
         path = self._config.file
         try:
-            self._file = AuditFile(path)
+            self._file = audit_at(path)
         except OSError as error:
             raise UsageError(f"the audit {path} can't be written: {describe(error)}") from None
 
