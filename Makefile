@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT_BASE := python3-venv
 APT_EXE := wine wine64 osslsigncode
 APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_EXE)
-APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
+APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
 APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)

@@ -12,16 +12,26 @@ from .door import open_door
 from .guest import CommandError
 from .image import ImageError
 from .places import COMMAND
+from .programs import MissingProgramError
 from .prompt import command_in_guest, prompt_in_guest
+from .qemu import LaunchError
 from .qmp import QMPError
 from .running import NoMachineError, find_machine, running_machines
 from .tidy import remove_unused
 from .transcript import WaitError
-from .vm import LaunchError
 
 FAILED = 125
 """The status if the machine, not the command in it, has failed; as that of `docker run`."""
-PROBLEMS = (CommandError, ImageError, LaunchError, NoMachineError, QMPError, WaitError, OSError)
+PROBLEMS = (
+    CommandError,
+    ImageError,
+    LaunchError,
+    MissingProgramError,
+    NoMachineError,
+    QMPError,
+    WaitError,
+    OSError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,10 +12,11 @@ from pathlib import Path
 from .cache import cache_folder
 from .image import Image
 from .progress import step
+from .qemu import LaunchError
 from .qmp import QMPError
 from .spec import KERNEL_UP, QEMU, Accel, Machine, VMSpec
 from .transcript import WaitError
-from .vm import VM, LaunchError
+from .vm import VM
 
 KVM_DEVICE = Path("/dev/kvm")
 TRIAL_SECONDS = 20
@@ -76,8 +77,7 @@ def _recall(memory: Path, here: str) -> Choice | None:
 
 def _try_kvm(trial: Machine, sign: str) -> Choice:
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
-        why = "may not be opened by this user" if KVM_DEVICE.exists() else "does not exist"
-        return Choice(Accel.TCG.value, f"{KVM_DEVICE} {why}")
+        return Choice(Accel.TCG.value, f"{KVM_DEVICE} {why_closed(KVM_DEVICE)}")
     # The device may be there, and even make a virtual machine, and still never run one.
     try:
         with step("trying whether KVM boots"), VM(trial) as vm:
@@ -87,6 +87,20 @@ def _try_kvm(trial: Machine, sign: str) -> Choice:
     except (WaitError, QMPError):
         return Choice(Accel.TCG.value, f"a trial boot under KVM said nothing for {TRIAL_SECONDS} s")
     return Choice(Accel.KVM.value, f"a trial boot under KVM printed {line.text!r}")
+
+
+def why_closed(device: Path) -> str:
+    """Why a device can't be opened by this user, and what to do."""
+    if not device.exists():
+        return "does not exist"
+    try:
+        group = device.group()
+    except KeyError:  # a group of another machine, as in a container
+        group = str(device.stat().st_gid)
+    return (
+        f"may not be opened by this user, but by the group {group}: "
+        f"`sudo usermod -aG {group} $USER`, log in anew, and it will be quicker"
+    )
 
 
 def _last_line(error: LaunchError) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .places import IN_REPOSITORY, ROOT
+from .progress import step
 
 
 def cache_folder() -> Path:
@@ -80,5 +81,9 @@ def locked_unused(target: Path) -> Iterator[bool]:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(f"another process is making {path.stem}: waiting for it"):
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield

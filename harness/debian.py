@@ -1,26 +1,37 @@
-"""The Debian guest, by SSH over the management NIC."""
+"""The Debian guest, and how it is reached by SSH over the management NIC."""
 
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
+from itertools import count
 
-from .guest import GuestProcess, python_files
+from .guest import Guest, GuestProcess, python_files
 from .image import Image
 from .places import PROGRAM
 from .ssh import Access
-from .ssh_guest import FollowedProcess, SSHGuest, archive
+from .ssh_guest import SSHGuest, archive
+from .transcript import Transcript
 from .vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
 
 
-class DebianProcess(FollowedProcess):
-    """A process that a shell has started."""
+class DebianProcess(GuestProcess):
+    """A process that a shell has started, with its log in a file of the guest."""
 
-    def follow_command(self) -> str:
-        """By tail, which looks five times a second."""
-        return f"tail -n +1 -s 0.2 --pid={self.pid} -f {self.path}"
+    def __init__(self, guest: Debian, name: str, pid: int, path: str) -> None:
+        self.name = name
+        self.pid = pid
+        self.path = path
+        self.guest = guest
+        self.follow()
+
+    def follow(self) -> None:
+        """Read the log file, from its beginning."""
+        self.log = Transcript(f"{self.name} (process {self.pid} of the guest)")
+        self.guest.follow_log(self.path, self.pid, self.log)
 
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal, if the process is still there."""
@@ -35,23 +46,31 @@ class DebianProcess(FollowedProcess):
         return self.guest.run(f"cat {self.path}").stdout
 
 
-class DebianGuest(SSHGuest):
-    """A connection to the Debian guest; `python3 -m vsocks` is the daemon in it."""
+class Debian(Guest):
+    """The Debian guest, whatever the way in; `python3 -m vsocks` is the daemon in it."""
 
     kind = "Linux"
     channel = "virtio"
     scratch = "/var/tmp"
     port = "/dev/virtio-ports/org.vsocks.0"
 
-    def __init__(self, vm: VM, image: Image) -> None:
-        super().__init__(Access(vm.ssh_port(), "root", image.key, image.host_key))
+    def __init__(self) -> None:
+        self._files = count(1)
+
+    @abstractmethod
+    def put(self, content: bytes, path: str) -> None:
+        """Write a file, into a folder that exists."""
+
+    @abstractmethod
+    def follow_log(self, path: str, pid: int, transcript: Transcript) -> None:
+        """Feed a log file to a transcript, in a thread that ends with the process that writes."""
 
     def start(self, name: str, command: str, *, through_pipe: bool = False) -> GuestProcess:
         """Start one program (no pipes, no `;`), of which the returned number is the process's.
 
         Its output goes straight into the log file, unless it has to be a pipe.
         """
-        path = f"{LOGS}/{name}-{next(self._numbers)}.log"
+        path = f"{LOGS}/{name}-{next(self._files)}.log"
         output, pipe = path, ""
         if through_pipe:
             output = f"{path}.pipe"
@@ -63,8 +82,8 @@ class DebianGuest(SSHGuest):
 
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Send the files as one tar archive; they are still there after a reset."""
-        path = f"/tmp/upload-{next(self._numbers)}.tar"
-        self._ssh.put(archive(files), path)
+        path = f"/tmp/upload-{next(self._files)}.tar"
+        self.put(archive(files), path)
         unpack = f"mkdir -p {folder} && tar -xf {path} -C {folder} && rm {path} && sync"
         self.succeed(unpack, timeout=120)
 
@@ -102,3 +121,23 @@ class DebianGuest(SSHGuest):
         """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""
         look = f"grep -q ':{port:04X} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6"
         self.wait_until_succeeds(look, timeout=timeout)
+
+
+class DebianGuest(Debian, SSHGuest):
+    """A connection by SSH."""
+
+    def __init__(self, vm: VM, image: Image) -> None:
+        Debian.__init__(self)
+        SSHGuest.__init__(self, Access(vm.ssh_port(), "root", image.key, image.host_key))
+
+    def put(self, content: bytes, path: str) -> None:
+        """By SFTP."""
+        self._ssh.put(content, path)
+
+    def download(self, path: str) -> bytes:
+        """By SFTP."""
+        return self._ssh.get(path)
+
+    def follow_log(self, path: str, pid: int, transcript: Transcript) -> None:
+        """By tail, which looks five times a second."""
+        self.follow(f"tail -n +1 -s 0.2 --pid={pid} -f {path}", transcript)

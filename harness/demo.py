@@ -12,13 +12,24 @@ from .guest import CommandError, Guest
 from .image import Image, ImageError, debian_image
 from .measure import echo_round_trips
 from .process import host_daemon
+from .programs import MissingProgramError
 from .progress import say, step
+from .qemu import LaunchError
 from .qmp import QMPError
 from .targets import EchoServer, FileServer, payload, serving, sha256
 from .transcript import Transcript, WaitError
-from .vm import VM, LaunchError
+from .vm import VM
 from .warm import warm_state, warm_vm
 
+PROBLEMS = (
+    CommandError,
+    ImageError,
+    LaunchError,
+    MissingProgramError,
+    QMPError,
+    WaitError,
+    OSError,
+)
 SIZE = 32 * 1024 * 1024
 ROUND_TRIPS = 500
 SOCKS = 1080
@@ -65,7 +76,7 @@ def main() -> int:
         warm_state(image, choice)
         with ExitStack() as stack:
             right = _show(stack, image, choice)
-    except (CommandError, ImageError, LaunchError, QMPError, WaitError, OSError) as error:
+    except PROBLEMS as error:
         _out(f"\nThe demo failed: {error}")
         return 1
     _title("With your own machine")

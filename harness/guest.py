@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from .transcript import Transcript
 
@@ -73,6 +74,12 @@ class Guest(ABC):
     notices_absence = True
     """Whether the daemon can notice that the host has gone before another one comes."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @abstractmethod
     def close(self) -> None:
         """End the connection."""
@@ -92,6 +99,10 @@ class Guest(ABC):
     @abstractmethod
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Write files (name to content) into a folder of the guest, which is made if need be."""
+
+    @abstractmethod
+    def download(self, path: str) -> bytes:
+        """What is in a file of the guest. If there is none: OSError, or the way in's own error."""
 
     @abstractmethod
     def deploy(self) -> None:

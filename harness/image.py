@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import cache_folder, hash_of_tree, made
-from .places import RECIPES
+from .places import COMMAND, RECIPES
+from .programs import need
 from .progress import say, step
+from .spec import QEMU
 
 RECIPE = RECIPES / "debian"
 
+NEEDED_MB = 3000
+"""What a build takes at its peak: the installed tree, and the disk that it is copied to."""
+FULL = "No space left on device"
 USER_NAMESPACE = ["unshare", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork"]
 
 
@@ -52,28 +58,62 @@ class Image:
         return (self.folder / "host_key.pub").read_text().split()[1]
 
 
-def debian_image() -> Image:
-    """The image of the recipe as it is now; building it takes a minute or two."""
-    folder = cache_folder() / "images" / f"debian-{hash_of_tree(RECIPE)}"
-    return Image(made(folder, _build))
+def debian_image(recipe: Path = RECIPE) -> Image:
+    """The image of the recipe as it is now; building it takes a minute or two.
+
+    Raises MissingProgramError before that if an image would be for nothing.
+    """
+    need(QEMU, "qemu-img", "setpriv")
+    folder = cache_folder() / "images" / f"debian-{hash_of_tree(recipe)}"
+    return Image(made(folder, lambda unfinished: _build(recipe, unfinished)))
 
 
-def _build(folder: Path) -> None:
+def _build(recipe: Path, folder: Path) -> None:
+    need("mmdebstrap", "mke2fs")
+    free = shutil.disk_usage(folder).free >> 20
+    if free < NEEDED_MB:
+        raise ImageError(f"an image takes up to {NEEDED_MB} MB to build. {_little_room(folder)}")
     log = cache_folder() / "image-build.log"
-    command = [*as_root(), str(RECIPE / "build"), str(folder)]
+    command = [*as_root(), str(recipe / "build"), str(folder)]
     with step("building the Debian guest image (once; then it is kept)"), log.open("wb") as output:
         say(f"   log: {log}")
         status = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
         ).returncode
     if status:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise ImageError(f"{' '.join(command)} ended with status {status}:\n{tail}")
+        said = log.read_text(errors="replace")
+        tail = "\n".join(said.splitlines()[-20:])
+        advice = f"\nThe disk was full. {_little_room(folder)}" if FULL in said else ""
+        raise ImageError(f"{' '.join(command)} ended with status {status}:\n{tail}{advice}")
+
+
+def _little_room(folder: Path) -> str:
+    free = shutil.disk_usage(folder).free >> 20
+    return (
+        f"{folder.parent} has {free} MB left: `{COMMAND} clean` removes old images, and "
+        "$VSOCKS_CACHE names another folder for all of them"
+    )
 
 
 def as_root() -> list[str]:
-    """The prefix that makes a command root, or root enough, on this machine."""
+    """The prefix that makes a command root, or root enough, on this machine.
+
+    Raises ImageError if there is no way for this user.
+    """
     if os.geteuid() == 0:
         return []
-    trial = subprocess.run([*USER_NAMESPACE, "true"], capture_output=True, check=False)
-    return USER_NAMESPACE if trial.returncode == 0 else ["sudo"]
+    refused = "unshare isn't installed"
+    if shutil.which("unshare"):
+        trial = subprocess.run(
+            [*USER_NAMESPACE, "true"], capture_output=True, text=True, check=False
+        )
+        if trial.returncode == 0:
+            return USER_NAMESPACE
+        refused = trial.stderr.strip()
+    if shutil.which("sudo"):
+        return ["sudo"]
+    raise ImageError(
+        "building an image needs root, or a user namespace that is as good. This user may "
+        f"have none ({refused}), and there is no sudo. Install uidmap and give the user a line in "
+        "/etc/subuid and /etc/subgid, or build it once as root, with the same $VSOCKS_CACHE"
+    )

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from .board import PC, Board
+
 QEMU = "qemu-system-x86_64"
 DISK = "disk"
 """Node name of the disk, for the QMP commands about snapshots."""
@@ -44,6 +46,11 @@ class Port:
     id: str = "vsocks0"
 
 
+AGENT = Port("org.qemu.guest_agent.0", "agent")
+"""Where qemu-guest-agent expects its host. It has a device of its own: it survives what is done to
+the other ports."""
+
+
 class Machine(Protocol):
     """A virtual machine, described."""
 
@@ -74,6 +81,9 @@ class VMSpec:
     memory_mb: int = 1024
     cpus: int = 1
     ports: tuple[Port, ...] = (Port(),)
+    card: bool = True
+    """Whether there is a network card, for SSH; else the guest agent has a port."""
+    board: Board = PC
     snapshot: str = ""
     """Start from this snapshot in the disk instead of booting."""
 
@@ -92,6 +102,14 @@ class VMSpec:
         return argv(self, wiring)
 
 
+class Start(Enum):
+    """From which state a machine goes on."""
+
+    DESCRIBED = "as its description says"
+    COLD = "a boot, whatever its description says"
+    INCOMING = "what another QEMU sends it"
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """Where a machine meets the process that starts it."""
@@ -99,6 +117,7 @@ class Wiring:
     folder: Path
     qmp_fd: int
     console_fd: int
+    start: Start = Start.DESCRIBED
 
     @property
     def monitor(self) -> Path:
@@ -107,23 +126,31 @@ class Wiring:
 
     def socket(self, port: Port) -> Path:
         """The host's end of a virtio-serial port."""
-        return self.folder / f"{port.id}.sock"
+        return socket_in(self.folder, port)
+
+
+def socket_in(folder: Path, port: Port) -> Path:
+    """The host's end of a port of a machine whose folder it is."""
+    return folder / f"{port.id}.sock"
 
 
 def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
     """QEMU's command line; calls nothing and looks at nothing but its arguments."""
+    is_first = wiring.start is Start.DESCRIBED
+    board = spec.board
     return [
         QEMU,
-        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"),
-        *("-machine", "pc", "-accel", spec.accel.value, "-cpu", spec.accel.cpu),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
+        *("-machine", board.model, *board.more),
+        *("-accel", spec.accel.value, "-cpu", spec.accel.cpu),
         *("-smp", str(spec.cpus), "-m", str(spec.memory_mb)),
         *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
         *("-append", "console=ttyS0 quiet panic=-1"),
         *control(wiring),
         *_disk(spec),
-        *management_network("virtio-net-pci"),
-        *serial_ports(spec.ports, wiring),
-        *(("-loadvm", spec.snapshot) if spec.snapshot else ()),
+        *(management_network(f"virtio-net-{board.bus}") if spec.card else NO_NETWORK),
+        *_ports(spec, wiring),
+        *(("-loadvm", spec.snapshot) if spec.snapshot and is_first else ()),
     ]
 
 
@@ -136,6 +163,7 @@ def control(wiring: Wiring) -> list[str]:
         *("-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=console,fd={wiring.console_fd}"),
         *("-serial", "chardev:console"),
+        *(("-incoming", "defer") if wiring.start is Start.INCOMING else ()),
     ]
 
 
@@ -146,10 +174,19 @@ def _disk(spec: VMSpec) -> list[str]:
     file = f"file.driver=file,file.filename={spec.disk},cache.no-flush=on"
     return [
         *("-blockdev", f"driver=qcow2,node-name={DISK},{file}"),
-        *("-device", f"virtio-blk-pci,drive={DISK}"),
+        *("-device", f"virtio-blk-{spec.board.bus},drive={DISK}"),
     ]
 
 
+def _ports(spec: VMSpec, wiring: Wiring) -> list[str]:
+    device = f"virtio-serial-{spec.board.bus}"
+    arguments = serial_ports(spec.ports, wiring, f"{device},id={CONTROLLER}{spec.board.ports}")
+    if not spec.card:
+        arguments += serial_ports((AGENT,), wiring, f"{device},id=agent-ports")
+    return arguments
+
+
+NO_NETWORK = ("-nic", "none")
 NIC = "management-nic"
 """Id of the network card of `management_network`, for QMP."""
 
@@ -164,13 +201,23 @@ def management_network(device: str) -> list[str]:
     ]
 
 
-def serial_ports(ports: tuple[Port, ...], wiring: Wiring) -> list[str]:
-    """The virtio-serial ports, each a unix socket on the host."""
-    arguments = ["-device", "virtio-serial-pci"]
+CONTROLLER = "ports"
+"""Id of the device that has the ports, for QMP."""
+
+
+def serial_ports(
+    ports: tuple[Port, ...],
+    wiring: Wiring,
+    device: str = f"virtio-serial-pci,id={CONTROLLER}",
+) -> list[str]:
+    """A device with virtio-serial ports, each a unix socket on the host."""
+    arguments = ["-device", device]
+    bus = device.partition("id=")[2].partition(",")[0]
     for port in ports:
         # wait=off: QEMU's default on the command line is to hold the boot until somebody connects.
+        properties = f"bus={bus}.0,chardev={port.id}c,name={port.name},id={port.id}"
         arguments += [
             *("-chardev", f"socket,id={port.id}c,path={wiring.socket(port)},server=on,wait=off"),
-            *("-device", f"virtserialport,chardev={port.id}c,name={port.name},id={port.id}"),
+            *("-device", f"virtserialport,{properties}"),
         ]
     return arguments

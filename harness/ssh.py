@@ -98,6 +98,14 @@ class SSH:
             file.set_pipelined(True)
             file.write(content)
 
+    def get(self, path: str) -> bytes:
+        """What is in a file, by SFTP; OSError if there is none."""
+        sftp = paramiko.SFTPClient.from_transport(self._transport())
+        assert sftp, "the server has no SFTP"
+        with sftp, sftp.open(path, "rb") as file:
+            file.prefetch()
+            return file.read()
+
     def _connected(self) -> bool:
         access = self._access
         try:

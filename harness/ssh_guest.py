@@ -8,7 +8,6 @@ import time
 from abc import abstractmethod
 from dataclasses import replace
 from itertools import count
-from typing import Self
 
 from .guest import Guest, GuestProcess, Result
 from .ssh import FIRST_ANSWER_SECONDS, SSH, Access
@@ -22,12 +21,6 @@ class SSHGuest(Guest):
         self._access = access
         self._ssh = SSH(access)
         self._numbers = count(1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Hang up."""

@@ -64,6 +64,11 @@ class Transcript:
         with self._changed:
             self._changed.notify_all()
 
+    def go_on(self) -> None:
+        """After `end`: there is another source of more."""
+        with self._changed:
+            self._ended = ""
+
     def mark(self) -> int:
         """The number of the next line; pass it as `after` to look only at what is yet to come."""
         with self._changed:

@@ -1,26 +1,32 @@
-"""A virtual machine as a context manager: QEMU as our child, its monitor, console and screen."""
+"""A virtual machine as a context manager, and what can be done with it from outside."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Self
 
-from .qmp import QMP, Data, Event
-from .spec import DISK, NIC, Machine, Port, Wiring
-from .transcript import Pump, Transcript
+from .faults import Faults, chardev, send_machine
+from .qemu import LaunchError, Qemu
+from .qmp import QMP, Data, Event, QMPError
+from .spec import DISK, NIC, Machine, Port, Start, socket_in
+from .transcript import Transcript, WaitError
 
 
-class LaunchError(Exception):
-    """QEMU did not start: command line, exit status and what it printed are in the message."""
+class NoAnswerError(WaitError):
+    """The machine runs, but nobody in it answers.
+
+    The message has its console's last lines, and says where a picture of its screen is.
+    """
 
 
-class VM:
+class VM(Faults):
     """A running machine, from `with VM(spec) as vm:` to the end of the block.
 
     Its sockets and logs lie in `folder`, which is removed at the end. Start it from a thread that
@@ -32,34 +38,37 @@ class VM:
         # Not under the project: the path of a unix socket has 107 bytes at most.
         self.folder = Path(tempfile.mkdtemp(prefix="vsocks-vm-"))
         self.console = Transcript("the console", failing=spec.broken)
-        self.qmp: QMP
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pump: Pump | None = None
+        self._qemu: Qemu | None = None
+        self._moves = count(1)
 
     def __enter__(self) -> Self:
         try:
-            self._launch()
+            self._qemu = Qemu(self.spec, self.folder, self.folder, self.console)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if hasattr(self, "qmp"):
-            self.qmp.close()
-        if self._process:
-            # Its disk is a throw-away copy, so there is nothing to shut down in order.
-            self._process.kill()
-            self._process.wait()
-        if self._pump:
-            self._pump.close()
+        if self._qemu:
+            self._qemu.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def qemu(self) -> Qemu:
+        """The QEMU in which the machine runs at present."""
+        assert self._qemu, "the machine was not started"
+        return self._qemu
+
+    @property
+    def qmp(self) -> QMP:
+        """Its monitor."""
+        return self.qemu.qmp
+
+    @property
     def pid(self) -> int:
-        """QEMU's process."""
-        assert self._process, "the machine was not started"
-        return self._process.pid
+        """Its process."""
+        return self.qemu.pid
 
     @property
     def log(self) -> Path:
@@ -68,7 +77,40 @@ class VM:
 
     def socket(self, port: Port | None = None) -> Path:
         """The host's end of a virtio-serial port, the first one by default."""
-        return self._wiring.socket(port or self.spec.ports[0])
+        return socket_in(self.folder, port or self.spec.ports[0])
+
+    def cut_power(self) -> None:
+        """End QEMU at once. Its sockets stay behind, and nobody listens on them."""
+        self.qemu.kill()
+
+    def boot_again(self) -> None:
+        """After that, boot from the disk as it was left, with the sockets where they were."""
+        self.console.go_on()
+        self._qemu = Qemu(self.spec, self.folder, self.folder, self.console, Start.COLD)
+
+    def migrate(self) -> float:
+        """Move the running machine into another QEMU; when it ran on there (`time.monotonic()`).
+
+        Its sockets are then where they were, but those of the other QEMU: whoever was connected is
+        hung up on. The guest's network card, if it has one, is reached by another port.
+        """
+        folder = self.folder / f"move-{next(self._moves)}"
+        folder.mkdir()
+        source = self.qemu
+        destination = Qemu(self.spec, folder, self.folder, self.console, Start.INCOMING)
+        try:
+            ran_on = send_machine(source.qmp, destination.qmp, folder / "way.sock")
+        except BaseException:
+            destination.kill()
+            raise
+        self._qemu = destination
+        for path in folder.glob("*.sock"):
+            link = folder / path.stem
+            link.symlink_to(path)
+            link.replace(self.folder / path.name)
+        source.kill()
+        self.console.go_on()
+        return ran_on
 
     def ssh_port(self) -> int:
         """The port on our 127.0.0.1 that leads to the guest's sshd."""
@@ -79,14 +121,30 @@ class VM:
         return int(found[1])
 
     def wait_until_booted(self, timeout: float = 120, *, after: int = 0) -> None:
-        """Wait until SSH is answered; raise WaitError at once when the guest gives up."""
-        self.console.wait(self.spec.ready, timeout=timeout, after=after)
+        """Wait until SSH is answered; raise NoAnswerError at once when the guest gives up."""
+        with self.awaiting_an_answer():
+            self.console.wait(self.spec.ready, timeout=timeout, after=after)
+
+    @contextmanager
+    def awaiting_an_answer(self) -> Iterator[None]:
+        """What fails to come in this block is told with what the machine shows: NoAnswerError."""
+        try:
+            yield
+        except (WaitError, ConnectionError) as error:
+            # Beside our folder, which doesn't stay.
+            screen = self.folder.with_suffix(".png")
+            try:
+                self.screenshot(screen)
+            except QMPError as gone:
+                seen = f"no picture of its screen could be made: {gone}"
+            else:
+                seen = f"its screen at that moment: {screen}"
+            raise NoAnswerError(f"{error}\n{self._last_lines(error)}{seen}") from error
 
     def wait_until_off(self, timeout: float) -> None:
         """Wait until the guest has switched itself off, and QEMU has written all and gone."""
-        assert self._process, "the machine was not started"
         try:
-            self._process.wait(timeout)
+            self.qemu.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"the guest is still on after {timeout:g} s") from None
 
@@ -121,6 +179,10 @@ class VM:
         self._snapshot_job("snapshot-load", tag)
         return self.qmp.wait_event("RESUME", timeout=10, after=mark).at
 
+    def delete_snapshot(self, tag: str) -> None:
+        """Forget what is kept under `tag`."""
+        self.qmp.run_job("snapshot-delete", {"tag": tag, "devices": [DISK]})
+
     def insert_disc(self, iso: Path) -> None:
         """Have the guest see an ISO, as one more disk that can only be read."""
         file = {"driver": "file", "filename": str(iso)}
@@ -128,17 +190,13 @@ class VM:
         self.qmp.execute("blockdev-add", disc)
         self.qmp.execute("device_add", {"driver": "virtio-blk-pci", "drive": "disc", "id": "disc"})
 
-    def unplug_network(self, timeout: float = 60) -> None:
+    def unplug_network(self) -> None:
         """Take the only network card out, and wait until the guest has let it go."""
-        mark = self.qmp.mark()
-        self.qmp.execute("device_del", {"id": NIC})
-        self.qmp.wait_event(
-            "DEVICE_DELETED", lambda data: data.get("device") == NIC, timeout=timeout, after=mark
-        )
+        self.unplug(NIC)
 
     def port_is_open(self, port: Port | None = None) -> bool:
         """Whether a program in the guest has the port open at this moment."""
-        label = f"{(port or self.spec.ports[0]).id}c"
+        label = chardev(port or self.spec.ports[0])
         [entry] = [it for it in self.qmp.execute("query-chardev") if it["label"] == label]
         return bool(entry["frontend-open"])
 
@@ -151,33 +209,12 @@ class VM:
 
         return self.qmp.wait_event("VSERPORT_CHANGE", matches, timeout=timeout, after=after)
 
+    def _last_lines(self, error: Exception) -> str:
+        """Of the console, unless the error has them."""
+        if isinstance(error, WaitError):
+            return ""
+        last = [f"    {line}\n" for line in self.console.text().splitlines()[-15:]]
+        return f"the console's last lines:\n{''.join(last)}"
+
     def _snapshot_job(self, command: str, tag: str) -> None:
         self.qmp.run_job(command, {"tag": tag, "vmstate": DISK, "devices": [DISK]})
-
-    def _launch(self) -> None:
-        qmp_ours, qmp_theirs = socket.socketpair()
-        console_ours, console_theirs = socket.socketpair()
-        self._wiring = Wiring(self.folder, qmp_theirs.fileno(), console_theirs.fileno())
-        command = self.spec.argv(self._wiring)
-        with qmp_theirs, console_theirs, self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(self._wiring.qmp_fd, self._wiring.console_fd),
-            )
-        self._pump = Pump(console_ours.detach(), self.console, self.folder / "console.log")
-        try:
-            self.qmp = QMP(qmp_ours, self.folder / "qmp.log")
-        except Exception as error:
-            raise LaunchError(self._explain(command, error)) from error
-
-    def _explain(self, command: list[str], error: Exception) -> str:
-        assert self._process
-        try:
-            status = f"ended with status {self._process.wait(5)}"
-        except subprocess.TimeoutExpired:
-            status = "runs, but does not answer"
-        printed = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
-        return f"QEMU {status} ({error!r})\ncommand: {shlex.join(command)}\nprinted:\n{printed}"

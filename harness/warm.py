@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from .accel import Choice, qemu_version
+from .agent_guest import AgentGuest
 from .cache import made
-from .debian import DebianGuest
+from .debian import Debian, DebianGuest
 from .image import Image
 from .progress import step
 from .spec import Accel, VMSpec, Wiring, argv
@@ -36,9 +37,9 @@ WARM_UP = (
 """What runs in the guest before its state is kept."""
 
 
-def cold_spec(image: Image, choice: Choice, disk: Path) -> VMSpec:
+def cold_spec(image: Image, choice: Choice, disk: Path, *, card: bool = True) -> VMSpec:
     """The machine that boots the image with `disk` (see `new_disk`)."""
-    return VMSpec(image.kernel, image.initrd, Accel(choice.accel), disk)
+    return VMSpec(image.kernel, image.initrd, Accel(choice.accel), disk, card=card)
 
 
 def new_disk(image: Image, disk: Path) -> Path:
@@ -49,32 +50,39 @@ def new_disk(image: Image, disk: Path) -> Path:
 
 
 @contextmanager
-def warm_vm(image: Image, choice: Choice) -> Iterator[VM]:
+def warm_vm(image: Image, choice: Choice, *, card: bool = True) -> Iterator[VM]:
     """A machine that runs from the kept state on; what it changes is forgotten afterwards."""
-    kept = warm_state(image, choice)
+    kept = warm_state(image, choice, card=card)
     with tempfile.TemporaryDirectory(prefix="vsocks-disk-") as folder:
         disk = Path(folder) / "disk.qcow2"
         # A copy: -loadvm needs a disk that can be written to. Sparse, or shared where possible.
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", kept, disk], check=True)
-        with VM(replace(cold_spec(image, choice, disk), snapshot=SNAPSHOT)) as vm:
+        spec = cold_spec(image, choice, disk, card=card)
+        with VM(replace(spec, snapshot=SNAPSHOT)) as vm:
             yield vm
 
 
-def warm_state(image: Image, choice: Choice) -> Path:
+def way_in(vm: VM, image: Image, *, card: bool) -> Debian:
+    """A connection to the guest: by SSH, or without a network card by the guest agent."""
+    with vm.awaiting_an_answer():
+        return DebianGuest(vm, image) if card else AgentGuest(vm)
+
+
+def warm_state(image: Image, choice: Choice, *, card: bool = True) -> Path:
     """The disk with the snapshot in it; made at the first call, in half a minute under TCG."""
 
     def make(folder: Path) -> None:
-        spec = cold_spec(image, choice, new_disk(image, folder / "disk.qcow2"))
+        disk = new_disk(image, folder / "disk.qcow2")
         title = "booting the guest once, to start from there (once; then it is kept)"
-        with step(title), VM(spec) as vm:
+        with step(title), VM(cold_spec(image, choice, disk, card=card)) as vm:
             vm.wait_until_booted()
-            with DebianGuest(vm, image) as guest:
+            with way_in(vm, image, card=card) as guest:
                 for command in WARM_UP:
                     guest.succeed(command, timeout=120)
             vm.save_snapshot(SNAPSHOT)
 
     # A snapshot fits only the machine that made it: QEMU's version and arguments.
     nowhere = Wiring(Path("/"), 0, 0)
-    machine = argv(cold_spec(image, choice, Path("/disk")), nowhere)
+    machine = argv(cold_spec(image, choice, Path("/disk"), card=card), nowhere)
     key = hashlib.sha256(repr((qemu_version(), machine, WARM_UP)).encode()).hexdigest()[:16]
     return made(image.folder.parent / f"{image.folder.name}-warm-{key}", make) / "disk.qcow2"

@@ -13,7 +13,7 @@ from ..accel import qemu_version
 from ..cache import cache_folder
 from ..places import ROOT
 from ..progress import say, step
-from ..vm import LaunchError
+from ..qemu import LaunchError
 from .build import Sources, build_image
 from .checklist import Check, Checklist
 from .checks import CHECKS

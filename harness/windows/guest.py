@@ -71,6 +71,10 @@ class WindowsGuest(SSHGuest):
         self._ssh.put(archive(files), self._sftp_root + sftp_path(path))
         self.succeed(self.helper("unpack", path, folder), timeout=300)
 
+    def download(self, path: str) -> bytes:
+        """By SFTP."""
+        return self._ssh.get(self._sftp_root + sftp_path(path))
+
     def deploy(self) -> None:
         """Upload the unpacked program, and make the folder for tests."""
         from ..exe.build import guest_folder

@@ -18,6 +18,8 @@ from harness.guest import Guest, GuestProcess
 from harness.lab import Lab
 from harness.places import ROOT
 from harness.process import HostProcess, host_daemon
+from harness.spec import CONTROLLER, Port
+from harness.ssh_guest import SSHGuest
 from harness.targets import serving
 from harness.transcript import Line
 from harness.vm import VM
@@ -170,6 +172,13 @@ class Rig:
         client.wait("flowing", connections)
         self.check_no_wrong_byte()
 
+    def reach_again(self) -> None:
+        """Connect anew to a guest in another QEMU, whose card is reached by another port."""
+        if isinstance(self.guest, SSHGuest):
+            self.guest.go_through(self.vm.ssh_port())
+        else:
+            self.guest.reconnect()
+
     def follow_again(self, *processes: GuestProcess) -> None:
         """Read logs on after the connection to the guest was made anew."""
         for process in processes:
@@ -186,11 +195,11 @@ class Rig:
         self.note(f"session after {seconds:.2f} s (goal {SESSION_GOAL:g})")
         assert seconds < SESSION_DEADLINE, f"no session for {seconds:.1f} s"
 
-    def raw_port(self) -> socket.socket:
-        """The host's end of the port, for a test that is no daemon."""
+    def raw_port(self, port: Port | None = None) -> socket.socket:
+        """The host's end of a port, for a test that is no daemon."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(SOON)
-        connection.connect(str(self.vm.socket()))
+        connection.connect(str(self.vm.socket(port)))
         return connection
 
     def wait_for_writes_that_qemu_keeps(self, *, some: bool) -> None:
@@ -220,6 +229,7 @@ class Rig:
             each["path"]
             for each in self.vm.qmp.execute("x-query-virtio")
             if each["name"] in {"virtio-serial", "virtio-console"}
+            if f"/{CONTROLLER}/" in each["path"]
         ]
         of_port = {"path": device, "queue": TRANSMIT_QUEUE}
         status = self.vm.qmp.execute("x-query-virtio-queue-status", of_port)

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from harness.agent_lab import AgentLab
 from harness.measure import echo_round_trips
 from harness.targets import EchoServer, FileServer, payload, serving, sha256
+from tests.e2e.conftest import LABS
 from tests.e2e.rig import SOCKS_PORT, SOON, Rig
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # Also in a machine that truly has no network card, in which the test's own commands come by a
+    # second port.
+    pytest.mark.parametrize(
+        "lab", [*LABS, AgentLab()], indirect=True, ids=lambda lab: lab.kind, scope="session"
+    ),
+]
 
 DATA = payload(3_000_001)
 PROXY = f"127.0.0.1:{SOCKS_PORT}"

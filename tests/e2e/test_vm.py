@@ -15,8 +15,9 @@ import pytest
 from harness.debian import DebianGuest
 from harness.debian_lab import DebianLab
 from harness.places import ROOT
+from harness.qemu import LaunchError
 from harness.spec import Accel, VMSpec
-from harness.vm import VM, LaunchError
+from harness.vm import VM, NoAnswerError
 from harness.warm import cold_spec, new_disk
 from tests.e2e.rig import SOON
 
@@ -73,3 +74,29 @@ def test_the_machine_dies_with_the_process_that_started_it(debian: DebianLab) ->
     os.close(qemu)
     subprocess.run(["rm", "-r", folder], check=True)
     assert gone
+
+
+def test_a_machine_that_does_not_boot_is_told_with_its_console_and_screen(
+    debian: DebianLab, tmp_path: Path
+) -> None:
+    image, choice = debian.machine()
+    nothing = tmp_path / "initrd"
+    nothing.write_bytes(bytes(512))
+    spec = VMSpec(image.kernel, nothing, Accel(choice.accel))
+    with pytest.raises(NoAnswerError) as failure, VM(spec) as vm:
+        vm.wait_until_booted()
+    message = str(failure.value)
+    assert "Kernel panic - not syncing: VFS" in message
+    screen = Path(message.rpartition("its screen at that moment: ")[2])
+    assert screen.read_bytes().startswith(b"\x89PNG")
+    screen.unlink()
+
+
+def test_a_machine_that_boots_and_does_not_answer_is_told_likewise(debian: DebianLab) -> None:
+    image, choice = debian.machine()
+    # Its agent has no port.
+    with VM(VMSpec(image.kernel, image.initrd, Accel(choice.accel))) as vm:
+        with pytest.raises(NoAnswerError) as failure, vm.awaiting_an_answer():
+            raise ConnectionError("nobody is there")
+        assert str(failure.value).startswith("nobody is there\nthe console's last lines:\n")
+        Path(str(failure.value).rpartition(": ")[2]).unlink()

@@ -31,9 +31,9 @@ def test_a_port_is_a_socket_that_does_not_hold_up_the_boot() -> None:
     assert "socket,id=onec,path=/run/vm/one.sock,server=on,wait=off" in chardevs
     assert "socket,id=twoc,path=/run/vm/two.sock,server=on,wait=off" in chardevs
     devices = option(command, "-device")
-    controller = devices.index("virtio-serial-pci")
-    first = devices.index("virtserialport,chardev=onec,name=a.b,id=one")
-    second = devices.index("virtserialport,chardev=twoc,name=c.d,id=two")
+    controller = devices.index("virtio-serial-pci,id=ports,addr=0x8")
+    first = devices.index("virtserialport,bus=ports.0,chardev=onec,name=a.b,id=one")
+    second = devices.index("virtserialport,bus=ports.0,chardev=twoc,name=c.d,id=two")
     assert controller < first < second
 
 
@@ -41,6 +41,16 @@ def test_the_guest_cannot_reach_out_by_the_management_network() -> None:
     [network] = option(argv(SPEC, WIRING), "-netdev")
     assert "restrict=on" in network.split(",")
     assert "hostfwd=tcp:127.0.0.1:0-:22" in network.split(",")
+
+
+def test_without_a_card_there_is_no_network_and_the_agent_has_a_device_of_its_own() -> None:
+    command = argv(replace(SPEC, card=False), WIRING)
+    assert option(command, "-nic") == ["none"]
+    assert option(command, "-netdev") == []
+    devices = option(command, "-device")
+    assert not [device for device in devices if "net" in device]
+    [agent] = [device for device in devices if "guest_agent" in device]
+    assert "bus=agent-ports.0" in agent.split(",")
 
 
 def test_monitor_and_console_use_the_inherited_sockets() -> None:

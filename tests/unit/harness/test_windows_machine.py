@@ -55,7 +55,8 @@ def test_hyper_v_flags_are_given_one_by_one_and_only_to_kvm() -> None:
 
 
 def test_it_has_the_same_port_and_console_as_any_machine() -> None:
-    assert "virtserialport,chardev=vsocks0c,name=org.vsocks.0,id=vsocks0" in option(SPEC, "-device")
+    port = "virtserialport,bus=ports.0,chardev=vsocks0c,name=org.vsocks.0,id=vsocks0"
+    assert port in option(SPEC, "-device")
     assert "socket,id=console,fd=8" in option(SPEC, "-chardev")
     assert option(SPEC, "-serial") == ["chardev:console"]
 

@@ -1,0 +1,114 @@
+"""What can happen to a machine's ports, and to the machine: each as a method of `VM`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from .board import SLOT
+from .qmp import QMP
+from .spec import CONTROLLER, Machine, Port
+
+UNPLUGGED = 60.0
+"""Seconds that a guest gets to let a device go."""
+MIGRATED = 120.0
+"""Seconds for a live migration, which a guest that writes to memory can draw out."""
+
+
+class Faults:
+    """Base of `VM`: what needs nothing of it but the monitor and the description."""
+
+    spec: Machine
+
+    @property
+    def qmp(self) -> QMP:
+        """The monitor."""
+        raise NotImplementedError
+
+    def socket(self, port: Port | None = None) -> Path:
+        """The host's end of a port, the first one by default."""
+        raise NotImplementedError
+
+    def unplug_port(self, port: Port | None = None) -> None:
+        """Pull a port out of its device. Who is connected to its socket stays so."""
+        self.unplug((port or self.spec.ports[0]).id)
+
+    def plug_port(self, port: Port | None = None) -> None:
+        """Put a port that was unplugged back."""
+        port = port or self.spec.ports[0]
+        properties = {"bus": f"{CONTROLLER}.0", "chardev": chardev(port), "name": port.name}
+        self._plug("virtserialport", port.id, properties)
+
+    def unplug_controller(self) -> None:
+        """Pull out the device that the ports are part of; returns when the guest has let it go."""
+        self.unplug(CONTROLLER)
+
+    def plug_controller(self) -> None:
+        """Put it back, with all its ports."""
+        self._plug("virtio-serial-pci", CONTROLLER, {"addr": SLOT})
+        for port in self.spec.ports:
+            self.plug_port(port)
+
+    def take_chardev(self, port: Port | None = None) -> None:
+        """Put nothing in the place of a port's socket: who is connected is hung up on.
+
+        The guest sees a host that takes everything and never says anything.
+        """
+        self._change_chardev(port, {"type": "null", "data": {}})
+
+    def give_chardev(self, port: Port | None = None) -> None:
+        """Put the socket back."""
+        address = {"type": "unix", "data": {"path": str(self.socket(port))}}
+        data = {"addr": address, "server": True, "wait": False}
+        self._change_chardev(port, {"type": "socket", "data": data})
+
+    def inject_nmi(self) -> None:
+        """Interrupt the guest in a way that it can't mask."""
+        self.qmp.execute("inject-nmi")
+
+    def wait_until_reset(self, timeout: float, after: int) -> None:
+        """Wait until the guest has reset its machine by itself."""
+        self.qmp.wait_event("RESET", lambda data: bool(data["guest"]), timeout=timeout, after=after)
+
+    def unplug(self, device: str) -> None:
+        """Pull out a device; returns when it is gone, which the guest may have to allow."""
+        mark = self.qmp.mark()
+        self.qmp.execute("device_del", {"id": device})
+        self.qmp.wait_event(
+            "DEVICE_DELETED",
+            lambda data: data.get("device") == device,
+            timeout=UNPLUGGED,
+            after=mark,
+        )
+
+    def _plug(self, driver: str, device: str, properties: Mapping[str, str]) -> None:
+        self.qmp.execute("device_add", {"driver": driver, "id": device, **properties})
+
+    def _change_chardev(self, port: Port | None, backend: dict[str, object]) -> None:
+        label = chardev(port or self.spec.ports[0])
+        self.qmp.execute("chardev-change", {"id": label, "backend": backend})
+
+
+def chardev(port: Port) -> str:
+    """The id of the host's end of a port."""
+    return f"{port.id}c"
+
+
+def send_machine(source: QMP, destination: QMP, way: Path) -> float:
+    """Move a machine that runs from one QEMU to the other; when it ran on (`time.monotonic()`).
+
+    The destination was started to take it (`Start.INCOMING`).
+    """
+    for monitor in (source, destination):
+        events = [{"capability": "events", "state": True}]
+        monitor.execute("migrate-set-capabilities", {"capabilities": events})
+    left, came = source.mark(), destination.mark()
+    destination.execute("migrate-incoming", {"uri": f"unix:{way}"})
+    source.execute("migrate", {"uri": f"unix:{way}"})
+    source.wait_event(
+        "MIGRATION",
+        lambda data: data["status"] in {"completed", "failed"},
+        timeout=MIGRATED,
+        after=left,
+    )
+    return destination.wait_event("RESUME", timeout=MIGRATED, after=came).at

@@ -1,0 +1,84 @@
+"""One QEMU, as our child: its process, monitor and console."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+
+from .qmp import QMP
+from .spec import Machine, Start, Wiring
+from .transcript import Pump, Transcript
+
+
+class LaunchError(Exception):
+    """QEMU did not start: command line, exit status and what it printed are in the message."""
+
+
+class Qemu:
+    """Runs from the constructor to `kill`. Start it from a thread that outlives it.
+
+    The kernel kills QEMU when the thread that started it ends (setpriv --pdeathsig). Sockets lie in
+    `folder`; `logs` has what QEMU, monitor and console say, each after what was there before.
+    """
+
+    def __init__(
+        self,
+        spec: Machine,
+        folder: Path,
+        logs: Path,
+        console: Transcript,
+        start: Start = Start.DESCRIBED,
+    ) -> None:
+        self._log = logs / "qemu.log"
+        qmp_ours, qmp_theirs = socket.socketpair()
+        console_ours, console_theirs = socket.socketpair()
+        wiring = Wiring(folder, qmp_theirs.fileno(), console_theirs.fileno(), start)
+        self._command = spec.argv(wiring)
+        with qmp_theirs, console_theirs, self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(wiring.qmp_fd, wiring.console_fd),
+            )
+        self._pump = Pump(console_ours.detach(), console, logs / "console.log")
+        try:
+            self.qmp = QMP(qmp_ours, logs / "qmp.log")
+        except BaseException as error:
+            message = self._explain(error)
+            self._end()
+            if isinstance(error, Exception):
+                raise LaunchError(message) from error
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it has ended by itself; subprocess.TimeoutExpired if it doesn't."""
+        self._process.wait(timeout)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would; harmless if it has ended."""
+        self.qmp.close()
+        self._end()
+
+    def _end(self) -> None:
+        # Its disk is a throw-away copy, so there is nothing to shut down in order.
+        self._process.kill()
+        self._process.wait()
+        self._pump.close()
+
+    def _explain(self, error: BaseException) -> str:
+        try:
+            status = f"ended with status {self._process.wait(5)}"
+        except subprocess.TimeoutExpired:
+            status = "runs, but does not answer"
+        said = "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
+        command = shlex.join(self._command)
+        return f"QEMU {status} ({error!r})\ncommand: {command}\nprinted:\n{said}"
