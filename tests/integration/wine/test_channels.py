@@ -22,7 +22,7 @@ from tests.integration.support.ptys import PtyCable
 from tests.integration.support.transfer import Received, receive_pattern, request, send_pattern
 from tests.support import socks
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500, func_only=True)]
 
 SIZE = 1_000_003
 ROOT = Path(__file__).parents[3]
@@ -81,7 +81,7 @@ def pipe_bridge(wine: Wine, directory: Path, port: int) -> Iterator[str]:
         *wine.command(windows_python() / "python.exe", *arguments),
     ]
     with HostProcess("pipe-bridge", command, directory) as bridge:
-        bridge.log.wait("serving", timeout=60)
+        bridge.log.wait("serving", timeout=170)
         yield name
 
 
@@ -158,7 +158,7 @@ def test_the_port_is_in_use(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
     assert told.returncode == 69

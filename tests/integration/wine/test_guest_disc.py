@@ -11,7 +11,7 @@ from harness.guest_disc.iso import listing, write_guest_iso
 from harness.windows.iso import MANIFEST, extract, manifest
 from tests.integration.support.layouts import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500, func_only=True)]
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +54,16 @@ def test_install_cmd_installs_and_starts_the_service(
 ) -> None:
     script = own_wine.windows_path(letter / "install.cmd")
     options = ("--channel", f"tcp-listen:127.0.0.1:{free_port()}")
-    told = own_wine.run("cmd", "/c", script, *options, timeout=150)
+    told = own_wine.run("cmd", "/c", script, *options, timeout=170)
     assert "will start with Windows" in told
     assert "Programs can use 127.0.0.1:1080" in told
     program = own_wine.prefix / "drive_c" / "Program Files" / "vsocks" / "vsocks-guest.exe"
     assert "running" in own_wine.run(program, "service", "status")
-    own_wine.run(program, "service", "stop", timeout=60)
+    own_wine.run(program, "service", "stop", timeout=170)
 
 
 def test_install_cmd_tells_that_it_failed(file_form: Path, own_wine: Wine, letter: Path) -> None:
     script = own_wine.windows_path(letter / "install.cmd")
     with pytest.raises(WineError, match="vsocks was not installed") as failed:
-        own_wine.run("cmd", "/c", script, "--listen", "nonsense", timeout=150)
+        own_wine.run("cmd", "/c", script, "--listen", "nonsense", timeout=170)
     assert "'nonsense' is not ADDR:PORT" in str(failed.value)

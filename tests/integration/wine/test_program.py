@@ -10,7 +10,7 @@ import pytest
 import vsocks
 from harness.exe.wine import Wine
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500, func_only=True)]
 
 
 def run(wine: Wine, program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -20,7 +20,7 @@ def run(wine: Wine, program: Path, *arguments: str) -> subprocess.CompletedProce
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 

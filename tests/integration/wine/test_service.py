@@ -16,7 +16,7 @@ from tests.integration.support.pair import ALLOW_LOOPBACK
 from tests.integration.support.transfer import Received, receive_pattern, request
 from tests.support import socks
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500, func_only=True)]
 
 SIZE = 300_007
 LOST_TOUCH = "(1359)"
@@ -33,7 +33,7 @@ class Service:
 
     def does(self, *words: str) -> str:
         """What it says when it succeeds."""
-        return self._wine.run(self._program, "service", *words, timeout=60)
+        return self._wine.run(self._program, "service", *words, timeout=170)
 
     def start(self) -> str:
         """What it says of its start. Wine's manager now and then loses touch with a new process."""

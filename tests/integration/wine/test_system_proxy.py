@@ -11,7 +11,7 @@ from harness.exe.wine import Wine, WineError
 from vsocks.address import Target
 from vsocks.cli import setup_lines
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500, func_only=True)]
 
 USER = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 MACHINE = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
@@ -29,7 +29,7 @@ class SystemProxy:
 
     def does(self, *words: str) -> str:
         """What it says when it succeeds."""
-        return self._wine.run(self._program, "system-proxy", *words, timeout=60, extra=UNSET)
+        return self._wine.run(self._program, "system-proxy", *words, timeout=170, extra=UNSET)
 
     def refuses(self, *words: str) -> str:
         """What it says when it doesn't."""
