@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from vsocks.mux.machine_log import MACHINE
 from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 #: a kind that a peer causes without end.
 AT_ONCE: Final = 500
 IN_THE_LONG_RUN: Final = 1.0
+#: Kinds that are told apart.
+_KINDS: Final = 10_000
 
 
 class LogThrottle(logging.Filter):
     """Lets a line pass, or counts it for the next of its kind that passes.
 
-    A kind is what the code has written before values are put in. What is only logged for those who
-    ask for more (DEBUG) always passes. One throttle serves several handlers.
+    A kind is what the code has written before values are put in, of one machine. What is only
+    logged for those who ask for more (DEBUG) always passes. One throttle serves several handlers.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._kinds: defaultdict[object, _Kind] = defaultdict(_Kind)
+        #: By the machine and the line, the oldest first.
+        self._kinds: dict[tuple[str, object], _Kind] = {}
         #: The last record, and whether it passed: the next handler asks again.
         self._last: tuple[logging.LogRecord | None, bool] = (None, True)
 
@@ -44,7 +47,7 @@ class LogThrottle(logging.Filter):
         return self._last[1]
 
     def _passes(self, record: logging.LogRecord) -> bool:
-        kind = self._kinds[record.msg]
+        kind = self._kind((getattr(record, MACHINE, ""), record.msg))
         if not kind.rate.take(now=self._clock()):
             kind.left_out += 1
             return False
@@ -53,6 +56,15 @@ class LogThrottle(logging.Filter):
             record.args = ()
             kind.left_out = 0
         return True
+
+    def _kind(self, key: tuple[str, object]) -> _Kind:
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= _KINDS:
+                # Machines come and go.
+                del self._kinds[next(iter(self._kinds))]
+            kind = self._kinds[key] = _Kind()
+        return kind
 
 
 class _Kind:

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vsocks.cli.log_throttle import LogThrottle
+from vsocks.mux.machine_log import MACHINE
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, message."""
+    """One JSON object a line: time (ISO 8601, UTC), level, message; the machine if several."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON."""
@@ -24,9 +26,26 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
+        if machine := getattr(record, MACHINE, ""):
+            entry["machine"] = machine
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, the machine if there are several, message."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The record as a line."""
+        if machine := getattr(record, MACHINE, ""):
+            record.message = f"{machine}: {record.message}"
+        return super().formatMessage(record)
+
+
+def configure_by(options: argparse.Namespace) -> None:
+    """Log as a daemon's options say."""
+    configure(verbose=options.verbose, as_json=options.log_format == "json")
 
 
 def configure(
@@ -36,7 +55,7 @@ def configure(
 
     What is logged without ``verbose`` is bounded, whatever peers and clients do.
     """
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+    text = TextFormatter("%(asctime)s %(levelname)-7s %(message)s")
     handlers = handlers or [logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if as_json else text)

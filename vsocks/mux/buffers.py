@@ -6,7 +6,7 @@ import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vsocks.errors import BusyError
+from vsocks.errors import BusyError, describe
 from vsocks.protocol.frames import MAX_PAYLOAD
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: What is read from a socket at once: whole frames. More costs less a byte, but holds up others.
 READ_SIZE: Final = 4 * MAX_PAYLOAD
+#: Buffers that a common pool allocates at once.
+_AT_ONCE: Final = 64
 
 
 class Ring:
@@ -73,27 +75,41 @@ class Pool:
     have ever been in use at once.
     """
 
-    def __init__(self, count: int, window: int) -> None:
+    def __init__(self, count: int, window: int, at_once: int | None = None) -> None:
+        """Allocates ``at_once`` of them now, and as many again when those are taken; or all."""
         self.size = count
-        each = READ_SIZE + window
+        self._each = READ_SIZE + window
         #: Bytes of all of them.
-        self.bytes = count * each
-        memory = memoryview(mmap.mmap(-1, self.bytes))
-        self._free = [
-            StreamBuffers(memory[at : at + READ_SIZE], Ring(memory[at + READ_SIZE : at + each]))
-            for at in reversed(range(0, self.bytes, each))
-        ]
+        self.bytes = count * self._each
+        self._at_once = at_once or count
+        self._allocated = 0
+        self._free: list[StreamBuffers] = []
+        self._allocate()
 
     @property
     def free(self) -> int:
         """How many can be taken now."""
-        return len(self._free)
+        return len(self._free) + self.size - self._allocated
 
     def take(self) -> StreamBuffers:
         """Free buffers for a stream; raises BusyError if there are none."""
         if not self._free:
-            raise BusyError("all streams are taken")
+            self._allocate()
         return self._free.pop()
+
+    def _allocate(self) -> None:
+        count, each = min(self._at_once, self.size - self._allocated), self._each
+        if not count:
+            raise BusyError("all streams are taken")
+        try:
+            memory = memoryview(mmap.mmap(-1, count * each))
+        except OSError as error:
+            raise BusyError(f"no memory for more streams: {describe(error)}") from None
+        self._allocated += count
+        self._free = [
+            StreamBuffers(memory[at : at + READ_SIZE], Ring(memory[at + READ_SIZE : at + each]))
+            for at in reversed(range(0, count * each, each))
+        ]
 
     def give_back(self, buffers: StreamBuffers) -> None:
         """Return the buffers for another stream."""
@@ -101,10 +117,62 @@ class Pool:
         self._free.append(buffers)
 
 
+class CommonPool:
+    """One pool for several machines.
+
+    Each machine has the same least number of buffers for itself, whether it is there yet or not.
+    Those that are over go to whoever needs more.
+    """
+
+    def __init__(self, count: int, window: int, machines: int) -> None:
+        """``count`` buffers for at most ``machines``; one half of them is theirs for sure."""
+        self.pool = Pool(count, window, _AT_ONCE)
+        self.least = max(1, count // (2 * machines))
+        #: Those that are over and free.
+        self.spare = max(0, count - self.least * machines)
+
+    def part(self, size: int) -> Part:
+        """What one machine takes from; ``size`` at most."""
+        return Part(self, size)
+
+
+class Part:
+    """One machine's part of a common pool; for its users like a pool of its own."""
+
+    def __init__(self, common: CommonPool, size: int) -> None:
+        self.size = size
+        self.bytes = size * common.pool.bytes // common.pool.size
+        self._common = common
+        self._taken = 0
+
+    @property
+    def free(self) -> int:
+        """How many can be taken now."""
+        own = max(0, self._common.least - self._taken)
+        return min(self.size - self._taken, own + self._common.spare)
+
+    def take(self) -> StreamBuffers:
+        """Free buffers for a stream; raises BusyError if there are none."""
+        if not self.free:
+            raise BusyError("all streams are taken")
+        buffers = self._common.pool.take()
+        if self._taken >= self._common.least:
+            self._common.spare -= 1
+        self._taken += 1
+        return buffers
+
+    def give_back(self, buffers: StreamBuffers) -> None:
+        """Return the buffers for another stream."""
+        self._taken -= 1
+        if self._taken >= self._common.least:
+            self._common.spare += 1
+        self._common.pool.give_back(buffers)
+
+
 class Share:
     """What some of a pool's users may take of it."""
 
-    def __init__(self, pool: Pool, size: int) -> None:
+    def __init__(self, pool: Pool | Part, size: int) -> None:
         self.whole = pool
         self.size = size
         #: Called when there are none to take; some may be given back within the call.
@@ -135,11 +203,16 @@ class Share:
 RESERVED: Final = 8
 
 
-def share_out(count: int, window: int, *, with_host: bool) -> tuple[Share, Share]:
-    """New buffers for ``count`` streams of the guest's clients: their share, and the host's.
+def share_out(
+    count: int, window: int, *, with_host: bool, common: CommonPool | None = None
+) -> tuple[Share, Share]:
+    """Buffers for ``count`` streams of the guest's clients: their share, and the host's.
+
+    They are new, or a part of ``common``, which has the same window.
 
     ``with_host`` the host opens streams, too, and there are some that the clients can't take: who
     holds all of his own keeps nobody else out.
     """
-    pool = Pool(count + (RESERVED if with_host else 0), window)
+    size = count + (RESERVED if with_host else 0)
+    pool = Pool(size, window) if common is None else common.part(size)
     return Share(pool, count), Share(pool, pool.size)

@@ -13,7 +13,6 @@ others have their turns, too.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -42,13 +41,12 @@ if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.channel import Channel
     from vsocks.mux.handlers import PeerHandler, StreamHandler
+    from vsocks.mux.machine_log import Log
     from vsocks.mux.trace import Trace
     from vsocks.protocol.any_session import AnySession
     from vsocks.protocol.endpoint import Endpoint
     from vsocks.protocol.events import SessionEvent
     from vsocks.protocol.streams import Stream
-
-log = logging.getLogger(__name__)
 
 #: Bytes framed at once.
 STAGING_SIZE: Final = 256 * 1024
@@ -73,6 +71,8 @@ class Connection:
         staging: memoryview,
         peer: PeerHandler,
         trace: Trace | None = None,
+        *,
+        log: Log,
     ) -> None:
         """The connection uses ``staging`` until its channel is closed."""
         self._channel = channel
@@ -80,6 +80,7 @@ class Connection:
         self._staging = staging
         self._peer = peer
         self._trace = trace
+        self._log = log
         self._reactor = reactor()
         self._loop = asyncio.get_running_loop()
         self._streams: dict[Stream, MuxStream] = {}
@@ -191,7 +192,7 @@ class Connection:
                 self._tell(event)
         except Exception:
             # What is left of the session can't be trusted; the next one can.
-            log.exception("a fault while the session was served")
+            self._log.exception("a fault while the session was served")
             self.detach("a fault of this daemon's own")
 
     def _tell(self, event: SessionEvent) -> None:
@@ -218,7 +219,7 @@ class Connection:
             case SessionUp(description):
                 self._is_up = self.was_up = True
                 self.agreed, self.up_since = description, self._loop.time()
-                log.info("session up: %s", description)
+                self._log.info("session up: %s", description)
                 self._channel.session_up()
                 if self._trace is not None and not self.session.confirms_open:
                     self._trace.begin(Wire.ORIGINAL)
@@ -226,7 +227,7 @@ class Connection:
                 self._channel.session_lost()
                 self._lose_all(reason)
             case Notice(text):
-                log.warning("%s", text)
+                self._log.warning("%s", text)
             case Rejected(reason):
                 self.detach(reason)
 
@@ -245,7 +246,7 @@ class Connection:
     def _lose_all(self, reason: str) -> None:
         """Tell all handlers that the session is over."""
         if self._is_up:
-            log.info("session lost: %s", reason)
+            self._log.info("session lost: %s", reason)
         self._is_up = False
         streams, self._streams = self._streams, {}
         for held in streams.values():
@@ -324,7 +325,7 @@ class Connection:
             async with asyncio.timeout(_LONGEST_WAIT):
                 await self._is_quiet
         except TimeoutError:
-            log.debug("the other side goes on sending; the channel is closed all the same")
+            self._log.debug("the other side goes on sending; the channel is closed all the same")
         finally:
             self._reactor.deadlines.clear(self)
 

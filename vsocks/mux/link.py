@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import mmap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import BusyError, describe
 from vsocks.mux.connection import STAGING_SIZE, Connection
+from vsocks.mux.machine_log import log_of
 from vsocks.protocol.endpoint import Endpoint, Wire
 from vsocks.protocol.handshake import Role
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from vsocks.protocol.endpoint import EndpointConfig
     from vsocks.protocol.handshake import Feature
     from vsocks.protocol.parcels import Parcel
-
-log = logging.getLogger(__name__)
 
 #: Seconds between the attempts to open the channel.
 _FIRST_RETRY: Final = 0.1
@@ -42,14 +42,20 @@ class Link:
         config: EndpointConfig,
         peer: PeerHandler,
         trace: Trace | None = None,
+        machine: str = "",
     ) -> None:
-        """``peer`` does what the other side asks for; ``trace`` is closed when run() ends."""
+        """``peer`` does what the other side asks for; ``trace`` is closed when run() ends.
+
+        ``machine`` is the other side's name, if there are several.
+        """
         self.trace = trace
+        self.log = log_of(machine)
         self._source = source
         self._config = config
         self._peer = peer
         self._connection: Connection | None = None
-        self._staging = memoryview(bytearray(STAGING_SIZE))
+        # Memory that the system gives as far as it is used: an idle machine says little.
+        self._staging = memoryview(mmap.mmap(-1, STAGING_SIZE))
         self._loop = asyncio.get_running_loop()
         #: Bytes of streams that have ended: from this side, and taken by it.
         self.read = 0
@@ -138,14 +144,14 @@ class Link:
         level, last_reason = logging.INFO, ""
         try:
             while True:
-                log.log(level, "waiting for the channel %s", self._source.name)
+                self.log.log(level, "waiting for the channel %s", self._source.name)
                 channel = await self._open()
-                log.log(level, "channel open: %s", self._source.name)
+                self.log.log(level, "channel open: %s", self._source.name)
                 reason, was_up = await self._serve(channel)
                 # A channel that ends again and again before any session is told of once.
                 in_vain = not was_up and reason == last_reason
                 level, last_reason = logging.DEBUG if in_vain else logging.INFO, reason
-                log.log(level, "channel closed: %s", reason)
+                self.log.log(level, "channel closed: %s", reason)
                 if not was_up:
                     await asyncio.sleep(_LAST_RETRY if in_vain else _FIRST_RETRY)
         finally:
@@ -174,7 +180,7 @@ class Link:
             except OSError as error:
                 problem = describe(error)
             if problem != last_problem:
-                log.info("the channel isn't there yet: %s", problem)
+                self.log.info("the channel isn't there yet: %s", problem)
                 last_problem = problem
             await asyncio.sleep(delay)
             delay = min(_LAST_RETRY, delay * 2)
@@ -184,7 +190,9 @@ class Link:
         offer = self._config.offer
         offer = replace(offer, max_frame=min(offer.max_frame, self._source.max_frame))
         endpoint = Endpoint(replace(self._config, offer=offer), self._loop.time())
-        connection = Connection(channel, endpoint, self._staging, self._peer, self.trace)
+        connection = Connection(
+            channel, endpoint, self._staging, self._peer, self.trace, log=self.log
+        )
         self._connection = connection
         if self.trace is not None:
             self.trace.begin(Wire.AUTO)

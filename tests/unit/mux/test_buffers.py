@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsocks.errors import BusyError
-from vsocks.mux.buffers import READ_SIZE, RESERVED, Pool, Ring, share_out
+from vsocks.mux.buffers import (
+    READ_SIZE,
+    RESERVED,
+    CommonPool,
+    Pool,
+    Ring,
+    StreamBuffers,
+    share_out,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -155,3 +163,67 @@ def test_it_keeps_to_its_own_memory() -> None:
         ring.put(memoryview(b"xyz"))
         assert emptied(ring) == b"xyz"
     assert (memory[0], memory[5]) == (ord("<"), ord(">"))
+
+
+def test_a_machine_can_not_spend_what_is_anothers() -> None:
+    common = CommonPool(16, WINDOW, machines=4)
+    greedy, modest = common.part(100), common.part(100)
+    assert common.least == 2
+    taken = [greedy.take() for _ in range(greedy.free)]
+    # Its own two, and the eight that are over; all others are for machines that may yet come.
+    assert len(taken) == 10
+    with pytest.raises(BusyError):
+        greedy.take()
+    assert modest.free == 2
+    its = [modest.take(), modest.take()]
+    with pytest.raises(BusyError):
+        modest.take()
+    # What the one gives back beyond its own is for both.
+    greedy.give_back(taken.pop())
+    assert (greedy.free, modest.free) == (1, 1)
+    its.append(modest.take())
+    assert (greedy.free, modest.free) == (0, 0)
+    for buffers in its:
+        modest.give_back(buffers)
+    for buffers in taken:
+        greedy.give_back(buffers)
+    assert (greedy.free, modest.free, common.pool.free) == (10, 10, 16)
+
+
+def test_a_part_has_its_own_bound() -> None:
+    part = CommonPool(16, WINDOW, machines=1).part(3)
+    assert (part.size, part.free) == (3, 3)
+    for _ in range(3):
+        part.take()
+    with pytest.raises(BusyError):
+        part.take()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=80))
+def test_every_machine_has_its_least_whatever_the_others_do(steps: list[tuple[int, bool]]) -> None:
+    common = CommonPool(12, 1024, machines=3)
+    parts = [common.part(12) for _ in range(3)]
+    taken: list[list[StreamBuffers]] = [[], [], []]
+    for number, takes in steps:
+        part = parts[number]
+        if not takes and taken[number]:
+            part.give_back(taken[number].pop())
+        elif takes and part.free:
+            taken[number].append(part.take())
+        assert sum(map(len, taken)) + common.pool.free == 12
+        for each, held in zip(parts, taken, strict=True):
+            assert len(held) + each.free >= common.least
+            assert each.free <= common.pool.free
+
+
+def test_a_pool_is_allocated_as_far_as_it_is_needed() -> None:
+    pool = Pool(5, 1024, at_once=2)
+    taken = [pool.take() for _ in range(5)]
+    assert pool.free == 0
+    with pytest.raises(BusyError):
+        pool.take()
+    addresses = {id(each.outbound.obj) for each in taken}
+    assert len(addresses) == 3
+    for buffers in taken:
+        pool.give_back(buffers)
+    assert pool.free == 5
