@@ -12,7 +12,8 @@ from tests.one_process.conftest import running, until
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.channel.sockets import socket_channel
 from vsocks.guest.daemon import Guest, GuestConfig
-from vsocks.host.daemon import Host, HostConfig
+from vsocks.host.config import HostConfig
+from vsocks.host.daemon import Host
 from vsocks.policy.policy import Policy, Rule
 from vsocks.protocol.endpoint import Wire
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vsocks.errors import UsageError, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from vsocks.cli.config_file import ConfigFile, Table
     from vsocks.cli.toml_lines import Path
@@ -55,6 +55,8 @@ class Key:
     #: A value, or an entry of a list, from its text; raises what an option's type does.
     parse: Callable[[str], Any] = str
     choices: Sequence[str] = ()
+    #: What ``true`` means, if it is a flag.
+    means: bool = True
 
 
 def keys_of(actions: Sequence[argparse.Action]) -> dict[str, Key]:
@@ -70,22 +72,31 @@ def keys_of(actions: Sequence[argparse.Action]) -> dict[str, Key]:
 def _key(action: argparse.Action) -> Key:
     form = next((form for kind, form in _FORMS.items() if isinstance(action, kind)), Form.ONE)
     parse = action.type if callable(action.type) else str
-    return Key(action.dest, form, parse, [str(choice) for choice in action.choices or ()])
+    choices = [str(choice) for choice in action.choices or ()]
+    return Key(action.dest, form, parse, choices, means=action.const is not False)
 
 
 _FORMS: Final[Mapping[type[argparse.Action], Form]] = {
     argparse._AppendAction: Form.LIST,  # noqa: SLF001 - argparse has no other names for them
     argparse._CountAction: Form.COUNT,  # noqa: SLF001
     argparse._StoreTrueAction: Form.FLAG,  # noqa: SLF001
+    argparse._StoreFalseAction: Form.FLAG,  # noqa: SLF001
 }
 
 
 class TableReader:
     """Reads the options in tables of ``file``; what is wrong there is noted in it."""
 
-    def __init__(self, file: ConfigFile, keys: Mapping[str, Key]) -> None:
+    def __init__(
+        self,
+        file: ConfigFile,
+        keys: Mapping[str, Key],
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> None:
+        """``elsewhere`` has what is said to keys that belong to other tables."""
         self._file = file
         self._keys = keys
+        self._elsewhere = elsewhere or {}
 
     def read(self, table: Table, at: Path = ()) -> Values:
         """The values in ``table``, which stands at that path of the file."""
@@ -94,7 +105,8 @@ class TableReader:
             here = (*at, name)
             key = self._keys.get(name)
             if key is None:
-                self._file.blame(here, no_such_key(name, self._keys))
+                hint = self._elsewhere.get(name) or no_such_key(name, self._keys)
+                self._file.blame(here, hint)
                 continue
             try:
                 values[key.dest] = self._value(here, key, value)
@@ -106,7 +118,7 @@ class TableReader:
         """What ``value`` means. Raises ValueError."""
         match key.form:
             case Form.FLAG if isinstance(value, bool):
-                return value
+                return value is key.means
             case Form.COUNT if isinstance(value, int) and value >= 0:
                 return int(value)
             case Form.LIST if isinstance(value, list):
@@ -140,7 +152,7 @@ class TableReader:
         return self._file.path.parent / made if isinstance(made, pathlib.Path) else made
 
 
-def no_such_key(name: str, known: Mapping[str, object]) -> str:
+def no_such_key(name: str, known: Collection[str]) -> str:
     """What is said to a key that there isn't."""
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=_LEAST_LIKENESS)
     if name in NO_KEYS:

@@ -24,22 +24,19 @@ from vsocks.host.forwards import Forward
 from vsocks.host.journal import JOURNAL
 from vsocks.host.resolv_conf import parse_nameserver
 from vsocks.policy.rules import Rule, RuleError
-from vsocks.protocol.handshake import Offer
 
 if TYPE_CHECKING:
-    from vsocks.host.daemon import HostConfig
+    from vsocks.cli.arguments import Parser
 
 
-def add_host_options(parser: argparse.ArgumentParser) -> None:
+def add_host_options(parser: Parser) -> None:
     """Add all options of `vsocks host`."""
     parser.epilog = (
         f"channels:\n{FORMS}\n\nrules: see docs/policy.md; the last one that matches wins"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(rules=[])
-    parser.add_argument(
-        "--channel", required=True, metavar="SPEC", help="the pipe to the guest, see below"
-    )
+    parser.add_argument("--channel", metavar="SPEC", help="the pipe to the guest, see below")
     parser.add_argument(
         "--no-hold",
         action="store_false",
@@ -80,6 +77,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     add_max_streams(parser, 256, "connections at once")
     _add_limits(parser)
     add_common(parser)
+    _add_file(parser)
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
@@ -135,34 +133,24 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def host_config(options: argparse.Namespace) -> HostConfig:
-    """The configuration that the options give."""
-    from vsocks.host.associations import DatagramLimits
-    from vsocks.host.audit import AuditConfig
-    from vsocks.host.daemon import HostConfig
-    from vsocks.mux.relay import IdleTimeouts
-    from vsocks.mux.trace import Trace
-    from vsocks.policy.policy import Policy
-
-    return HostConfig(
-        wire=options.wire,
-        trace=Trace.open(options.trace) if options.trace is not None else None,
-        policy=Policy(options.rules),
-        offer=Offer(max_streams=options.max_streams),
-        dial_timeout=options.dial_timeout,
-        connect_rate=options.connect_rate,
-        question_rate=options.question_rate,
-        idle_timeouts=IdleTimeouts(options.idle_timeout, options.half_close_timeout),
-        datagrams=DatagramLimits(
-            options.max_associations, options.datagram_rate, options.udp_idle_timeout
-        ),
-        bind_address=options.allow_bind,
-        nameserver=options.dns_server,
-        forwards=tuple(options.forward),
-        audit=AuditConfig(options.audit, options.audit_failure == "stop")
-        if options.audit
-        else None,
+def _add_file(parser: Parser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a file (TOML) that says which machines there are, see docs/configuration.md; what "
+        "stands on the command line holds for all of them",
     )
+
+    def complete(given: argparse.Namespace) -> argparse.Namespace:
+        """All options, and as ``given`` those that the command line has alone."""
+        if given.channel is None and given.config is None:
+            parser.error("the following arguments are required: --channel (or --config)")
+        options = parser.merged(vars(given))
+        options.given = given
+        return options
+
+    parser.complete = complete
 
 
 class _AddRule(argparse.Action):

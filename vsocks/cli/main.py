@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vsocks.channel import open_source, parse_spec
-from vsocks.channel.lock import ChannelLock
 from vsocks.cli import logs, system_proxy
 from vsocks.cli.arguments import Parser, add_version
 from vsocks.cli.check_config import add_check_options, run_check
@@ -15,14 +15,14 @@ from vsocks.cli.exit_status import status_of
 from vsocks.cli.guest_options import add_guest_options, guest_config
 from vsocks.cli.missing_package import missing_package
 from vsocks.cli.run import run_until_signal
-from vsocks.errors import UsageError, VsocksError, describe
+from vsocks.errors import VsocksError, describe
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from vsocks.guest.daemon import Guest
-    from vsocks.host.daemon import Host
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,9 +63,9 @@ def command_line() -> Parser:
     guest.set_defaults(run=run_guest)
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
     add_host_options(host)
-    host.set_defaults(run=_run_host)
+    host.set_defaults(run=partial(_run_host, host))
     check = commands.add_parser("check-config", help="say what is wrong in a configuration file")
-    add_check_options(check)
+    add_check_options(check, _check_host)
     check.set_defaults(run=run_check)
     attached = commands.add_parser("attach", help="give a running QEMU a channel, by QMP")
     add_attach_options(attached)
@@ -85,7 +85,7 @@ def command_line() -> Parser:
 
 def run_guest(options: argparse.Namespace) -> int:
     """Run the guest daemon until a signal; raises VsocksError if it can't start."""
-    _configure_logs(options)
+    logs.configure_by(options)
     make = guest_maker(options)
     run_until_signal(make)
     return 0
@@ -106,28 +106,16 @@ def guest_maker(options: argparse.Namespace, *, is_service: bool = False) -> Cal
     return lambda: Guest(config, open_source(spec))
 
 
-def _run_host(options: argparse.Namespace) -> int:
-    from vsocks.channel.keeping import kept
-    from vsocks.cli.host_options import host_config
-    from vsocks.host.daemon import Host
+def _run_host(parser: Parser, options: argparse.Namespace) -> int:
+    from vsocks.cli.host_run import run_host, run_machines
 
-    _configure_logs(options)
-    spec = parse_spec(options.channel)
-    if spec.kind == "auto":
-        raise UsageError("channel 'auto' is for guests; a host's is the VM's socket: unix:PATH")
-    config = host_config(options)
-
-    def make() -> Host:
-        source = open_source(spec)
-        return Host(config, kept(source, spec) if options.hold else source)
-
-    lock = ChannelLock("host", spec)
-    try:
-        run_until_signal(make)
-    finally:
-        lock.close()
-    return 0
+    if options.config is not None:
+        return run_machines(parser, options)
+    logs.configure_by(options)
+    return run_host(options)
 
 
-def _configure_logs(options: argparse.Namespace) -> None:
-    logs.configure(verbose=options.verbose, as_json=options.log_format == "json")
+def _check_host(path: Path) -> str:
+    from vsocks.cli.host_setup import check_host_file
+
+    return check_host_file(path)

@@ -145,6 +145,9 @@ else:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
         _on_hangup(lambda: None)
+        # What other daemons take for a request must not end this one.
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, log.info, "%s: it means nothing here", number.name)
         if tracemalloc.is_tracing():
             loop.add_signal_handler(signal.SIGUSR1, _log_traced_memory)
 

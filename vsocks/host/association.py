@@ -102,6 +102,13 @@ class HostAssociation:
         else:
             self.drop(target, f"{_LOOK_UPS} look-ups for datagrams are pending")
 
+    def judge_anew(self, *, peers_too: bool) -> None:
+        """Forget which addresses were allowed, and with ``peers_too`` who may send to us."""
+        self._allowed.clear()
+        self._names.clear()
+        if peers_too:
+            self._peers.clear()
+
     def drop(self, target: Target, why: str) -> None:
         """Count a datagram that is not sent, for a bound has been reached."""
         self._dropped += 1

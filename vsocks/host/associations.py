@@ -60,6 +60,21 @@ class HostAssociations:
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
+    def reconfigure(
+        self, limits: DatagramLimits, audit: Audit | None, *, ends_forbidden: bool
+    ) -> None:
+        """Keep to these limits from now on, and judge anew.
+
+        The idle time and the audit are for those to come. ``ends_forbidden``: what comes from an
+        address is passed on only after the guest has sent something there anew.
+        """
+        if limits.rate != self._limits.rate:
+            self._rate = TokenBucket(limits.rate)
+        self._limits = limits
+        self._audit = audit
+        for association in self._associations.values():
+            association.judge_anew(peers_too=ends_forbidden)
+
     def on_parcel(self, parcel: Parcel) -> None:
         """Something came from the guest."""
         match parcel:

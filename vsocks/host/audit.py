@@ -10,7 +10,6 @@ a network that hangs would hold up everything, so it belongs on a disk of this m
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vsocks.audit.record import Kind
-
-log = logging.getLogger(__name__)
+    from vsocks.mux.machine_log import Log
 
 #: Who may read it: the owner, and the group.
 _MODE: Final = 0o640
@@ -87,9 +85,11 @@ class AuditFile:
 class Audit:
     """Takes what happens to one machine: open(), then close() when all else has ended."""
 
-    def __init__(self, config: AuditConfig, machine: str) -> None:
+    def __init__(self, config: AuditConfig, machine: str, log: Log) -> None:
+        """``machine`` is what the lines call it, and ``log`` is its log."""
         self.machine = machine
         self._config = config
+        self._log = log
         self._file: AuditFile | Journal | None = None
         self._folding = Folding()
         self._loop = asyncio.get_running_loop()
@@ -100,21 +100,29 @@ class Audit:
 
     def open(self) -> None:
         """Open the file. Raises UsageError if that fails."""
-        path = self._config.file
-        try:
-            self._file = audit_at(path)
-        except OSError as error:
-            raise UsageError(f"the audit {path} can't be written: {describe(error)}") from None
+        self._file = _opened(self._config.file)
+
+    def reconfigure(self, config: AuditConfig) -> None:
+        """Do as ``config`` says. Raises UsageError, and goes on, if its file can't be had."""
+        if config.file != self._config.file:
+            new = _opened(config.file)
+            for record in self._folding.rest():
+                self._write(record)
+            old, self._file = self._file, new
+            if old is not None:
+                old.close()
+        self._config = config
 
     def reopen(self) -> None:
         """Go on in a new file: the old one may have been renamed."""
+        path = self._config.file
         try:
             if self._file is not None:
                 self._file.reopen()
         except OSError as error:
-            log.error("the audit %s can't be opened anew: %s", self._config.file, describe(error))
+            self._log.error("the audit %s can't be opened anew: %s", path, describe(error))
         else:
-            log.info("the audit %s has been opened anew", self._config.file)
+            self._log.info("the audit %s has been opened anew", path)
 
     def close(self) -> None:
         """Write what has been counted, and close the file."""
@@ -126,7 +134,7 @@ class Audit:
         if file is not None:
             file.close()
         if self._lost:
-            log.error("the audit lacks %d records at its end: %s", self._lost, self._problem)
+            self._log.error("the audit lacks %d records at its end: %s", self._lost, self._problem)
 
     def tell(self, kind: Kind, event: Event, **what: Any) -> None:
         """Something has happened; ``what`` are fields of Record."""
@@ -159,7 +167,7 @@ class Audit:
         if not self._can_write() or not self._has_written(line_of(record)):
             self._lost += record.count
             if self._complaints.take(now=self._loop.time()):
-                log.error(
+                self._log.error(
                     "the audit %s can't be written: %s; records lost so far: %d%s",
                     self._config.file,
                     self._problem,
@@ -175,7 +183,9 @@ class Audit:
         if not self._has_written(lost_line(_utc(), self.machine, lost)):
             return False
         self._lost = 0
-        log.warning("the audit %s is written again; records lost: %d", self._config.file, lost)
+        self._log.warning(
+            "the audit %s is written again; records lost: %d", self._config.file, lost
+        )
         return True
 
     def _has_written(self, line: bytes) -> bool:
@@ -187,6 +197,14 @@ class Audit:
             return False
         self._problem = ""
         return self._file is not None
+
+
+def _opened(path: Path) -> AuditFile | Journal:
+    """The audit at a path, open. Raises UsageError."""
+    try:
+        return audit_at(path)
+    except OSError as error:
+        raise UsageError(f"the audit {path} can't be written: {describe(error)}") from None
 
 
 def _utc() -> str:

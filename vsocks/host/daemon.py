@@ -7,19 +7,18 @@ may reach.
 from __future__ import annotations
 
 import asyncio
-import logging
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.tasks import run_until_first_ends
 from vsocks.audit.record import Kind
-from vsocks.errors import BusyError, describe
-from vsocks.host.associations import DatagramLimits, HostAssociations
+from vsocks.errors import BusyError, VsocksError, describe
+from vsocks.host.associations import HostAssociations
 from vsocks.host.audit import Audit
 from vsocks.host.audited import AuditedConnection, asked_for
 from vsocks.host.binding import Binder
-from vsocks.host.dial import AT_ONCE, NAMES_AT_ONCE, Dialer
-from vsocks.host.forwards import Forwarding
+from vsocks.host.dial import Dialer
+from vsocks.host.forwards import Forwarding, Forwards
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
@@ -28,9 +27,8 @@ from vsocks.host.resolve import Resolver
 from vsocks.mux.buffers import share_out
 from vsocks.mux.incoming import IncomingStreams
 from vsocks.mux.link import Link
-from vsocks.mux.relay import IdleTimeouts
 from vsocks.protocol.endpoint import EndpointConfig
-from vsocks.protocol.handshake import Offer, Role
+from vsocks.protocol.handshake import Role
 from vsocks.protocol.parcels import Ask
 from vsocks.reply import Reply
 from vsocks.token_bucket import TokenBucket
@@ -38,102 +36,61 @@ from vsocks.token_bucket import TokenBucket
 if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.channel import ChannelSource
-    from vsocks.host.audit import AuditConfig
+    from vsocks.host.config import HostConfig
     from vsocks.host.forwards import Forward
+    from vsocks.mux.buffers import CommonPool
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
-    from vsocks.mux.trace import Trace
-    from vsocks.policy.policy import Policy
-    from vsocks.protocol.endpoint import Wire
     from vsocks.protocol.parcels import Parcel
     from vsocks.reply import DialError
 
-log = logging.getLogger(__name__)
-
 #: Seconds' worth of connects that may come at once: programs do much when they begin.
 _BURST: Final = 5
-#: Descriptors of look-ups and questions under way, and of what else there is.
-_LOOK_UP_FILES: Final = 192
-_OTHER_FILES: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class HostConfig:
-    """The configuration of the host daemon."""
-
-    wire: Wire
-    policy: Policy
-    offer: Offer = field(default_factory=Offer)
-    #: Seconds for a connect, look-up included.
-    dial_timeout: float = 10.0
-    #: Attempts to connect, and questions (look-ups), a second that the guest may cause in the long
-    #: run.
-    connect_rate: float = 200.0
-    question_rate: float = 200.0
-    idle_timeouts: IdleTimeouts = field(default_factory=IdleTimeouts)
-    datagrams: DatagramLimits = field(default_factory=DatagramLimits)
-    #: The address at which targets may connect to the guest's streams; None: they may not.
-    bind_address: str | None = None
-    #: Seconds that such a target may take to come.
-    bind_timeout: float = 120.0
-    #: Whom to ask the guest's DNS queries; None: whom this machine asks.
-    nameserver: Target | None = None
-    #: Ports of ours that come out in the guest.
-    forwards: tuple[Forward, ...] = ()
-    #: Where all that happens is written, if anywhere.
-    trace: Trace | None = None
-    #: Where it is told what was allowed and denied, if anywhere.
-    audit: AuditConfig | None = None
 
 
 class Host:
-    """The daemon: start(), then run() until cancelled."""
+    """The daemon for one machine: start(), then run() until cancelled."""
 
-    def __init__(self, config: HostConfig, source: ChannelSource) -> None:
+    def __init__(
+        self, config: HostConfig, source: ChannelSource, common: CommonPool | None = None
+    ) -> None:
+        """``common`` is what it shares with other machines, if there are any."""
         self._config = config
         self._source = source
-        count, window = config.offer.max_streams, config.offer.window
-        guests, ours = share_out(count, window, with_host=bool(config.forwards))
-        endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
-        link = self._link = Link(source, endpoint, self, config.trace)
-        refused = self._refused
-        audit = self._audit = Audit(config.audit, source.name) if config.audit else None
-        self._resolver = Resolver()
-        self._rate = TokenBucket(
-            config.connect_rate, burst=max(1, int(_BURST * config.connect_rate))
+        guests, self._pool = share_out(
+            config.offer.max_streams,
+            config.offer.window,
+            # Forwards may come with another configuration, and in a common pool room costs nothing.
+            with_host=bool(config.forwards) or common is not None,
+            common=common,
         )
+        endpoint = EndpointConfig(Role.HOST, config.offer, config.wire)
+        link = self._link = Link(source, endpoint, self, config.trace, config.name)
+        self._log = link.log
+        self._audit = self._made_audit() if config.audit is not None else None
+        self._resolver = Resolver(config.look_ups, config.look_ups)
+        self._rate = _connect_rate(config)
         self._dialer = Dialer(
             config.policy, self._resolver, config.dial_timeout, attempts=self._rate
         )
-        self._binder = Binder(config.bind_address, self._dialer, config.bind_timeout)
-        self._incoming = IncomingStreams(link, guests, config.idle_timeouts, _log_refusal)
+        self._binder = self._made_binder()
+        self._incoming = IncomingStreams(link, guests, config.idle_timeouts, self._log_refusal)
         self._associations = HostAssociations(
-            link, guests, self._dialer, config.datagrams, refused, audit=audit
+            link, guests, self._dialer, config.datagrams, self._refused, audit=self._audit
         )
-        fixed = config.nameserver
-        servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
         self._questions = QuestionServer(
             link,
-            LookUp(config.policy, self._resolver, config.dial_timeout),
-            Nameserver(servers, config.policy, refused=refused, audit=audit),
-            refused,
+            self._made_look_up(),
+            self._made_nameserver(),
+            self._refused,
             config.question_rate,
-            audit=audit,
+            audit=self._audit,
         )
-        self._forwards = [
-            Forwarding(forward, link, ours, config.idle_timeouts, audit)
-            for forward in config.forwards
-        ]
+        self._forwards = Forwards(self._made_forwarding)
         self._loop = asyncio.get_running_loop()
-        self.descriptors = (
-            ours.size
-            + NAMES_AT_ONCE * AT_ONCE
-            + 2 * config.datagrams.associations
-            + _LOOK_UP_FILES
-            + _OTHER_FILES
-        )
+        self.descriptors = self._pool.size + config.other_descriptors
         self.means = (
-            f"{config.offer.max_streams} connections in {ours.whole.bytes >> 20} MiB, "
+            f"{config.offer.max_streams} connections in {self._pool.whole.bytes >> 20} MiB, "
             f"{config.datagrams.associations} associations, {config.connect_rate:g} connects/s, "
             f"{config.question_rate:g} questions/s, {config.datagrams.rate:g} datagrams/s"
         )
@@ -143,23 +100,23 @@ class Host:
 
         Raises VsocksError if they can't be had.
         """
-        if self._audit is not None:
-            self._audit.open()
         try:
-            for forward in self._forwards:
-                forward.start()
+            if self._audit is not None:
+                self._audit.open()
+            for forward in self._config.forwards:
+                self._forwards.add(forward)
             await self._source.start()
         except BaseException:
-            for forward in self._forwards:
-                forward.close()
-            if self._audit is not None:
-                self._audit.close()
+            self._forwards.close()
+            if (trace := self._link.trace) is not None:
+                trace.close()
+            self._close()
             raise
 
     @property
     def forwarded(self) -> list[tuple[str, int]]:
         """Where it listens for its forwards, in their order; after start()."""
-        return [forward.address for forward in self._forwards]
+        return self._forwards.addresses
 
     @property
     def has_session(self) -> bool:
@@ -173,27 +130,115 @@ class Host:
     async def run(self) -> None:
         """Serve until cancelled; connections are reset then."""
         try:
-            await run_until_first_ends(
-                self._link.run(), *(forward.run() for forward in self._forwards)
-            )
+            await run_until_first_ends(self._link.run(), self._forwards.run())
         finally:
             self._incoming.close()
             await self._associations.close()
             await self._questions.close()
-            self._resolver.close()
-            if self._audit is not None:
-                self._audit.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._resolver.close()
+        if self._audit is not None:
+            self._audit.close()
 
     def on_hangup(self) -> None:
         """SIGHUP: go on in a new audit."""
+        if not self.reopen_audit():
+            self._log.info("SIGHUP: there is nothing to read anew")
+
+    def reopen_audit(self) -> bool:
+        """Go on in a new audit, if there is one."""
         if self._audit is not None:
             self._audit.reopen()
-        else:
-            log.info("SIGHUP: there is nothing to read anew")
+        return self._audit is not None
 
     async def goodbye(self) -> None:
         """Tell the guest that the daemon ends."""
         await self._link.goodbye()
+
+    # -- its configuration -----------------------------------------------------------------
+
+    @property
+    def config(self) -> HostConfig:
+        """The configuration in force."""
+        return self._config
+
+    async def reconfigure(self, config: HostConfig, *, ends_forbidden: bool) -> None:
+        """Do from now on as ``config`` says; no connection that it allows is cut.
+
+        Those that it forbids are ended if ``ends_forbidden``. What NEEDS_RESTART names stays, and
+        so does what can't be had; the log says so.
+        """
+        before, self._config = self._config, replace(config, trace=self._config.trace)
+        if config.connect_rate != before.connect_rate:
+            self._rate = _connect_rate(config)
+        self._dialer.reconfigure(config.policy, config.dial_timeout, self._rate)
+        self._binder = self._made_binder()
+        self._incoming.idle_timeouts = config.idle_timeouts
+        self._reconfigure_audit(before)
+        audit = self._auditing
+        self._associations.reconfigure(config.datagrams, audit, ends_forbidden=ends_forbidden)
+        self._questions.reconfigure(
+            self._made_look_up(), self._made_nameserver(), config.question_rate, audit
+        )
+        if ends_forbidden and (ended := self._incoming.end_those(self._dialer.forbids)):
+            self._log.info("%d connections have been ended, for the new rules forbid them", ended)
+        await self._reconfigure_forwards()
+
+    def _reconfigure_audit(self, before: HostConfig) -> None:
+        """What stands goes on in the audit in which it has begun, or in none."""
+        config = self._config.audit
+        if config is None:
+            return
+        try:
+            if self._audit is None:
+                audit = self._made_audit()
+                audit.open()
+                self._audit = audit
+            else:
+                self._audit.reconfigure(config)
+        except VsocksError as error:
+            self._log.error("the audit stays as it was: %s", describe(error))
+            self._config = replace(self._config, audit=before.audit)
+
+    async def _reconfigure_forwards(self) -> None:
+        wanted = self._config.forwards
+        for forward in [each for each in self._forwards if each not in wanted]:
+            await self._forwards.remove(forward)
+        self._forwards.reconfigure(self._config.idle_timeouts, self._auditing)
+        for forward in [each for each in wanted if each not in self._forwards]:
+            try:
+                self._forwards.add(forward)
+            except VsocksError as error:
+                self._log.error("%s", describe(error))
+
+    @property
+    def _auditing(self) -> Audit | None:
+        """The audit, for what is new."""
+        return self._audit if self._config.audit is not None else None
+
+    def _made_audit(self) -> Audit:
+        assert self._config.audit is not None
+        name = self._config.name or self._source.name
+        return Audit(self._config.audit, name, self._log)
+
+    def _made_binder(self) -> Binder:
+        config = self._config
+        return Binder(config.bind_address, self._dialer, config.bind_timeout)
+
+    def _made_look_up(self) -> LookUp:
+        return LookUp(self._config.policy, self._resolver, self._config.dial_timeout)
+
+    def _made_nameserver(self) -> Nameserver:
+        fixed = self._config.nameserver
+        servers = ResolvConf().servers if fixed is None else lambda: (fixed,)
+        policy, audit = self._config.policy, self._auditing
+        return Nameserver(servers, policy, refused=self._refused, audit=audit)
+
+    def _made_forwarding(self, forward: Forward) -> Forwarding:
+        idle_timeouts = self._config.idle_timeouts
+        return Forwarding(forward, self._link, self._pool, idle_timeouts, self._auditing)
 
     # -- what the guest asks for -----------------------------------------------------------
 
@@ -203,17 +248,15 @@ class Host:
         if not self._rate.take(now=self._loop.time()):
             return self._refuse(kind, target, f"more than {self._config.connect_rate:g} connects/s")
         observer = None
-        if (audit := self._audit) is not None:
+        if (audit := self._auditing) is not None:
             if audit.refuses:
                 return self._refuse(kind, target, "the audit can't be written")
             observer = AuditedConnection(audit, kind, stream.label, target, self._dialer.verdict)
         try:
             if listens:
+                binder = self._binder
                 return self._incoming.serve(
-                    stream,
-                    target,
-                    lambda relay, done: self._binder.begin(target, relay, done),
-                    observer,
+                    stream, target, lambda relay, done: binder.begin(target, relay, done), observer
                 )
             return self._incoming.serve(
                 stream, target, lambda _, done: self._dialer.begin(target, done), observer
@@ -224,13 +267,12 @@ class Host:
     def _refuse(self, kind: Kind, target: Target, why: str) -> Reply:
         """Refuse what is too much."""
         self._refused(f"{target}: {why}")
-        if self._audit is not None:
-            self._audit.tell_too_much(kind, why, **asked_for(target))
+        if (audit := self._auditing) is not None:
+            audit.tell_too_much(kind, why, **asked_for(target))
         return Reply.GENERAL_FAILURE
 
-    @staticmethod
-    def _refused(reason: str) -> None:
-        log.info("refused: %s", reason)
+    def _refused(self, reason: str) -> None:
+        self._log.info("refused: %s", reason)
 
     def on_parcel(self, parcel: Parcel) -> None:
         """A datagram or a question has come."""
@@ -244,6 +286,9 @@ class Host:
         self._associations.on_lost()
         self._questions.on_lost()
 
+    def _log_refusal(self, label: str, error: DialError) -> None:
+        self._log.info("%s refused: (%d) %s", label, error.reply, error.reason)
 
-def _log_refusal(label: str, error: DialError) -> None:
-    log.info("%s refused: (%d) %s", label, error.reply, error.reason)
+
+def _connect_rate(config: HostConfig) -> TokenBucket:
+    return TokenBucket(config.connect_rate, burst=max(1, int(_BURST * config.connect_rate)))

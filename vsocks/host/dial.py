@@ -81,6 +81,20 @@ class Dialer:
         self._attempts = attempts
         self._names_at_once = asyncio.Semaphore(NAMES_AT_ONCE)
 
+    def reconfigure(self, policy: Policy, timeout: float, attempts: TokenBucket) -> None:
+        """Do as these say, from the next step of each dial on."""
+        self._policy = policy
+        self._timeout = timeout
+        self._attempts = attempts
+
+    def forbids(self, target: Target, ip: IPAddress) -> DialError | None:
+        """Why a connection that was asked for as ``target`` may not be to that address, if so."""
+        verdict = self.verdict(target.host if target.ip is None else None, ip, target.port)
+        if verdict.allowed:
+            return None
+        reason = f"{target}: {verdict.reason}"
+        return DialError(Reply.NOT_ALLOWED, reason, rule=verdict.rule, address=str(ip))
+
     def begin(self, target: Target, done: Connected) -> Watch:
         """Begin to connect to ``target``; ``done`` gets the connection and our end of it."""
         ip = target.ip

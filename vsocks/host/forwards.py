@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
 from vsocks.aio.listener import Listener, Served
+from vsocks.aio.tasks import cancel
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.host.audited import AuditedForward
 from vsocks.mux.relay import Relay
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vsocks.address import Target
     from vsocks.host.audit import Audit
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
-
-log = logging.getLogger(__name__)
 
 #: Seconds that the guest may take to connect.
 _ANSWER_TIMEOUT: Final = 15.0
@@ -51,14 +50,16 @@ class Forwarding:
         #: The address that the guest connects to.
         self.target = forward.target
         self._link = link
+        self.log = link.log
         self._pool = pool
-        self._idle_timeouts = idle_timeouts
+        #: Of the connections to come: when they are idle, and who is told of them.
+        self.idle_timeouts = idle_timeouts
         self.audit = audit
         self._listener = Listener([forward.listen], self._serve, pool.size)
 
     def start(self) -> None:
         """Listen. Raises VsocksError if the address can't be had."""
-        log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
+        self.log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -78,7 +79,71 @@ class Forwarding:
 
     def relay(self, on_over: Callable[[str], None]) -> Relay:
         """The relay for one connection. Raises BusyError."""
-        return Relay(self._link, self._pool, self._idle_timeouts, on_over)
+        return Relay(self._link, self._pool, self.idle_timeouts, on_over)
+
+
+class Forwards:
+    """All forwards of a machine, which come and go: start(), then run() until cancelled."""
+
+    def __init__(self, make: Callable[[Forward], Forwarding]) -> None:
+        self._make = make
+        self._served: dict[Forward, Forwarding] = {}
+        self._running: dict[Forward, asyncio.Task[None]] = {}
+        #: While they run: done when one of them fails.
+        self._failure: asyncio.Future[None] | None = None
+
+    def __iter__(self) -> Iterator[Forward]:
+        return iter(list(self._served))
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where they listen, in their order; after start()."""
+        return [forwarding.address for forwarding in self._served.values()]
+
+    def add(self, forward: Forward) -> None:
+        """Serve one more. Raises VsocksError if its address can't be had."""
+        forwarding = self._make(forward)
+        forwarding.start()
+        self._served[forward] = forwarding
+        if self._failure is not None:
+            self._run_one(forward)
+
+    async def remove(self, forward: Forward) -> None:
+        """Serve one of them no more; its connections are reset."""
+        self._served.pop(forward).close()
+        await cancel(self._running.pop(forward))
+
+    def reconfigure(self, idle_timeouts: IdleTimeouts, audit: Audit | None) -> None:
+        """Have the connections to come be of that kind."""
+        for forwarding in self._served.values():
+            forwarding.idle_timeouts = idle_timeouts
+            forwarding.audit = audit
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self._failure = asyncio.get_running_loop().create_future()
+        for forward in self._served:
+            self._run_one(forward)
+        try:
+            await self._failure
+        finally:
+            self._failure = None
+            await cancel(*self._running.values())
+
+    def close(self) -> None:
+        """Listen no more; if they are not run."""
+        for forwarding in self._served.values():
+            forwarding.close()
+
+    def _run_one(self, forward: Forward) -> None:
+        task = asyncio.create_task(self._served[forward].run())
+        task.add_done_callback(self._on_ended)
+        self._running[forward] = task
+
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failure is not None and not self._failure.done():
+            self._failure.set_exception(error)
 
 
 class _Forwarded(Served):
@@ -88,6 +153,7 @@ class _Forwarded(Served):
         self, forwarding: Forwarding, connection: socket.socket, gone: Callable[[], None]
     ) -> None:
         self._target = forwarding.target
+        self._log = forwarding.log
         self._gone = gone
         self._audited: AuditedForward | None = None
         if (audit := forwarding.audit) is not None:
@@ -100,14 +166,14 @@ class _Forwarded(Served):
             self._relay = forwarding.relay(self._on_over)
             self._relay.open(self._target, _ANSWER_TIMEOUT, self._on_answer)
         except (BusyError, NotSupportedError) as error:
-            log.info("forward to %s: %s", self._target, describe(error))
+            self._log.info("forward to %s: %s", self._target, describe(error))
             if self._audited is not None:
                 self._audited.on_refused(describe(error))
             self._fail()
 
     def _on_answer(self, reply: int, _bound: Target | None) -> None:
         if reply or self._relay is None:
-            log.info("forward to %s: the guest refused it (%d)", self._target, reply)
+            self._log.info("forward to %s: the guest refused it (%d)", self._target, reply)
             if self._audited is not None:
                 self._audited.on_refused(f"the guest refused it ({reply})")
             self._fail()

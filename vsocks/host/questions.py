@@ -57,6 +57,17 @@ class QuestionServer:
         self._per_second = rate
         self._rate = TokenBucket(rate)
 
+    def reconfigure(
+        self, look_up: LookUp, nameserver: Nameserver, rate: float, audit: Audit | None
+    ) -> None:
+        """Answer by these from now on."""
+        self._look_up = look_up
+        self._nameserver = nameserver
+        self._audit = audit
+        if rate != self._per_second:
+            self._per_second = rate
+            self._rate = TokenBucket(rate)
+
     def on_ask(self, ask: Ask) -> None:
         """The guest has a question."""
         if (refusal := self._refusal()) is not None:

@@ -21,7 +21,7 @@ from vsocks.address import Target
 from vsocks.aio import socket_options
 from vsocks.channel import open_source, parse_spec
 from vsocks.guest.daemon import GuestConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.host.forwards import Forward
 from vsocks.protocol.endpoint import Wire
 

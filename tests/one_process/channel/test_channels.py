@@ -16,7 +16,8 @@ from tests.one_process.mux.test_relay import there_and_back
 from tests.one_process.pair import LOOPBACK, Pair, echo_server
 from vsocks.channel import open_source, parse_spec
 from vsocks.guest.daemon import Guest, GuestConfig
-from vsocks.host.daemon import Host, HostConfig
+from vsocks.host.config import HostConfig
+from vsocks.host.daemon import Host
 from vsocks.protocol.endpoint import Wire
 
 pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]

@@ -28,7 +28,7 @@ from tests.support.socks_messages import (
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
 from vsocks.host.associations import DatagramLimits
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.protocol.endpoint import Wire
 
 pytestmark = [pytest.mark.one_process, pytest.mark.timeout(60)]

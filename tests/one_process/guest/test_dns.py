@@ -18,7 +18,7 @@ from tests.one_process.pair import LOOPBACK, Pair, pair
 from tests.one_process.targets import Address, client
 from vsocks.address import Target
 from vsocks.guest.daemon import GuestConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.policy.policy import Policy, Rule
 from vsocks.protocol.endpoint import Wire
 

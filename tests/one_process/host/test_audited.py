@@ -15,7 +15,7 @@ from tests.one_process.targets import client
 from tests.support.socks_async import ask, connect, read_answer, request
 from tests.support.socks_messages import RESOLVE, RESOLVE_PTR, Reply, datagram_header
 from vsocks.host.audit import AuditConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.policy.policy import Policy, Rule
 from vsocks.protocol.endpoint import Wire
 

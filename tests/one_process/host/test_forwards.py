@@ -13,7 +13,7 @@ from tests.support import socks_async
 from tests.support.socks_messages import BIND
 from vsocks.address import Target
 from vsocks.guest.daemon import GuestConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.host.forwards import Forward
 from vsocks.mux.relay import IdleTimeouts
 from vsocks.protocol.endpoint import Wire

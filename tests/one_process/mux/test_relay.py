@@ -15,7 +15,7 @@ from tests.support.pattern import Checker, pattern
 from vsocks.aio.socket_options import reset_on_close
 from vsocks.guest.context import Limits
 from vsocks.guest.daemon import GuestConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.mux.relay import IdleTimeouts
 from vsocks.protocol.endpoint import Wire
 

@@ -12,7 +12,7 @@ from tests.one_process.pair import LOOPBACK, echo_server, pair
 from tests.support import socks_async
 from vsocks.errors import UsageError
 from vsocks.guest.daemon import GuestConfig
-from vsocks.host.daemon import HostConfig
+from vsocks.host.config import HostConfig
 from vsocks.mux.trace import Trace
 from vsocks.protocol.endpoint import Wire
 

@@ -189,7 +189,8 @@ def test_the_windows_program_needs_nothing_that_is_left_out_of_it() -> None:
     only_for_the_host = {
         "cli.attach",
         "cli.host_options",
-        "host.daemon",
+        "cli.host_run",
+        "cli.host_setup",
     }  # imported when that is to run
     needed: set[str] = set()
     to_do = ["cli.windows_main"]

@@ -1,0 +1,262 @@
+"""One host daemon for several machines: each by itself, and changed while it runs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGHUP, SIGUSR1, SIGUSR2, Signals
+
+import pytest
+
+from tests.integration.support.daemon import Daemon
+from tests.integration.support.pair import LISTENING, SESSION_UP
+from tests.integration.support.waiting import DEADLINE
+from tests.support.socks import connect
+from tests.support.socks_messages import RefusedError
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+LOOPBACK = 'rules = ["allow 127.0.0.0/8"]\n'
+
+
+class Rack:
+    """A host daemon by a file, and a guest daemon for each machine that is asked for."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.file = folder / "host.toml"
+        self._stack = stack
+        self._ports: dict[str, int] = {}
+
+    def write(self, *machines: str, top: str = "", defaults: str = LOOPBACK) -> None:
+        """A file with these machines; each is a name, and the lines of its table."""
+        text = f"{top}\n[defaults]\n{defaults}"
+        for machine in machines:
+            name, _, lines = machine.partition("\n")
+            channel = f'channel = "unix-listen:{self.folder / name}"'
+            text += f"[machine.{name}]\n{channel}\n{lines}\n"
+        self.file.write_text(text)
+
+    def start_host(self) -> Daemon:
+        arguments = ["host", "--config", str(self.file)]
+        self.host = self._stack.enter_context(Daemon(arguments, self.folder / "host.log"))
+        self.host.wait_for_log("ready for")
+        return self.host
+
+    def start_guest(self, name: str, channel: str = "") -> Daemon:
+        """A machine; on return its session stands."""
+        channel = channel or f"unix:{self.folder / name}"
+        arguments = ["guest", "--channel", channel, "--listen", "127.0.0.1:0"]
+        guest = self._stack.enter_context(Daemon(arguments, self.folder / f"{name}.log"))
+        self._ports[name] = int(guest.wait_for_log(LISTENING)[1])
+        guest.wait_for_log(SESSION_UP)
+        self.host.wait_for_log(rf" {name}: {SESSION_UP}")
+        return guest
+
+    def connect(self, name: str, target: tuple[str, int]) -> socket.socket:
+        """A connection through that machine."""
+        return connect(("127.0.0.1", self._ports[name]), target)
+
+    def reload(self) -> None:
+        """Have the host read its file anew; on return it has, or has not taken it."""
+        since = len(self.host.lines)
+        self.host.signal(SIGHUP)
+        self.host.wait_for_log("configuration read anew|stays in force", since=since)
+
+
+@pytest.fixture
+def rack(tmp_path: Path) -> Iterator[Rack]:
+    with ExitStack() as stack:
+        yield Rack(tmp_path, stack)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        yield server
+
+
+def talk(through: socket.socket, server: socket.socket, text: bytes = b"hello") -> None:
+    """Bytes pass both ways."""
+    through.sendall(text)
+    assert server.recv(len(text), socket.MSG_WAITALL) == text
+    server.sendall(text)
+    assert through.recv(len(text), socket.MSG_WAITALL) == text
+
+
+def opened(rack: Rack, name: str, listener: socket.socket) -> tuple[socket.socket, socket.socket]:
+    through = rack.connect(name, listener.getsockname())
+    server, _ = listener.accept()
+    server.settimeout(DEADLINE)
+    talk(through, server)
+    return through, server
+
+
+def test_each_machine_has_its_rules(rack: Rack, listener: socket.socket) -> None:
+    host, port = listener.getsockname()
+    rack.write("a", f'b\nrules = ["deny 127.0.0.1:{port}"]')
+    rack.start_host()
+    rack.start_guest("a")
+    rack.start_guest("b")
+    through, server = opened(rack, "a", listener)
+    with through, server, pytest.raises(RefusedError):
+        rack.connect("b", (host, port))
+    rack.host.wait_for_log(rf" b: .* refused: \(2\) {host}:{port}: .*deny 127.0.0.1:{port}")
+
+
+def test_a_machine_that_can_not_be_served_stops_no_other(
+    rack: Rack, listener: socket.socket
+) -> None:
+    rack.write("a", "b", "nowhere/c")
+    rack.file.write_text(
+        rack.file.read_text().replace("machine.nowhere/c", "machine.c")
+        + '[machine.d]\nchannel = "unix:/nonexistent/d"\n'
+    )
+    rack.start_host()
+    rack.host.wait_for_log(" c: can't listen on ")
+    rack.host.wait_for_log(" d: the channel isn't there yet: No such file or directory")
+    rack.start_guest("b")
+    through, server = opened(rack, "b", listener)
+    with through, server:
+        # What it waited for is there now.
+        (rack.folder / "nowhere").mkdir()
+        rack.start_guest("c", f"unix:{rack.folder / 'nowhere' / 'c'}")
+        talk(through, server)
+
+
+def test_a_reload_cuts_nothing_that_is_allowed(rack: Rack, listener: socket.socket) -> None:
+    rack.write("a", "b")
+    rack.start_host()
+    rack.start_guest("a")
+    guest_b = rack.start_guest("b")
+    through, server = opened(rack, "a", listener)
+    with through, server:
+        # b goes, c comes, and a may not connect anew.
+        port = listener.getsockname()[1]
+        rack.write(f'a\nconnect-rate = 7\nrules = ["deny 127.0.0.1:{port}"]', "c")
+        rack.reload()
+        rack.host.wait_for_log(" b: no longer served")
+        guest_b.wait_for_log("session lost: the host says goodbye|session lost")
+        rack.start_guest("c")
+        talk(through, server)
+        with pytest.raises(RefusedError):
+            rack.connect("a", listener.getsockname())
+        more, server_of_c = opened(rack, "c", listener)
+        with more, server_of_c:
+            talk(more, server_of_c)
+        # The old rules again.
+        rack.write("a", "c")
+        rack.reload()
+        again, server_again = opened(rack, "a", listener)
+        with again, server_again:
+            talk(through, server)
+
+
+def test_a_reload_ends_what_is_forbidden_if_told_so(rack: Rack) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as kept,
+        socket.create_server(("127.0.0.1", 0)) as cut,
+    ):
+        rack.write("a")
+        rack.start_host()
+        rack.start_guest("a")
+        through, server = opened(rack, "a", kept)
+        doomed, its_server = opened(rack, "a", cut)
+        with through, server, doomed, its_server:
+            port = cut.getsockname()[1]
+            rack.write(f'a\nrules = ["deny *:{port}"]', top="reload-ends-forbidden = true")
+            rack.reload()
+            rack.host.wait_for_log(" a: 1 connections have been ended")
+            doomed.settimeout(DEADLINE)
+            with pytest.raises(ConnectionError):
+                doomed.recv(1)
+            talk(through, server)
+
+
+def test_a_file_that_is_wrong_changes_nothing(rack: Rack, listener: socket.socket) -> None:
+    rack.write("a")
+    rack.start_host()
+    rack.start_guest("a")
+    through, server = opened(rack, "a", listener)
+    with through, server:
+        rack.write("a\nrules = ['deny']", "b")
+        rack.reload()
+        rack.host.wait_for_log(rf"the old configuration stays in force: {rack.file}:\d+: machine.a")
+        talk(through, server)
+        more, its_server = opened(rack, "a", listener)
+        more.close()
+        its_server.close()
+    assert not (rack.folder / "b").exists()
+
+
+def test_forwards_come_and_go(rack: Rack) -> None:
+    rack.write('a\nforward = ["0:127.0.0.1:1"]')
+    rack.start_host()
+    first = rack.host.wait_for_log(r" a: forwarding 127.0.0.1:(\d+) to 127.0.0.1:1 in the guest")
+    rack.write('a\nforward = ["0:127.0.0.1:2"]')
+    rack.reload()
+    rack.host.wait_for_log(r" a: forwarding 127.0.0.1:(\d+) to 127.0.0.1:2 in the guest")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(first[1])), DEADLINE)
+
+
+@pytest.mark.parametrize("number", [SIGUSR1, SIGUSR2])
+def test_signals_of_others_end_nobody(rack: Rack, listener: socket.socket, number: Signals) -> None:
+    rack.write("a")
+    rack.start_host()
+    guest = rack.start_guest("a")
+    for daemon in (rack.host, guest):
+        daemon.signal(number)
+        daemon.wait_for_log(number.name)
+    through, server = opened(rack, "a", listener)
+    through.close()
+    server.close()
+
+
+def test_machines_come_and_go_by_a_pattern(rack: Rack, listener: socket.socket) -> None:
+    vms = rack.folder / "vms"
+    rack.file.write_text(
+        f'max-machines = 2\n[defaults]\n{LOOPBACK}[machine.lab]\nchannel = "unix:{vms}/*/s"\n'
+    )
+    rack.start_host()
+    for name in ("one", "two", "bad name"):
+        (vms / name).mkdir(parents=True)
+    one = rack.start_guest("one", f"unix-listen:{vms / 'one' / 's'}")
+    rack.start_guest("two", f"unix-listen:{vms / 'two' / 's'}")
+    (vms / "bad name" / "s").touch()
+    rack.host.wait_for_log("no machine: .*bad name/s': a machine's name has 1 to 64 letters")
+    through, server = opened(rack, "two", listener)
+    with through, server:
+        (vms / "zzz").mkdir()
+        (vms / "zzz" / "s").touch()
+        rack.host.wait_for_log("1 machines are left out, zzz for one: max-machines is 2")
+        one.stop()
+        rack.host.wait_for_log(" one: no longer served")
+        (vms / "zzz" / "s").unlink()
+        rack.start_guest("three", f"unix-listen:{three(vms)}")
+        talk(through, server)
+        rack.reload()
+        talk(through, server)
+
+
+def three(vms: Path) -> Path:
+    """A place for one more."""
+    (vms / "three").mkdir()
+    return vms / "three" / "s"
+
+
+def test_the_channel_of_a_machine_can_change(rack: Rack, listener: socket.socket) -> None:
+    rack.write("a", "b")
+    rack.start_host()
+    rack.start_guest("b")
+    through, server = opened(rack, "b", listener)
+    with through, server:
+        text = rack.file.read_text()
+        rack.file.write_text(text.replace(f"{rack.folder / 'a'}", f"{rack.folder / 'moved'}"))
+        rack.reload()
+        rack.start_guest("a", f"unix:{rack.folder / 'moved'}")
+        rack.host.wait_for_log(" a: no longer served: its channel changes")
+        talk(through, server)
