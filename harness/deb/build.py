@@ -17,7 +17,8 @@ from ..reproducible import source_epoch
 
 TEMPLATES = Path(__file__).parent / "debian"
 WORK = ROOT / "build" / "deb"
-UNITS = ROOT / "vsocks" / "data" / "systemd"
+DATA = ROOT / "vsocks" / "data"
+UNITS = DATA / "systemd"
 #: Files of vsocks/data by the names under which debhelper looks for them.
 OF_THE_SYSTEM = {
     "vsocks-guest.service": "vsocks-guest.service",
@@ -63,6 +64,7 @@ def assemble(source: Path) -> None:
     write_manuals(source / "manuals")
     zsh = source / "manuals" / "share" / "zsh"
     (zsh / "site-functions").rename(zsh / "vendor-completions")  # where Debian's zsh looks
+    shutil.copy(DATA / "host.toml", source)
     licence = _vendor(source / "vendored")
     shutil.copytree(TEMPLATES, source / "debian")
     (source / "bin").mkdir()

@@ -26,6 +26,7 @@ FILES = (
     "/usr/lib/systemd/system/vsocks-host.service",
     "/usr/lib/udev/rules.d/60-vsocks-guest.rules",
     "/usr/lib/sysusers.d/vsocks.conf",
+    "/etc/vsocks/host.toml",
 )
 ENABLED = Path("/etc/systemd/system/multi-user.target.wants")
 
@@ -67,7 +68,10 @@ def carry(url: str) -> None:
         daemon(
             "guest", "--channel", "unix-listen:/tmp/channel", "--listen", "127.0.0.1:0"
         ) as guest,
-        daemon("host", "--channel", f"unix:{CHANNEL}", "--allow", "127.0.0.0/8") as host,
+        daemon(
+            *("host", "--config", "/etc/vsocks/host.toml"),
+            *("--channel", f"unix:{CHANNEL}", "--allow", "127.0.0.0/8"),
+        ) as host,
     ):
         port = awaited(guest, r"listening on 127\.0\.0\.1:(\d+)")
         awaited(host, "(session up)")

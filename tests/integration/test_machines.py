@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,9 +17,11 @@ from tests.integration.support.pair import LISTENING, SESSION_UP
 from tests.integration.support.waiting import DEADLINE
 from tests.support.socks import connect
 from tests.support.socks_messages import RefusedError
+from vsocks.channel.holder_keeper import VARIABLE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
+CLOSED = "channel closed"
 LOOPBACK = 'rules = ["allow 127.0.0.0/8"]\n'
 
 
@@ -39,9 +43,10 @@ class Rack:
             text += f"[machine.{name}]\n{channel}\n{lines}\n"
         self.file.write_text(text)
 
-    def start_host(self) -> Daemon:
+    def start_host(self, **environment: str) -> Daemon:
         arguments = ["host", "--config", str(self.file)]
-        self.host = self._stack.enter_context(Daemon(arguments, self.folder / "host.log"))
+        daemon = Daemon(arguments, self.folder / "host.log", environment=environment)
+        self.host = self._stack.enter_context(daemon)
         self.host.wait_for_log("ready for")
         return self.host
 
@@ -260,3 +265,76 @@ def test_the_channel_of_a_machine_can_change(rack: Rack, listener: socket.socket
         rack.start_guest("a", f"unix:{rack.folder / 'moved'}")
         rack.host.wait_for_log(" a: no longer served: its channel changes")
         talk(through, server)
+
+
+def audited(path: Path, **wanted: object) -> list[dict[str, object]]:
+    """The lines of an audit that have these values."""
+    all_lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line for line in all_lines if wanted.items() <= line.items()]
+
+
+def test_audits_begin_move_and_end_while_connections_stand(
+    rack: Rack, listener: socket.socket
+) -> None:
+    first, second = rack.folder / "first", rack.folder / "second"
+    rack.write(f'a\naudit = "{first}"', f'b\naudit = "{first}"', "c")
+    rack.start_host()
+    for name in ("a", "b", "c"):
+        rack.start_guest(name)
+    through, server = opened(rack, "a", listener)
+    with through, server:
+        for each in opened(rack, "b", listener):
+            each.close()
+        assert len(audited(first, machine="a", event="begin")) == 1
+        assert len(audited(first, machine="b", event="begin")) == 1
+        # a goes on in another file, b in none, and c begins; nowhere can nobody write.
+        rack.write(f'a\naudit = "{second}"', "b", f'c\naudit = "{second}"')
+        rack.reload()
+        for name in ("a", "b", "c"):
+            for each in opened(rack, name, listener):
+                each.close()
+        assert len(audited(second, machine="a", event="begin")) == 1
+        assert len(audited(second, machine="c", event="begin")) == 1
+        assert len(audited(first, machine="b", event="begin")) == 1
+        rack.write(f'a\naudit = "{rack.folder}/nowhere/x"', "b", f'c\naudit = "{second}"')
+        rack.reload()
+        rack.host.wait_for_log(" a: the audit stays as it was: the audit .*x can't be written: No")
+        for each in opened(rack, "a", listener):
+            each.close()
+        assert len(audited(second, machine="a", event="begin")) == 2
+        talk(through, server)
+    rack.host.stop()
+    assert len(audited(second, machine="a", event="end")) == 3
+    assert not audited(second, machine="b")
+
+
+def test_a_killed_daemon_leaves_the_channels_of_all_to_the_next(
+    rack: Rack, listener: socket.socket
+) -> None:
+    patience = {VARIABLE: f"60.{os.getpid()}"}
+    rack.write("a", "b\nno-hold = true")
+    rack.start_host(**patience)
+    guests = {name: rack.start_guest(name) for name in ("a", "b")}
+    since = {name: len(guest.lines) for name, guest in guests.items()}
+    rack.host.kill()
+    rack.start_host(**patience)
+    for name, guest in guests.items():
+        guest.wait_for_log(SESSION_UP, since=since[name])
+        through, server = opened(rack, name, listener)
+        through.close()
+        server.close()
+    closed = {name for name, guest in guests.items() if any(CLOSED in line for line in guest.lines)}
+    assert closed == {"b"}
+
+
+def test_an_address_that_was_taken_is_tried_again_at_a_reload(rack: Rack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        rack.write("a")
+        rack.start_host()
+        forward = f'a\nforward = ["{port}:127.0.0.1:1"]'
+        rack.write(forward)
+        rack.reload()
+        rack.host.wait_for_log(f" a: .*127.0.0.1:{port}.*in use")
+    rack.reload()
+    rack.host.wait_for_log(f" a: forwarding 127.0.0.1:{port} to ")

@@ -16,6 +16,7 @@ from tests.integration.support.service_manager import ServiceManager
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 UNITS = Path(__file__).parents[2] / "vsocks" / "data" / "systemd"
+HOST_UNIT = (UNITS / "vsocks-host.service").read_text()
 MOST_EXPOSURE = 2.0
 needs_systemd = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze isn't installed"
@@ -64,6 +65,21 @@ def test_a_service_manager_that_has_gone_disturbs_nothing(tmp_path: Path) -> Non
     with Daemon(arguments, tmp_path / "log", environment=environment) as daemon:
         daemon.wait_for_log("service manager can't be told READY=1: No such file")
         daemon.wait_for_log("waiting for the channel")
+
+
+def test_the_hosts_unit_serves_what_its_file_and_its_options_name(tmp_path: Path) -> None:
+    command = re.search("^ExecStart=/usr/bin/vsocks (.*)$", HOST_UNIT, re.MULTILINE)
+    assert command
+    example = UNITS.parent / "host.toml"
+    file = tmp_path / "host.toml"
+    file.write_text(example.read_text() + f'[machine.a]\nchannel = "unix:{tmp_path}/a"\n')
+    words = command[1].replace("/etc/vsocks/host.toml", str(file))
+    with Daemon(words.replace(" $VSOCKS_OPTIONS", "").split(), tmp_path / "log") as daemon:
+        daemon.wait_for_log(f" a: waiting for the channel unix:{tmp_path}/a")
+    words = command[1].replace("/etc/vsocks/host.toml", str(example))
+    words = words.replace("$VSOCKS_OPTIONS", f"--channel unix:{tmp_path}/b")
+    with Daemon(words.split(), tmp_path / "log") as daemon:
+        daemon.wait_for_log(f"waiting for the channel unix:{tmp_path}/b")
 
 
 @needs_systemd

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from vsocks.cli.arguments import Parser
     from vsocks.cli.config_file import Table
 
-#: The options that all machines have in common.
+#: The options that all machines have in common, and those that one machine has alone.
 _OF_THE_DAEMON: Final = {"verbose", "log_format"}
+_OF_ONE: Final = {"channel", "trace"}
 _MACHINE: Final = "machine"
 _DEFAULTS: Final = "defaults"
 _OF_ALL: Final = "it is for all machines: put it at the top of the file"
@@ -59,16 +60,16 @@ def daemon_keys(parser: Parser) -> dict[str, Key]:
 def default_keys(parser: Parser) -> dict[str, Key]:
     """The keys of [defaults]."""
     keys = keys_of(parser.options) | {"rules": Key("rules", Form.LIST, _rule)}
-    return {
-        name: key
-        for name, key in keys.items()
-        if key.dest not in _OF_THE_DAEMON and name != "channel"
-    }
+    return {name: key for name, key in keys.items() if key.dest not in _OF_THE_DAEMON | _OF_ONE}
 
 
 def machine_keys(parser: Parser) -> dict[str, Key]:
     """The keys of [machine.NAME]."""
-    return default_keys(parser) | {"channel": Key("channel", Form.ONE, _channel)}
+    keys = keys_of(parser.options)
+    return default_keys(parser) | {
+        "channel": Key("channel", Form.ONE, _channel),
+        "trace": keys["trace"],
+    }
 
 
 def read_host_file(path: Path, parser: Parser) -> HostFile:
@@ -88,13 +89,15 @@ class _Reader:
     def __init__(self, found: HostFile, parser: Parser) -> None:
         self._found = found
         self._parser = parser
+        #: Whose each channel is.
+        self._channels: dict[object, str] = {}
 
     def read_main(self, file: ConfigFile) -> None:
         found = self._found
         own = {key: value for key, value in file.table.items() if key not in {_DEFAULTS, _MACHINE}}
         elsewhere = {
             **dict.fromkeys(machine_keys(self._parser), _OF_MACHINES),
-            "channel": _OF_A_MACHINE,
+            **dict.fromkeys(_OF_ONE, _OF_A_MACHINE),
             "default": f"there is no such key; did you mean {_DEFAULTS}?",
             "machines": f"there is no such key; did you mean {_MACHINE}?",
         }
@@ -102,7 +105,7 @@ class _Reader:
         for table, at in _table(file, _DEFAULTS):
             keys = default_keys(self._parser)
             elsewhere = dict.fromkeys(daemon_keys(self._parser), _OF_ALL)
-            elsewhere["channel"] = _OF_A_MACHINE
+            elsewhere |= dict.fromkeys(_OF_ONE, _OF_A_MACHINE)
             found.defaults = TableReader(file, keys, elsewhere).read(table, at)
         self._read_machines(file)
         most = found.daemon.get("most")
@@ -130,8 +133,16 @@ class _Reader:
                     file.blame(at, "a file before this one has a machine of that name")
                 for table, _ in _table(file, *at):
                     self._found.machines[name] = reader.read(table, at)
-                    if "channel" not in table:
-                        file.blame(at, 'it needs a channel = "…"')
+                    self._check_channel(file, name, table.get("channel"))
+
+    def _check_channel(self, file: ConfigFile, name: str, channel: object) -> None:
+        """A machine has a channel, and no other has the same."""
+        if channel is None:
+            file.blame((_MACHINE, name), 'it needs a channel = "…"')
+            return
+        other = self._channels.setdefault(channel, name)
+        if other != name:
+            file.blame((_MACHINE, name, "channel"), f"machine {other} has the same one")
 
 
 def _table(file: ConfigFile, *at: str) -> Iterator[tuple[Table, tuple[str, ...]]]:

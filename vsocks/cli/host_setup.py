@@ -78,6 +78,8 @@ def read_setup(path: Path, parser: Parser, given: argparse.Namespace) -> tuple[V
             origins.append(Pattern(options.channel, config, **how))
         else:
             machines.append(Machine(host_channel(options.channel), config, **how))
+    if vars(given).get("trace") is not None and (origins or len(machines) > 1):
+        raise UsageError(f"--trace is one machine's: put trace = … below [machine.NAME] in {path}")
     values = dict(file.daemon)
     own = {key: values.pop(key) for key in _OF_A_SETUP & values.keys()}
     return values, Setup(tuple(machines), tuple(origins), **own)

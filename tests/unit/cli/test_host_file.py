@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
 
+import vsocks
 from vsocks.cli.arguments import Parser
 from vsocks.cli.config_file import ConfigError
 from vsocks.cli.config_options import NO_KEYS
@@ -137,6 +139,11 @@ def test_what_is_wrong_in_a_file_beside_it(tmp_path: Path, more: str, says: str)
         (f"max-machines = 1\n{MACHINE}[machine.b]\nchannel = 'unix:/b'", ":1: max-machines: there"),
         ("machine = 3", ":1: machine: it must be a table: [machine]"),
         ("[machine.a]\nchannel = 'auto'", ":2: machine.a.channel: channel 'auto' is for guests; "),
+        (
+            f"{MACHINE}[machine.b]\nchannel = 'unix:/a'",
+            ":4: machine.b.channel: machine a has the same",
+        ),
+        (f"[defaults]\ntrace = 'x'\n{MACHINE}", ":2: defaults.trace: it belongs to one machine: "),
         (f"{MACHINE}no-hold = 1", ":3: machine.a.no-hold: it must be true or false"),
         ("[machine]\na = 3", ":2: machine.a: it must be a table: [machine.a]"),
         ("[machine.a]\nchannel = 'unix:a/*'", ":2: machine.a.channel: 'unix:a/*' is no pattern: "),
@@ -191,6 +198,24 @@ def test_check_config_knows_whose_file_it_is(
     lines = (said.err if status else said.out).splitlines()
     assert lines[0].startswith(says.rstrip("\n").removesuffix("\n"))
     assert len(lines) == (2 if words == ["twice.toml"] else 1)
+
+
+def test_a_trace_is_one_machines(tmp_path: Path) -> None:
+    [machine] = setup_of(tmp_path, MACHINE, "--trace", "t").machines
+    assert machine.trace == Path("t")
+    with pytest.raises(UsageError, match="--trace is one machine's"):
+        setup_of(tmp_path, f"{MACHINE}[machine.b]\nchannel = 'unix:/b'\n", "--trace", "t")
+    with pytest.raises(UsageError, match="--trace is one machine's"):
+        setup_of(tmp_path, "[machine.b]\nchannel = 'unix:/vms/*/s'\n", "--trace", "t")
+
+
+def test_the_example_is_right_as_it_is_and_with_its_examples(tmp_path: Path) -> None:
+    example = (Path(vsocks.__file__).parent / "data" / "host.toml").read_text()
+    assert setup_of(tmp_path, example, "--channel", "unix:/a").machines
+    with pytest.raises(UsageError, match="it has no machine"):
+        setup_of(tmp_path, example)
+    setup = setup_of(tmp_path, re.sub(r"^#(?=[a-z\[])", "", example, flags=re.MULTILINE))
+    assert ([machine.name for machine in setup.machines], len(setup.origins)) == (["web"], 1)
 
 
 def test_flags_audit_and_hold_of_machines(tmp_path: Path) -> None:
