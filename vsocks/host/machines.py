@@ -185,19 +185,18 @@ class Machines:
             log.warning("max-machines and max-connections stay as they are until a restart")
         self._setup = replace(setup, most=self._setup.most, connections=self._setup.connections)
         async with self._changing:
-            await self._settle(reconfigure_all=True)
+            await self._settle()
         log.info("configuration read anew: %d machines", len(self._served))
 
-    async def _settle(self, *, reconfigure_all: bool = False) -> None:
-        """Serve those that are wanted, as they are wanted.
-
-        ``reconfigure_all``: also those that seem to be so: what could not be had is tried again.
-        """
+    async def _settle(self) -> None:
+        """Serve those that are wanted, as they are wanted."""
         wanted = self._wanted()
         for name, machine in wanted.items():
             served = self._served.get(name)
             if served is not None and served.machine.can_become(machine):
-                if reconfigure_all or served.machine != machine:
+                # After a reload all of them differ, by their policies: what could not be had then
+                # is tried again.
+                if served.machine != machine:
                     await self._change(served, machine)
                 served.machine = machine
         await asyncio.gather(

@@ -20,7 +20,8 @@ from vsocks.errors import UsageError
 from vsocks.host.audit import AuditConfig
 from vsocks.host.machines import Setup
 
-pytestmark = pytest.mark.unit
+# With a timeout: a file that is taken for right has a daemon run.
+pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 
 MACHINE = '[machine.a]\nchannel = "unix:/a"\n'
 
