@@ -87,11 +87,15 @@ class VirtioChannel(TellingChannel):
         self._giving_up: asyncio.TimerHandle | None = None
 
     async def host_connected(self) -> None:
-        """Wait until a host is connected; called before start().
+        """Wait until a host is connected; called before start(). OSError if the port has gone.
 
         A host that comes to a port that takes nothing makes no edge: poll then says nothing at all.
         """
         while self._hung_up():
+            # A port that was unplugged says the same as one without a host, and for ever, but not
+            # to a reader: that is told ENODEV. Nothing is read.
+            with contextlib.suppress(BlockingIOError):  # the host has just come
+                os.read(self._fd, 0)
             self._edge.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):
