@@ -4,6 +4,7 @@ VsocksError
 ├── UsageError                 what the user asked for makes no sense; the text says what would
 │   ├── RuleError              ... in a rule of the policy (policy/rules.py)
 │   ├── UserError              ... in a name and its password (proxy/users.py)
+│   ├── ControlError           ... in a line of the control socket (control/lines.py)
 │   └── ConfigError            ... in a configuration file (cli/config_file.py)
 ├── UnavailableError           something isn't there, or is taken: it may work later
 │   ├── ChannelError           ... the channel, which can't be opened, or failed

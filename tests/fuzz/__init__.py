@@ -20,4 +20,5 @@ TARGETS = (
     "policy_rule",
     "dns_message",
     "channel_spec",
+    "control_line",
 )

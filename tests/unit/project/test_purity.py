@@ -24,12 +24,12 @@ FLOORS = [
     ["guest", "host"],
     ["mux"],
     ["proxy", "channel"],
-    ["http1", "protocol", "policy", "audit", "aio", "windows"],
+    ["http1", "protocol", "policy", "audit", "control", "aio", "windows"],
     ["address", "errors", "reply", "dns_message", "token_bucket", "__init__"],
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 #: Bytes in, events out; no clock, no socket, no asyncio. All other rooms do I/O.
-PURE_ROOMS = {"proxy", "http1", "protocol", "policy", "audit", *FLOORS[-1]}
+PURE_ROOMS = {"proxy", "http1", "protocol", "policy", "audit", "control", *FLOORS[-1]}
 
 IMPURE = {"asyncio", "socket", "_socket", "select", "selectors", "time", "threading", "ssl"}
 
@@ -188,9 +188,11 @@ def test_the_windows_program_needs_nothing_that_is_left_out_of_it() -> None:
     """harness/exe/vsocks-guest.spec leaves out the host daemon and its rules."""
     only_for_the_host = {
         "cli.attach",
+        "cli.control",
         "cli.host_options",
         "cli.host_run",
         "cli.host_setup",
+        "cli.top",
     }  # imported when that is to run
     needed: set[str] = set()
     to_do = ["cli.windows_main"]
