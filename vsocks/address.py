@@ -28,6 +28,7 @@ _IPV4, _NAME, _IPV6 = 1, 3, 4
 _IP_SIZE = {_IPV4: 4, _IPV6: 16}
 _PORT_SIZE = 2
 _MAX_PORT = 0xFFFF
+_LOOPBACK = "127.0.0.1"
 _MAX_NAME = 255
 #: Characters of somebody's text that an error shows.
 _SHOWN = 60
@@ -180,6 +181,22 @@ def _check_labels(name: str) -> None:
     except UnicodeError:
         problem = "a part of it is empty or longer than 63 bytes"
         raise ValueError(f"{_quoted(name)} is no host name: {problem}") from None
+
+
+def loopback_or(text: str, *, least_port: int = 1) -> Target:
+    """[ADDR:]PORT, where ADDR is an IP address, by default the loopback. Raises ValueError."""
+    if ":" not in text:
+        return Target(_LOOPBACK, parse_port(text, least_port))
+    host, port = parse_host_port(text, least_port=least_port)
+    return Target(str(needed_ip(host)), port)
+
+
+def needed_ip(text: str) -> IPAddress:
+    """An IP address. Raises ValueError."""
+    ip = parse_ip(text)
+    if ip is None:
+        raise ValueError(f"{text!r} is no IP address")
+    return ip
 
 
 def parse_host(text: str) -> str:

@@ -19,6 +19,7 @@ from vsocks.address import format_host_port
 from vsocks.aio.cannot_listen import cannot_listen
 from vsocks.aio.current import reactor
 from vsocks.aio.socket_options import AF_UNIX, new_listener, new_stream, set_up_stream
+from vsocks.aio.socket_path import listen_at
 from vsocks.channel.base import Channel, ChannelSource
 from vsocks.channel.telling import BufferedChannel
 from vsocks.errors import ChannelError, ForbiddenError, UsageError, VsocksError, describe
@@ -291,18 +292,7 @@ class ListenSource(SocketSource):
     def _listen(self) -> socket.socket:
         if not isinstance(self._address, str):
             return new_listener(*self._address, _BACKLOG)
-        _remove_stale(self._address)
-        if Path(self._address).exists() and not Path(self._address).is_socket():
-            raise FileExistsError(errno.EEXIST, "what is there is no socket; name another path")
-        listener = new_stream(AF_UNIX)
-        try:
-            listener.bind(self._address)
-            Path(self._address).chmod(0o600)
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-        return listener
+        return listen_at(self._address, 0o600, _BACKLOG)
 
     async def connect(self) -> socket.socket:
         assert self._listener is not None
@@ -331,17 +321,3 @@ def _is_folder(path: str) -> bool:
         return Path(path).is_dir()
     except OSError:
         return False
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket on which nobody listens; one in use stays, and fails the bind."""
-    if not Path(path).is_socket():
-        return
-    with socket.socket(AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            Path(path).unlink(missing_ok=True)
-        except TimeoutError:
-            pass

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from vsocks import __version__
-from vsocks.address import Target, parse_host_port, parse_ip, parse_port
+from vsocks.address import Target, loopback_or, parse_host_port
 from vsocks.cli import exit_status
 from vsocks.errors import UsageError, describe
 from vsocks.protocol.endpoint import Wire
@@ -18,12 +18,9 @@ from vsocks.protocol.frames import FIRST_HOST_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from vsocks.address import IPAddress
-
 T = TypeVar("T")
 
 _MAX_COUNT: Final = 0xFFFF
-_LOOPBACK: Final = "127.0.0.1"
 
 
 class Parser(argparse.ArgumentParser):
@@ -193,22 +190,6 @@ def exposed_target(text: str) -> Target:
     """[ADDR:]PORT that the host may connect to; ADDR is the loopback by default."""
     with being(text, "[ADDR:]PORT"):
         return loopback_or(text)
-
-
-def loopback_or(text: str, *, least_port: int = 1) -> Target:
-    """[ADDR:]PORT, where ADDR is an IP address, by default the loopback. Raises ValueError."""
-    if ":" not in text:
-        return Target(_LOOPBACK, parse_port(text, least_port))
-    host, port = parse_host_port(text, least_port=least_port)
-    return Target(str(needed_ip(host)), port)
-
-
-def needed_ip(text: str) -> IPAddress:
-    """An IP address. Raises ValueError."""
-    ip = parse_ip(text)
-    if ip is None:
-        raise ValueError(f"{text!r} is no IP address")
-    return ip
 
 
 def count(text: str) -> int:

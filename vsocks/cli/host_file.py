@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vsocks.cli.config_file import Table
 
 #: The options that all machines have in common, and those that one machine has alone.
-_OF_THE_DAEMON: Final = {"verbose", "log_format"}
+_OF_THE_DAEMON: Final = {"verbose", "log_format", "control", "control_group", "metrics"}
 _OF_ONE: Final = {"channel", "trace"}
 _MACHINE: Final = "machine"
 _DEFAULTS: Final = "defaults"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsocks.address import split_at_colons, split_host_port
+from vsocks.address import needed_ip, split_host_port
 from vsocks.channel.spec import FORMS
 from vsocks.cli.arguments import (
     add_common,
@@ -15,12 +16,11 @@ from vsocks.cli.arguments import (
     being,
     count,
     explained,
-    loopback_or,
-    needed_ip,
+    listen_address,
     positive,
 )
 from vsocks.errors import describe
-from vsocks.host.forwards import Forward
+from vsocks.host.forwards import Forward, parse_forward
 from vsocks.host.journal import JOURNAL
 from vsocks.host.resolv_conf import parse_nameserver
 from vsocks.policy.rules import Rule, RuleError
@@ -76,6 +76,7 @@ def add_host_options(parser: Parser) -> None:
     _add_audit(parser)
     add_max_streams(parser, 256, "connections at once")
     _add_limits(parser)
+    _add_control(parser)
     add_common(parser)
     _add_file(parser)
 
@@ -99,6 +100,27 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 def _audit_path(text: str) -> Path:
     return JOURNAL if text == "journal" else Path(text)
+
+
+def _add_control(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--control",
+        type=Path,
+        metavar="PATH",
+        help="listen there, on a unix socket, for vsocks status and the like, see docs/control.md",
+    )
+    parser.add_argument(
+        "--control-group",
+        type=_group,
+        metavar="GROUP",
+        help="whose members may use that socket (default: the daemon's own group)",
+    )
+    parser.add_argument(
+        "--metrics",
+        type=listen_address,
+        metavar="ADDR:PORT",
+        help="serve metrics for Prometheus there: http://ADDR:PORT/metrics",
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -178,11 +200,23 @@ def _ip(text: str) -> str:
         return str(needed_ip(host))
 
 
+if sys.platform == "win32":
+
+    def _group(_text: str) -> int:
+        raise argparse.ArgumentTypeError("Windows has no such groups")
+
+else:
+    import grp
+
+    def _group(text: str) -> int:
+        """The number of a group of this machine's."""
+        with being(text, "GROUP"):
+            try:
+                return grp.getgrnam(text).gr_gid
+            except (KeyError, UnicodeEncodeError):
+                raise ValueError("this machine has no such group") from None
+
+
 def _forward(text: str) -> Forward:
-    """[ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses in brackets."""
     with being(text, "[ADDR:]PORT:GUESTADDR:GUESTPORT"):
-        parts = split_at_colons(text)
-        if len(parts) not in {3, 4}:
-            raise ValueError("it must have three or four parts; IPv6 addresses go in brackets")
-        ours = loopback_or(":".join(parts[:-2]), least_port=0)
-        return Forward((ours.host, ours.port), loopback_or(":".join(parts[-2:])))
+        return parse_forward(text)

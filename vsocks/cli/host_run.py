@@ -9,10 +9,12 @@ from vsocks.channel import open_source
 from vsocks.channel.keeping import kept
 from vsocks.channel.lock import ChannelLock
 from vsocks.cli import logs
+from vsocks.cli.controlled import controlled
 from vsocks.cli.host_file import host_channel
 from vsocks.cli.host_setup import host_config, read_setup
 from vsocks.cli.missing_package import missing_package
 from vsocks.cli.run import run_until_signal
+from vsocks.host.control import OnlyMachine
 from vsocks.host.daemon import Host
 from vsocks.host.machines import Machines
 from vsocks.mux.trace import Trace
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from vsocks.channel import ChannelSource
     from vsocks.channel.spec import ChannelSpec
     from vsocks.cli.arguments import Parser
+    from vsocks.cli.run import Daemon
     from vsocks.host.machines import Machine, Setup
 
 
@@ -32,9 +35,14 @@ def run_host(options: argparse.Namespace) -> int:
     config = host_config(options)
     if options.trace is not None:
         config = replace(config, trace=Trace.open(options.trace))
+
+    def make() -> Daemon:
+        host = Host(config, _source(spec, hold=options.hold))
+        return controlled(host, OnlyMachine(host), options)
+
     lock = ChannelLock("host", spec)
     try:
-        run_until_signal(lambda: Host(config, _source(spec, hold=options.hold)))
+        run_until_signal(make)
     finally:
         lock.close()
     return 0
@@ -43,12 +51,17 @@ def run_host(options: argparse.Namespace) -> int:
 def run_machines(parser: Parser, options: argparse.Namespace) -> int:
     """Serve the machines of a file until a signal; raises UsageError if the file is wrong."""
     values, setup = read_setup(options.config, parser, options.given)
-    logs.configure_by(parser.merged(values, vars(options.given)))
+    merged = parser.merged(values, vars(options.given))
+    logs.configure_by(merged)
 
     def read_anew() -> Setup:
         return read_setup(options.config, parser, options.given)[1]
 
-    run_until_signal(lambda: Machines(setup, read_anew, _source_of))
+    def make() -> Daemon:
+        machines = Machines(setup, read_anew, _source_of)
+        return controlled(machines, machines, merged)
+
+    run_until_signal(make)
     return 0
 
 

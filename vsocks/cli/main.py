@@ -50,20 +50,25 @@ def command_line() -> Parser:
     """All commands, with their options."""
     # Not at the top: the Windows program has no host daemon.
     from vsocks.cli.attach import add_attach_options, add_detach_options, run_attach, run_detach
+    from vsocks.cli.control import add_control_commands
     from vsocks.cli.host_options import add_host_options
+    from vsocks.cli.top import add_top_options, run_top
 
     parser = Parser(
         prog="vsocks",
         description="A door to the network for virtual machines without a network card.",
     )
-    names = "guest|host|check-config|attach|detach|decode|system-proxy"
-    commands = parser.add_subparsers(dest="command", required=True, metavar=names)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     guest = commands.add_parser("guest", help="run in the VM: a SOCKS and HTTP proxy")
     add_guest_options(guest)
     guest.set_defaults(run=run_guest)
     host = commands.add_parser("host", help="run on the VM's host: makes the connections")
     add_host_options(host)
     host.set_defaults(run=partial(_run_host, host))
+    add_control_commands(commands)
+    top = commands.add_parser("top", help="a running daemon's machines and connections, live")
+    add_top_options(top)
+    top.set_defaults(run=run_top)
     check = commands.add_parser("check-config", help="say what is wrong in a configuration file")
     add_check_options(check, _check_host)
     check.set_defaults(run=run_check)

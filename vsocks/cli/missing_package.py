@@ -9,6 +9,8 @@ from vsocks.errors import UnavailableError
 #: By the module: its names at PyPI and in Debian.
 PACKAGES: Final = {
     "aiohappyeyeballs": ("aiohappyeyeballs", "python3-aiohappyeyeballs"),
+    "prometheus_client": ("prometheus-client", "python3-prometheus-client"),
+    "rich": ("rich", "python3-rich"),
     "libvirt": ("libvirt-python", "python3-libvirt"),
     "qemu": ("qemu.qmp", ""),
     "serial": ("pyserial", "python3-serial"),

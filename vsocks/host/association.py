@@ -62,6 +62,10 @@ class HostAssociation:
         Raises BusyError if the pool has no buffers, OSError if the system has no socket.
         """
         self.number = number
+        self.label = f"a{number}"
+        #: Bytes of datagrams that were passed on to the guest, and to the network.
+        self.read = 0
+        self.written = 0
         self._deliver = deliver
         self._dialer = dialer
         self._refused = refused
@@ -118,6 +122,11 @@ class HostAssociation:
     def end(self) -> None:
         """Have run() return."""
         self._over.set()
+
+    def abort(self, reason: str) -> None:
+        """The same; ``reason`` is for the log."""
+        log.debug("%s: ended: %s", self.label, reason)
+        self.end()
 
     def give_up(self) -> None:
         """Give back what it holds, if run() never began: its task may be cancelled before."""
@@ -202,6 +211,7 @@ class HostAssociation:
                 self._audited.on_unsent(target, why)
         else:
             self._passed += 1
+            self.written += len(data)
             if self._audited is not None:
                 name = target.host if target.ip is None else None
                 self._audited.on_sent(peer, port, len(data), name)
@@ -221,6 +231,7 @@ class HostAssociation:
             sender = Target(str(written), sender.port)
         if written is not None and self._deliver(sender, data):
             self._passed += 1
+            self.read += len(data)
             if self._audited is not None and came.ip is not None:
                 self._audited.on_received(came.ip, came.port, len(data))
         else:

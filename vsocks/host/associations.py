@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vsocks.address import Target
     from vsocks.host.audit import Audit
     from vsocks.host.dial import Dialer
+    from vsocks.host.ledger import Ledger
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.protocol.parcels import Parcel
@@ -47,9 +48,11 @@ class HostAssociations:
         limits: DatagramLimits,
         refused: Callable[[str], None],
         *,
+        ledger: Ledger,
         audit: Audit | None = None,
     ) -> None:
         self._audit = audit
+        self._ledger = ledger
         self._link = link
         self._pool = pool
         self._dialer = dialer
@@ -106,13 +109,22 @@ class HostAssociations:
             association = self._make(number)
         except (BusyError, OSError) as error:
             self._refused(f"datagrams: {describe(error)}")
+            self._ledger.refusals[Kind.ASSOCIATION] += 1
             if self._audit is not None:
                 self._audit.tell_too_much(Kind.ASSOCIATION, describe(error), number=f"a{number}")
             self._link.post(Associated(number, Reply.GENERAL_FAILURE))
             return
         self._associations[number] = association
         task = self._tasks.start(self._run(association))
-        task.add_done_callback(lambda _: association.give_up())
+        entry = self._ledger.begin(Kind.ASSOCIATION, None)
+        entry.mover = association
+        entry.connected(None)
+
+        def over(_: object) -> None:
+            association.give_up()
+            entry.over()
+
+        task.add_done_callback(over)
         self._link.post(Associated(number, Reply.SUCCEEDED))
 
     def _make(self, number: int) -> HostAssociation:
@@ -145,6 +157,7 @@ class HostAssociations:
         if not self._rate.take(now=self._loop.time()):
             why = f"more than {self._limits.rate:g} a second"
             association.drop(target, why)
+            self._ledger.refusals[Kind.DATAGRAMS] += 1
             self._refused(f"datagram to {target}: {why}")
             return
         association.send(target, data)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from vsocks.address import Target, parse_ip, target_of
+from vsocks.address import Target, parse_ip
 from vsocks.audit.record import Event, Kind
 from vsocks.errors import BusyError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from vsocks.address import IPAddress
@@ -53,12 +51,9 @@ class AuditedConnection:
         self._stands = False
         self._what = {**asked_for(target), "number": number}
 
-    def on_connected(self, connection: socket.socket) -> None:
+    def on_connected(self, peer: Target | None) -> None:
         """It is connected."""
-        try:
-            peer = target_of(connection.getpeername())
-        except OSError:
-            peer = self._target  # it has been reset by now
+        peer = peer or self._target
         if (ip := peer.ip) is not None:
             name = self._what["name"]
             verdict = self._judge(None if name is None else str(name), ip, self._target.port)
@@ -95,16 +90,15 @@ class AuditedForward:
     """A connection into the guest."""
 
     def __init__(
-        self, audit: Audit, ours: tuple[str, int], target: Target, connection: socket.socket
+        self, audit: Audit, ours: tuple[str, int], target: Target, client: Target | None
     ) -> None:
-        """``ours`` is the forwarded address, and ``connection`` came there."""
+        """``ours`` is the forwarded address, and ``client`` came there, if it is known."""
         self._audit = audit
         self._began = time.monotonic()
         self._stands = False
         rule = f"forward {Target(*ours)} to {target}"
-        self._what: dict[str, Any] = {**asked_for(target), "rule": rule, "client": None}
-        with contextlib.suppress(OSError):  # it has been reset by now
-            self._what["client"] = str(target_of(connection.getpeername()))
+        came_from = None if client is None else str(client)
+        self._what: dict[str, Any] = {**asked_for(target), "rule": rule, "client": came_from}
 
     def check(self) -> None:
         """Raises BusyError if it may not begin, for it could not be told."""

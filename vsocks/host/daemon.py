@@ -19,6 +19,7 @@ from vsocks.host.audited import AuditedConnection, asked_for
 from vsocks.host.binding import Binder
 from vsocks.host.dial import Dialer
 from vsocks.host.forwards import Forwarding, Forwards
+from vsocks.host.ledger import Ledger
 from vsocks.host.lookup import LookUp
 from vsocks.host.nameserver import Nameserver
 from vsocks.host.questions import QuestionServer
@@ -35,10 +36,12 @@ from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from vsocks.address import Target
+    from vsocks.aio.reactor import Watch
     from vsocks.channel import ChannelSource
     from vsocks.host.config import HostConfig
     from vsocks.host.forwards import Forward
     from vsocks.mux.buffers import CommonPool
+    from vsocks.mux.incoming import Connected
     from vsocks.mux.relay import Relay
     from vsocks.mux.stream import MuxStream
     from vsocks.protocol.parcels import Parcel
@@ -68,6 +71,8 @@ class Host:
         link = self._link = Link(source, endpoint, self, config.trace, config.name)
         self._log = link.log
         self._audit = self._made_audit() if config.audit is not None else None
+        #: What stands, and what has been counted.
+        self.ledger = Ledger()
         self._resolver = Resolver(config.look_ups, config.look_ups)
         self._rate = _connect_rate(config)
         self._dialer = Dialer(
@@ -76,7 +81,13 @@ class Host:
         self._binder = self._made_binder()
         self._incoming = IncomingStreams(link, guests, config.idle_timeouts, self._log_refusal)
         self._associations = HostAssociations(
-            link, guests, self._dialer, config.datagrams, self._refused, audit=self._audit
+            link,
+            guests,
+            self._dialer,
+            config.datagrams,
+            self._refused,
+            ledger=self.ledger,
+            audit=self._audit,
         )
         self._questions = QuestionServer(
             link,
@@ -86,7 +97,7 @@ class Host:
             config.question_rate,
             audit=self._audit,
         )
-        self._forwards = Forwards(self._made_forwarding)
+        self.forwards = Forwards(self._made_forwarding)
         self._loop = asyncio.get_running_loop()
         self.descriptors = self._pool.size + config.other_descriptors
         self.means = (
@@ -104,10 +115,10 @@ class Host:
             if self._audit is not None:
                 self._audit.open()
             for forward in self._config.forwards:
-                self._forwards.add(forward)
+                self.forwards.add(forward)
             await self._source.start()
         except BaseException:
-            self._forwards.close()
+            self.forwards.close()
             if (trace := self._link.trace) is not None:
                 trace.close()
             self._close()
@@ -116,7 +127,32 @@ class Host:
     @property
     def forwarded(self) -> list[tuple[str, int]]:
         """Where it listens for its forwards, in their order; after start()."""
-        return self._forwards.addresses
+        return self.forwards.addresses
+
+    @property
+    def name(self) -> str:
+        """What the machine is called: by the configuration, or as its channel."""
+        return self._config.name or self._source.name
+
+    @property
+    def link(self) -> Link:
+        """Its channel, and the session on it."""
+        return self._link
+
+    @property
+    def questions(self) -> QuestionServer:
+        """What answers the guest's questions."""
+        return self._questions
+
+    @property
+    def resolver(self) -> Resolver:
+        """What looks names up for it."""
+        return self._resolver
+
+    @property
+    def dialer(self) -> Dialer:
+        """What connects it, and knows its policy."""
+        return self._dialer
 
     @property
     def has_session(self) -> bool:
@@ -130,7 +166,7 @@ class Host:
     async def run(self) -> None:
         """Serve until cancelled; connections are reset then."""
         try:
-            await run_until_first_ends(self._link.run(), self._forwards.run())
+            await run_until_first_ends(self._link.run(), self.forwards.run())
         finally:
             self._incoming.close()
             await self._associations.close()
@@ -184,7 +220,7 @@ class Host:
         )
         if ends_forbidden and (ended := self._incoming.end_those(self._dialer.forbids)):
             self._log.info("%d connections have been ended, for the new rules forbid them", ended)
-        await self._reconfigure_forwards()
+        await self._reconfigure_forwards(before)
 
     def _reconfigure_audit(self, before: HostConfig) -> None:
         """What stands goes on in the audit in which it has begun, or in none."""
@@ -202,14 +238,15 @@ class Host:
             self._log.error("the audit stays as it was: %s", describe(error))
             self._config = replace(self._config, audit=before.audit)
 
-    async def _reconfigure_forwards(self) -> None:
-        wanted = self._config.forwards
-        for forward in [each for each in self._forwards if each not in wanted]:
-            await self._forwards.remove(forward)
-        self._forwards.reconfigure(self._config.idle_timeouts, self._auditing)
-        for forward in [each for each in wanted if each not in self._forwards]:
+    async def _reconfigure_forwards(self, before: HostConfig) -> None:
+        """Those that were added while it runs stay."""
+        wanted, served = self._config.forwards, set(self.forwards)
+        for forward in [each for each in before.forwards if each in served and each not in wanted]:
+            await self.forwards.remove(forward)
+        self.forwards.reconfigure(self._config.idle_timeouts, self._auditing)
+        for forward in [each for each in wanted if each not in self.forwards]:
             try:
-                self._forwards.add(forward)
+                self.forwards.add(forward)
             except VsocksError as error:
                 self._log.error("%s", describe(error))
 
@@ -220,8 +257,7 @@ class Host:
 
     def _made_audit(self) -> Audit:
         assert self._config.audit is not None
-        name = self._config.name or self._source.name
-        return Audit(self._config.audit, name, self._log)
+        return Audit(self._config.audit, self.name, self._log)
 
     def _made_binder(self) -> Binder:
         config = self._config
@@ -238,7 +274,14 @@ class Host:
 
     def _made_forwarding(self, forward: Forward) -> Forwarding:
         idle_timeouts = self._config.idle_timeouts
-        return Forwarding(forward, self._link, self._pool, idle_timeouts, self._auditing)
+        return Forwarding(
+            forward,
+            self._link,
+            self._pool,
+            idle_timeouts,
+            ledger=self.ledger,
+            audit=self._auditing,
+        )
 
     # -- what the guest asks for -----------------------------------------------------------
 
@@ -247,25 +290,28 @@ class Host:
         kind = Kind.BIND if listens else Kind.CONNECT
         if not self._rate.take(now=self._loop.time()):
             return self._refuse(kind, target, f"more than {self._config.connect_rate:g} connects/s")
-        observer = None
+        audited = None
         if (audit := self._auditing) is not None:
             if audit.refuses:
                 return self._refuse(kind, target, "the audit can't be written")
-            observer = AuditedConnection(audit, kind, stream.label, target, self._dialer.verdict)
-        try:
+            audited = AuditedConnection(audit, kind, stream.label, target, self._dialer.verdict)
+        entry = self.ledger.begin(kind, target, then=audited)
+
+        def connect(relay: Relay, done: Connected) -> Watch:
+            entry.mover = relay
             if listens:
-                binder = self._binder
-                return self._incoming.serve(
-                    stream, target, lambda relay, done: binder.begin(target, relay, done), observer
-                )
-            return self._incoming.serve(
-                stream, target, lambda _, done: self._dialer.begin(target, done), observer
-            )
+                return self._binder.begin(target, relay, done)
+            return self._dialer.begin(target, done)
+
+        try:
+            return self._incoming.serve(stream, target, connect, entry)
         except BusyError as error:
+            entry.refused(Reply.GENERAL_FAILURE)
             return self._refuse(kind, target, describe(error))
 
     def _refuse(self, kind: Kind, target: Target, why: str) -> Reply:
         """Refuse what is too much."""
+        self.ledger.refusals[kind] += 1
         self._refused(f"{target}: {why}")
         if (audit := self._auditing) is not None:
             audit.tell_too_much(kind, why, **asked_for(target))

@@ -121,6 +121,23 @@ class Dialer:
             # Of a link-local address, the scope is this machine's.
             return [ip_address(info[4][0].partition("%")[0]) for info in infos]
 
+    async def explain(self, target: Target) -> Sequence[tuple[IPAddress | None, Verdict]]:
+        """What the policy says to each address of ``target``; None stands for all that it may have.
+
+        Raises DialError if its name can't be looked up.
+        """
+        ip = target.ip
+        if ip is not None:
+            return [(ip, self.verdict(None, ip, target.port))]
+        denial = self._policy.denies_name(target.host, target.port)
+        if denial is not None:
+            return [(None, denial)]
+        async with self._bounded(target):
+            infos = await self._resolver.resolve(target.host, target.port)
+        # Of a link-local address, the scope is this machine's.
+        found = dict.fromkeys(ip_address(info[4][0].partition("%")[0]) for info in infos)
+        return [(each, self.verdict(target.host, each, target.port)) for each in found]
+
     def judge(self, ip: IPAddress, port: int) -> None:
         """Raise DialError if that address may not be reached."""
         verdict = self.verdict(None, ip, port)

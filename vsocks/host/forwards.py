@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vsocks.address import loopback_or, split_at_colons, target_of
 from vsocks.aio.current import reactor
 from vsocks.aio.listener import Listener, Served
 from vsocks.aio.tasks import cancel
+from vsocks.audit.record import Kind
 from vsocks.errors import BusyError, NotSupportedError, describe
 from vsocks.host.audited import AuditedForward
 from vsocks.mux.relay import Relay
+from vsocks.reply import Reply
 
 if TYPE_CHECKING:
     import socket
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from vsocks.address import Target
     from vsocks.host.audit import Audit
+    from vsocks.host.ledger import Ledger
     from vsocks.mux.buffers import Share
     from vsocks.mux.link import Link
     from vsocks.mux.relay import IdleTimeouts
@@ -36,6 +41,15 @@ class Forward:
     target: Target
 
 
+def parse_forward(text: str) -> Forward:
+    """[ADDR:]PORT:GUESTADDR:GUESTPORT; IPv6 addresses in brackets. Raises ValueError."""
+    parts = split_at_colons(text)
+    if len(parts) not in {3, 4}:
+        raise ValueError("it must have three or four parts; IPv6 addresses go in brackets")
+    ours = loopback_or(":".join(parts[:-2]), least_port=0)
+    return Forward((ours.host, ours.port), loopback_or(":".join(parts[-2:])))
+
+
 class Forwarding:
     """Serves one forward: start(), then run() until cancelled."""
 
@@ -45,6 +59,8 @@ class Forwarding:
         link: Link,
         pool: Share,
         idle_timeouts: IdleTimeouts,
+        *,
+        ledger: Ledger,
         audit: Audit | None = None,
     ) -> None:
         #: The address that the guest connects to.
@@ -55,6 +71,7 @@ class Forwarding:
         #: Of the connections to come: when they are idle, and who is told of them.
         self.idle_timeouts = idle_timeouts
         self.audit = audit
+        self.ledger = ledger
         self._listener = Listener([forward.listen], self._serve, pool.size)
 
     def start(self) -> None:
@@ -98,20 +115,29 @@ class Forwards:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where they listen, in their order; after start()."""
-        return [forwarding.address for forwarding in self._served.values()]
+        return list(self.listening)
 
-    def add(self, forward: Forward) -> None:
-        """Serve one more. Raises VsocksError if its address can't be had."""
+    @property
+    def listening(self) -> dict[tuple[str, int], Forward]:
+        """The same, with what is forwarded."""
+        return {forwarding.address: forward for forward, forwarding in self._served.items()}
+
+    def add(self, forward: Forward) -> tuple[str, int]:
+        """Serve one more; returns where. Raises VsocksError if its address can't be had."""
         forwarding = self._make(forward)
         forwarding.start()
         self._served[forward] = forwarding
         if self._failure is not None:
             self._run_one(forward)
+        return forwarding.address
 
     async def remove(self, forward: Forward) -> None:
-        """Serve one of them no more; its connections are reset."""
-        self._served.pop(forward).close()
-        await cancel(self._running.pop(forward))
+        """Serve it no more, if it is still served; its connections are reset."""
+        forwarding, task = self._served.pop(forward, None), self._running.pop(forward, None)
+        if forwarding is not None:
+            forwarding.close()
+        if task is not None:
+            await cancel(task)
 
     def reconfigure(self, idle_timeouts: IdleTimeouts, audit: Audit | None) -> None:
         """Have the connections to come be of that kind."""
@@ -155,20 +181,25 @@ class _Forwarded(Served):
         self._target = forwarding.target
         self._log = forwarding.log
         self._gone = gone
+        client = None
+        with contextlib.suppress(OSError):  # it has been reset by now
+            client = target_of(connection.getpeername())
+        self._entry = forwarding.ledger.begin(Kind.FORWARD, self._target, client)
         self._audited: AuditedForward | None = None
         if (audit := forwarding.audit) is not None:
-            self._audited = AuditedForward(audit, forwarding.address, forwarding.target, connection)
+            self._audited = AuditedForward(audit, forwarding.address, forwarding.target, client)
         self._socket = reactor().stream(connection, self)
         self._relay: Relay | None = None
         try:
             if self._audited is not None:
                 self._audited.check()
-            self._relay = forwarding.relay(self._on_over)
+            self._relay = self._entry.mover = forwarding.relay(self._on_over)
             self._relay.open(self._target, _ANSWER_TIMEOUT, self._on_answer)
         except (BusyError, NotSupportedError) as error:
             self._log.info("forward to %s: %s", self._target, describe(error))
             if self._audited is not None:
                 self._audited.on_refused(describe(error))
+            self._entry.refused(Reply.GENERAL_FAILURE)
             self._fail()
 
     def _on_answer(self, reply: int, _bound: Target | None) -> None:
@@ -176,15 +207,18 @@ class _Forwarded(Served):
             self._log.info("forward to %s: the guest refused it (%d)", self._target, reply)
             if self._audited is not None:
                 self._audited.on_refused(f"the guest refused it ({reply})")
+            self._entry.refused(reply)
             self._fail()
         else:
             if self._audited is not None:
                 self._audited.on_connected(self._relay)
+            self._entry.connected(self._target)
             self._relay.run(self._socket)
 
     def _on_over(self, why: str) -> None:
         if self._audited is not None and self._relay is not None:
             self._audited.on_over(self._relay, why)
+        self._entry.over()
         # If the relay had the socket it is closed by now.
         self._fail()
 

@@ -129,7 +129,17 @@ class Machines:
     @property
     def hosts(self) -> Mapping[str, Host]:
         """The daemons of those that run, by the machines' names."""
-        return {name: each.host for name, each in self._served.items() if each.host is not None}
+        return {each.name: each.host for each in self._served.values() if each.host is not None}
+
+    @property
+    def channels(self) -> Mapping[str, str]:
+        """The channels of all that are served, by their names."""
+        return {each.name: str(each.machine.channel) for each in self._served.values()}
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why some of them don't run."""
+        return {each.name: each.problem for each in self._served.values() if each.problem}
 
     # -- its life --------------------------------------------------------------------------
 
@@ -161,9 +171,7 @@ class Machines:
         self._look.set()
 
     def on_hangup(self) -> None:
-        """SIGHUP: go on in new audits, and reload; the log says how that went."""
-        for host in self.hosts.values():
-            host.reopen_audit()
+        """SIGHUP: reload; the log says how that went."""
 
         async def reload() -> None:
             with contextlib.suppress(UsageError):
@@ -172,10 +180,13 @@ class Machines:
         self._tasks.start(reload())
 
     async def reload(self) -> None:
-        """Read the configuration anew and do as it says; no connection that it allows is cut.
+        """Go on in new audits, read the configuration anew and do as it says.
 
-        Raises UsageError if it is wrong; the old one stays in force then.
+        No connection that it allows is cut. Raises UsageError if it is wrong; the old one stays in
+        force then.
         """
+        for host in self.hosts.values():
+            host.reopen_audit()
         try:
             setup = self._read()
         except UsageError as error:
@@ -286,3 +297,8 @@ class _Served:
         self.host: Host | None = None
         #: Why it can't be served, as it was said last.
         self.problem = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called, or its channel if it has no name."""
+        return self.machine.name or str(self.machine.channel)

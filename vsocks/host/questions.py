@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
@@ -48,6 +49,8 @@ class QuestionServer:
     ) -> None:
         """``rate`` is how many questions a second are answered in the long run."""
         self._audit = audit
+        #: How questions ended, by kind and one of "answered", "failed", "refused", "abandoned".
+        self.results: Counter[tuple[Kind, str]] = Counter()
         self._link = link
         self._look_up = look_up
         self._nameserver = nameserver
@@ -72,8 +75,9 @@ class QuestionServer:
         """The guest has a question."""
         if (refusal := self._refusal()) is not None:
             self._refused(f"question: {refusal}")
+            kind = _KINDS.get(ask.topic, Kind.LOOK_UP)
+            self.results[kind, "refused"] += 1
             if self._audit is not None:
-                kind = _KINDS.get(ask.topic, Kind.LOOK_UP)
                 self._audit.tell_too_much(kind, refusal, name=_asked(ask.topic, bytes(ask.data)))
             self._tell(ask.question, Reply.GENERAL_FAILURE)
             return
@@ -98,25 +102,30 @@ class QuestionServer:
         await self._tasks.cancel()
 
     async def _answer(self, question: int, topic: int, data: bytes) -> None:
+        kind = _KINDS.get(topic, Kind.LOOK_UP)
+        result = "failed"
         try:
             told = await self._find_out(topic, data)
+            result = "answered" if told else "failed"
         except LookUpError as error:
             self._refused(f"({error.reply:d}) {error.reason}")
             self._audit_failure(topic, data, error)
             self._tell(question, error.reply)
         except asyncio.CancelledError:
+            result = "abandoned"
             if self._audit is not None:
-                kind, name = _KINDS.get(topic, Kind.LOOK_UP), _asked(topic, data)
+                name = _asked(topic, data)
                 self._audit.tell(kind, Event.FAILED, name=name, end="nobody waits for it any more")
             raise
         except ValueError:
             if self._audit is not None:
-                kind = _KINDS.get(topic, Kind.LOOK_UP)
                 self._audit.tell(kind, Event.FAILED, end="the question makes no sense")
             self._tell(question, Reply.ADDRESS_TYPE_NOT_SUPPORTED)
         else:
             reply = Reply.SUCCEEDED if told else Reply.GENERAL_FAILURE
             self._tell(question, reply, told)
+        finally:
+            self.results[kind, result] += 1
 
     async def _find_out(self, topic: int, data: bytes) -> bytes:
         """The answer, empty if there is none. Raises LookUpError and ValueError."""

@@ -8,6 +8,7 @@ bound on what is queued.
 
 import asyncio
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,14 @@ from aiohappyeyeballs import AddrInfoType
 
 from vsocks.address import IPAddress, ascii_name, parse_ip
 from vsocks.errors import BusyError, describe
+from vsocks.host.histogram import Histogram
 
 T = TypeVar("T")
 LookUp = Callable[[bytes, int], Sequence[AddrInfoType]]
 ReverseLookUp = Callable[[str], str]
+
+#: Seconds: from what a cache answers to what nobody waits for any longer.
+_BOUNDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +97,8 @@ class Resolver:
         self._threads = 0
         self._max_threads = threads
         self._closed = False
+        #: Seconds that callers have waited for, whether there was an answer or not.
+        self.times = Histogram(_BOUNDS)
 
     async def resolve(self, name: str, port: int) -> Sequence[AddrInfoType]:
         """The addresses of ``name``, best first, in the form that connecting takes.
@@ -126,11 +133,14 @@ class Resolver:
     async def _done(self, look_up: Callable[[], T]) -> T:
         job: _Job[T] = _Job(look_up, asyncio.get_running_loop().create_future())
         self._submit(job)
+        began = time.monotonic()
         try:
             return await job.future
         except asyncio.CancelledError:
             self._forget(job)
             raise
+        finally:
+            self.times.add(time.monotonic() - began)
 
     def close(self) -> None:
         """Stop the threads, each when its look-up has finished, and fail the queued callers.

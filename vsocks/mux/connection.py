@@ -95,8 +95,8 @@ class Connection:
         self._is_quiet: asyncio.Future[None] | None = None
         self._has_channel = True
         self._is_up = False
-        #: Whether a session has stood; what the last one's sides had agreed on, and since when.
-        self.was_up = False
+        #: Sessions that have stood; what the last one's sides had agreed on, and since when.
+        self.sessions = 0
         self.agreed = ""
         self.up_since = 0.0
         #: Done when it is over, with why.
@@ -106,6 +106,16 @@ class Connection:
     def __repr__(self) -> str:
         blocked = f", {len(self._unsent)} B unsent" if self._unsent is not None else ""
         return f"<Connection {self._endpoint!r}, {len(self._streams)} streams{blocked}>"
+
+    @property
+    def was_up(self) -> bool:
+        """Whether a session has stood."""
+        return self.sessions > 0
+
+    @property
+    def unsent(self) -> int:
+        """Bytes in frames that the channel has not taken."""
+        return len(self._unsent) if self._unsent is not None else 0
 
     def start(self) -> None:
         """Begin the handshake."""
@@ -217,7 +227,8 @@ class Connection:
                 if (handler := self._handler(stream)) is not None:
                     handler.on_listening(bound)
             case SessionUp(description):
-                self._is_up = self.was_up = True
+                self._is_up = True
+                self.sessions += 1
                 self.agreed, self.up_since = description, self._loop.time()
                 self._log.info("session up: %s", description)
                 self._channel.session_up()

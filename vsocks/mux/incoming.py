@@ -35,8 +35,8 @@ class Connected(Protocol):
 class StreamObserver(Protocol):
     """Is told what becomes of one stream: that it could not be connected, or that and its end."""
 
-    def on_connected(self, connection: socket.socket, /) -> None:
-        """It is connected."""
+    def on_connected(self, peer: Target | None, /) -> None:
+        """It is connected, to ``peer`` unless that has gone by now."""
 
     def on_refused(self, error: DialError, /) -> None:
         """It is not."""
@@ -149,7 +149,7 @@ class _Incoming:
             return
         self._peer = peer
         if self._observer is not None:
-            self._observer.on_connected(connection)
+            self._observer.on_connected(peer)
         self.relay.accept(bound)
         self._log.debug("%s %s: connected", self.relay.label, self._target)
         self.relay.run(reactor().stream(connection, self.relay))

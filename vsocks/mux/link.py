@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vsocks.mux.handlers import PeerHandler, StreamHandler
     from vsocks.mux.stream import MuxStream
     from vsocks.mux.trace import Trace
-    from vsocks.protocol.any_session import AnySession
+    from vsocks.protocol.any_session import AnySession, Load
     from vsocks.protocol.endpoint import EndpointConfig
     from vsocks.protocol.handshake import Feature
     from vsocks.protocol.parcels import Parcel
@@ -54,6 +54,8 @@ class Link:
         self._config = config
         self._peer = peer
         self._connection: Connection | None = None
+        #: Sessions on openings of the channel that are over.
+        self._past_sessions = 0
         # Memory that the system gives as far as it is used: an idle machine says little.
         self._staging = memoryview(mmap.mmap(-1, STAGING_SIZE))
         self._loop = asyncio.get_running_loop()
@@ -79,6 +81,23 @@ class Link:
     def has_session(self) -> bool:
         """Whether a session stands."""
         return self._session is not None
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions have stood so far."""
+        connection = self._connection
+        return self._past_sessions + (connection.sessions if connection is not None else 0)
+
+    @property
+    def load(self) -> Load | None:
+        """What the session has on its way; None if none stands."""
+        session = self._session
+        return session.load if session is not None else None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the channel has not taken."""
+        return self._connection.unsent if self._connection is not None else 0
 
     @property
     def channel(self) -> str:
@@ -205,6 +224,7 @@ class Link:
             raise
         finally:
             self._connection = None
+            self._past_sessions += connection.sessions
             connection.detach("the daemon ends")
             try:
                 if self._config.role is Role.HOST:

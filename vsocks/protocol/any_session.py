@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from vsocks.protocol.messages import CloseCode
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
     from vsocks.protocol.handshake import Feature
     from vsocks.protocol.parcels import Parcel
     from vsocks.protocol.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a session has on its way to the peer; on the original wire nobody knows."""
+
+    #: Bytes that the peer has not acknowledged, and how many there may be.
+    unacked: int = 0
+    limit: int = 0
+    #: Datagrams and questions that wait for their turn.
+    parcels: int = 0
+    #: Seconds that bytes, or a ping, last took to be acknowledged; None before any were.
+    delay: float | None = None
 
 
 class AnySession(Protocol):
@@ -49,6 +63,10 @@ class AnySession(Protocol):
     @property
     def dropped(self) -> int:
         """How many datagrams were not sent: too many, too late or too long."""
+
+    @property
+    def load(self) -> Load:
+        """What is on its way."""
 
     def require(self, feature: Feature) -> None:
         """Raise NotSupportedError unless both sides have the feature."""

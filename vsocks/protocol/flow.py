@@ -34,6 +34,8 @@ class Flight:
         #: (bytes sent so far, when) of batches that are still on their way, oldest first.
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MAX_MARKS)
         self._shortest = math.inf
+        #: Seconds that the last bytes, or a ping, took to be answered; None before any.
+        self.delay: float | None = None
         self.limit = max(min_limit, min(max_limit, 4 * min_limit))
 
     def __repr__(self) -> str:
@@ -67,6 +69,7 @@ class Flight:
         while self._marks and self._marks[0][0] <= self._acked:
             delay = now - self._marks.popleft()[1]
         if delay is not None:
+            self.delay = delay
             self._adapt(delay, size)
 
     def _adapt(self, delay: float, size: int) -> None:

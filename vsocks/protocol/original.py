@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from vsocks.address import Target, encode_address, parse_address
 from vsocks.errors import BusyError, NotSupportedError, ProtocolError
+from vsocks.protocol.any_session import Load
 from vsocks.protocol.events import Closed, Data, Opened, SessionEvent
 from vsocks.protocol.frames import CONTROL_ID, HEADER
 from vsocks.protocol.handshake import Feature, Role
@@ -63,6 +64,7 @@ class OriginalSession:
     half_closes: Final = False
     features: Final = Feature(0)
     dropped: Final = 0
+    load: Final = Load()
 
     def __init__(
         self,

@@ -38,6 +38,11 @@ class ParcelQueue:
         #: Datagrams that were given up: too many, too late or too long.
         self.dropped = 0
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def __repr__(self) -> str:
         return f"<ParcelQueue {len(self._waiting)} in {self._size} bytes, {self.dropped} dropped>"
 

@@ -16,6 +16,7 @@ from vsocks.errors import (
     SessionLostError,
     printable,
 )
+from vsocks.protocol.any_session import Load
 from vsocks.protocol.events import (
     Answered,
     Closed,
@@ -101,6 +102,8 @@ class Session:
         self._outbox = Outbox(epoch_of(*nonces), max_frame, self._table)
         # The first frame shows the peer that its hello has arrived.
         self._outbox.queue(Kind.PING)
+        #: When the last ping was due whose answer is awaited.
+        self._pinged: float | None = None
         #: What both sides can do.
         self.features = offer.features & peer_offer.features
         #: How many bytes of the last receive() have been used up.
@@ -222,6 +225,12 @@ class Session:
         """How many datagrams were not sent: too many, too late or too long."""
         return self._outbox.parcel_queue.dropped
 
+    @property
+    def load(self) -> Load:
+        """What is on its way to the peer."""
+        flight, parcels = self._outbox.flight, self._outbox.parcel_queue
+        return Load(flight.unacked, flight.limit, parcels.count, flight.delay)
+
     def goodbye(self, reason: str) -> None:
         """Tell the peer that the session ends now."""
         self._outbox.goodbye_reason = reason
@@ -246,6 +255,7 @@ class Session:
         """Ping a silent peer; raises SessionLostError when it has been silent for too long."""
         if self._heartbeat.poll(now) and not self._outbox.is_queued(Kind.PING):
             self._outbox.queue(Kind.PING)
+            self._pinged = now
         if self._heartbeat.expired(now):
             raise SessionLostError(f"nothing came from the peer for {HEARTBEAT_TIMEOUT:.0f} s")
 
@@ -341,10 +351,17 @@ class Session:
                 self._outbox.pong_token = token
             case Goodbye(reason):
                 raise GoodbyeError(f"the peer said goodbye: {printable(reason)}")
-            case Pong() | None:
+            case Pong():
+                self._receive_pong(now)
+            case None:
                 pass
             case _:
                 yield ParcelCame(message)
+
+    def _receive_pong(self, now: float) -> None:
+        if self._pinged is not None:
+            self._outbox.flight.delay = now - self._pinged
+            self._pinged = None
 
     def _receive_credit(self, stream: Stream, size: int) -> None:
         stream.send_credit += size
