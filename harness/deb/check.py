@@ -53,6 +53,7 @@ def main() -> int:
     assert (ENABLED / "vsocks-guest.service").is_symlink()
     assert not (ENABLED / "vsocks-host.service").exists()
     assert re.search("^vsocks:", Path("/etc/passwd").read_text(), re.MULTILINE)
+    assert re.search("^vsocks-control:", Path("/etc/group").read_text(), re.MULTILINE)
     told = subprocess.run(["vsocks", "--version"], capture_output=True, text=True, check=True)
     print(f"check: {told.stdout.strip()} with Python {sys.version.split()[0]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:

@@ -70,9 +70,11 @@ def test_a_service_manager_that_has_gone_disturbs_nothing(tmp_path: Path) -> Non
 def test_the_hosts_unit_serves_what_its_file_and_its_options_name(tmp_path: Path) -> None:
     command = re.search("^ExecStart=/usr/bin/vsocks (.*)$", HOST_UNIT, re.MULTILINE)
     assert command
-    example = UNITS.parent / "host.toml"
-    file = tmp_path / "host.toml"
-    file.write_text(example.read_text() + f'[machine.a]\nchannel = "unix:{tmp_path}/a"\n')
+    # As it comes along, but for the folder, which systemd makes.
+    example, file = tmp_path / "example.toml", tmp_path / "host.toml"
+    text = (UNITS.parent / "host.toml").read_text().replace("/run/vsocks", str(tmp_path))
+    example.write_text(text)
+    file.write_text(text + f'[machine.a]\nchannel = "unix:{tmp_path}/a"\n')
     words = command[1].replace("/etc/vsocks/host.toml", str(file))
     with Daemon(words.replace(" $VSOCKS_OPTIONS", "").split(), tmp_path / "log") as daemon:
         daemon.wait_for_log(f" a: waiting for the channel unix:{tmp_path}/a")
