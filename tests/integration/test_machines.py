@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import LISTENING, SESSION_UP
-from tests.integration.support.waiting import DEADLINE
+from tests.integration.support.waiting import DEADLINE, eventually
 from tests.support.socks import connect
 from tests.support.socks_messages import RefusedError
 from vsocks.channel.holder_keeper import VARIABLE
@@ -273,6 +273,11 @@ def audited(path: Path, **wanted: object) -> list[dict[str, object]]:
     return [line for line in all_lines if wanted.items() <= line.items()]
 
 
+def assert_ends(path: Path, count: int) -> None:
+    """So many connections of machine a have ended."""
+    assert len(audited(path, machine="a", event="end")) == count
+
+
 def test_audits_begin_move_and_end_while_connections_stand(
     rack: Rack, listener: socket.socket
 ) -> None:
@@ -301,6 +306,7 @@ def test_audits_begin_move_and_end_while_connections_stand(
         rack.host.wait_for_log(" a: the audit stays as it was: the audit .*x can't be written: No")
         for each in opened(rack, "a", listener):
             each.close()
+        eventually(lambda: assert_ends(second, 2))
         old = second.rename(rack.folder / "old")
         rack.reload()
         assert len(audited(old, machine="a", event="begin")) == 2
