@@ -10,7 +10,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
 APT_EXE := wine wine64 osslsigncode
-APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_EXE)
+APT_MSI := wixl msitools $(APT_EXE)
+APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_MSI)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
@@ -136,11 +137,15 @@ windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… 
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)
 	$(call WINDOWS,check)
 
-.PHONY: apt-exe guest-exe
+.PHONY: apt-exe apt-msi guest-exe guest-msi
 apt-exe:
 	$(call apt-install,$(APT_EXE))
 guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows
 	$(BIN)/python -m harness.exe
+apt-msi:
+	$(call apt-install,$(APT_MSI))
+guest-msi: $(VENV)/ready apt-msi ## Build vsocks-guest-VERSION.msi, for who deploys it on Windows
+	$(BIN)/python -m harness.msi
 
 ##@ Packages, all of them in dist/
 .PHONY: guest-pyz
@@ -150,7 +155,7 @@ guest-pyz: apt-base ## Build vsocks.pyz, the whole program in one file for Linux
 .PHONY: apt-iso guest-iso
 apt-iso:
 	$(call apt-install,xorriso)
-guest-iso: $(VENV)/ready apt-exe apt-iso ## Build vsocks-guest.iso, a disc that brings vsocks into any guest
+guest-iso: $(VENV)/ready apt-msi apt-iso ## Build vsocks-guest.iso, a disc that brings vsocks into any guest
 	$(BIN)/python -m harness.guest_disc
 
 APT_DEB := debhelper dh-python lintian

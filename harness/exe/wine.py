@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,19 +57,21 @@ class Wine:
         Raises WineError if its status isn't 0, subprocess.TimeoutExpired if it takes too long.
         """
         # A pipe for the output and none for the input: Python in Wine 8 dies with a terminal.
-        ended = subprocess.run(
+        with subprocess.Popen(
             self.command(program, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self.environment(extra),
             cwd=folder,
-            timeout=timeout,
-            check=False,
-        )
-        printed = ended.stdout.decode(errors="replace").replace("\r\n", "\n")
-        if ended.returncode:
-            raise WineError(f"{program} ended with status {ended.returncode}:\n{printed}")
+        ) as process:
+            try:
+                output = _output_until_end(process, timeout)
+            finally:
+                process.kill()
+        printed = output.decode(errors="replace").replace("\r\n", "\n")
+        if process.returncode:
+            raise WineError(f"{program} ended with status {process.returncode}:\n{printed}")
         return printed
 
     @contextmanager
@@ -102,6 +106,34 @@ class Wine:
     def windows_path(self, path: Path) -> str:
         """How a program in Wine calls a file of ours."""
         return f"Z:{path.resolve()}".replace("/", "\\")
+
+
+def _output_until_end(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """What a process prints until it has ended.
+
+    Not until its output's end: something of Wine's own that it has happened to start, the desktop
+    say, may hold on to that. Raises subprocess.TimeoutExpired.
+    """
+    assert process.stdout
+    pipe, output, deadline = process.stdout.fileno(), b"", time.monotonic() + seconds
+    end = os.pidfd_open(process.pid)
+    watched = {pipe, end}
+    try:
+        while end in watched:
+            left = max(0.0, deadline - time.monotonic())
+            readable, _, _ = select.select(watched, [], [], left)
+            if not readable:
+                raise subprocess.TimeoutExpired(process.args, seconds, output)
+            if pipe in readable:
+                # As much as a pipe holds: after the end this is the rest.
+                chunk = os.read(pipe, 65536)
+                output += chunk
+                watched -= set() if chunk else {pipe}
+            watched -= {end} & set(readable)
+    finally:
+        os.close(end)
+    process.wait()
+    return output
 
 
 def wine() -> Wine:

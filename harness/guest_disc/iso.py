@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from ..exe import guest_exe
+from ..msi import write_msi
 from ..places import PROGRAM
 from ..pyz import write_pyz
 from ..reproducible import source_epoch
@@ -16,6 +17,8 @@ from ..windows.iso import MANIFEST, manifest
 
 NAME = "vsocks-guest.iso"
 LABEL = "VSOCKS_GUEST"
+MSI = "vsocks-guest.msi"
+"""Of whatever version: who deploys from the disc need not look it up."""
 FILES = Path(__file__).parent / "files"
 DATA = PROGRAM / "data"
 FOR_LINUX = ("vsocks-guest.service", "*.rules")
@@ -33,6 +36,8 @@ def write_guest_iso(iso: Path, *, windows: bool = True) -> None:
         root = Path(name)
         for path, content in contents(windows=windows).items():
             (root / path).write_bytes(content)
+        if windows:
+            write_msi(root).rename(root / MSI)
         write_pyz(root)
         (root / MANIFEST).write_text(manifest(root))
         _set_times(root)
@@ -40,7 +45,7 @@ def write_guest_iso(iso: Path, *, windows: bool = True) -> None:
 
 
 def contents(*, windows: bool) -> dict[str, bytes]:
-    """The files by their names, but for vsocks.pyz and the checksums."""
+    """The files by their names, but for vsocks.pyz, the MSI and the checksums."""
     sources = [path for path in FILES.iterdir() if windows or path.suffix != ".cmd"]
     sources += [path for pattern in FOR_LINUX for path in DATA.rglob(pattern)]
     found = {path.name: _lines_for_its_system(path) for path in sorted(sources)}

@@ -14,6 +14,7 @@ from ..guest import GuestProcess
 from ..lab import Running
 from .checklist import Check
 from .guest import PYTHON, WindowsGuest
+from .msi_checks import MSI_CHECKS
 from .service_checks import SERVICE_CHECKS, silenced_port
 
 ODD = ("two words", 'quo"te', "back\\", "%PATH%", "a&b|c<d>e^f", "(x)", "!y!", "", "ä€", "100%")
@@ -187,6 +188,7 @@ CHECKS: list[Check[Running]] = [
     Check("vsocks-guest.exe listens", daemon),
     Check("vsocks-guest.exe as a service", service),
     *SERVICE_CHECKS,
+    *MSI_CHECKS,
     Check("system-proxy on and off (WinINET, WinHTTP, PAC)", system_proxy),
     Check("a snapshot saved and loaded (hv_* flags, AHCI, e1000e)", snapshot),
     Check("reset: no repair screen, the port and sshd again", reset),

@@ -34,6 +34,17 @@ def signals_as_they_were() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+def test_who_gives_it_no_place_for_output_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows does for a program without a console, and Windows Installer may."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    windows_main._show_everything()
+    print("into nothing")
+    print("into nothing", file=sys.stderr)
+    sys.stdout.close()
+    sys.stderr.close()
+
+
 def listens(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(1)

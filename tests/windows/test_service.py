@@ -5,7 +5,6 @@ from __future__ import annotations
 import _winapi
 import argparse
 import contextlib
-import itertools
 import logging
 import os
 import shutil
@@ -23,9 +22,16 @@ assert sys.platform == "win32"
 import winreg
 
 from tests.support import socks
+from tests.windows.own_service import service_name
 from tests.windows.support import free_port, run, wait_until
 from vsocks.aio import pending_io
-from vsocks.cli import service, service_logs, service_run, service_settings, windows_main
+from vsocks.cli import (
+    service,
+    service_logs,
+    service_run,
+    service_settings,
+    windows_main,
+)
 from vsocks.errors import UsageError
 from vsocks.windows import eventlog, firewall, installed, manager, protected
 from vsocks.windows.installed import InstallError, Leftovers
@@ -33,26 +39,14 @@ from vsocks.windows.manager import ServiceError, State
 
 HERE = Path(__file__).parent
 PACKAGE = Path(service.__file__).parents[1]
-numbers = itertools.count(1)
 SHARE_READ, SHARE_DELETE = 1, 4
 NOTHING_LEFT = Leftovers(moved=False, stuck=())
 
 
 @pytest.fixture
 def name(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Of a service of the test's own, the program's too: one that was removed may linger."""
-    name = f"vsocks-test-{os.getpid()}-{next(numbers)}"
-    monkeypatch.setattr(service, "NAME", name)
-    monkeypatch.setattr(service, "_TITLE", name)
-    yield name
-    _remove(name)
-
-
-def _remove(name: str) -> None:
-    with contextlib.suppress(ServiceError):
-        manager.stop(name)
-        manager.wait_for(name, State.STOPPED, 10)
-        manager.uninstall(name)
+    with service_name(monkeypatch) as name:
+        yield name
 
 
 def install_stub(name: str, tmp_path: Path, *arguments: str) -> None:
@@ -262,7 +256,7 @@ def test_what_runs_is_started_again(
     assert manager.wait_for(name, State.RUNNING, 60).state == State.RUNNING, errors_of(tmp_path)
     monkeypatch.setattr(installed, "install_copy", installed.program)
     monkeypatch.setattr(manager, "set_command", lambda *_: None)
-    monkeypatch.setattr(service_settings, "store", lambda _words: tmp_path / "guest.toml")
+    monkeypatch.setattr(service_settings, "store", lambda _words, **_: tmp_path / "guest.toml")
     (tmp_path / "guest.toml").touch()
     for line in ("reconfigure", "upgrade"):
         process = manager.query(name).pid

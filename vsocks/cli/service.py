@@ -6,19 +6,18 @@ import sys
 
 assert sys.platform == "win32"
 
-import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from vsocks.address import Target, parse_ip
-from vsocks.cli import service_settings, service_status
+from vsocks.address import Target
+from vsocks.cli import service_package, service_settings, service_setup, service_status
 from vsocks.cli.arguments import Parser
 from vsocks.cli.guest_options import add_guest_options, listeners
-from vsocks.cli.main import guest_maker, reporting
+from vsocks.cli.main import reporting
 from vsocks.cli.service_run import run_service
 from vsocks.cli.setup_lines import as_clients_see_it
 from vsocks.errors import UsageError, describe
-from vsocks.windows import driver, eventlog, firewall, installed, manager, proxy_commands
+from vsocks.windows import driver, installed, manager, proxy_commands
 from vsocks.windows.manager import ServiceError, State
 
 if TYPE_CHECKING:
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "vsocks-guest"
 _PROGRAM: Final = f"{NAME} service"
-_TITLE: Final = "vsocks guest"
-_DESCRIPTION: Final = (
-    "A SOCKS and HTTP proxy in this virtual machine, whose connections the host makes."
-)
-#: What comes before the options in the service's command line.
-_RUN: Final = ["service", "run"]
 #: Seconds to wait for the service to reach a state.
 _PATIENCE: Final = 30.0
 _NOT_RUNNING: Final = 1
@@ -41,9 +34,11 @@ _NOT_RUNNING: Final = 1
 def main(words: Sequence[str]) -> int:
     """`vsocks-guest service …`; returns the exit status."""
     rest = list(words)[1:]
-    if words[:1] == _RUN[1:]:
+    if words[:1] == service_setup.RUN[1:]:
         # What the service manager calls. What is wrong with its options is for the event log.
         return reporting(_PROGRAM, partial(_run, rest))
+    if words and words[0] in service_package.ACTIONS:
+        return reporting(_PROGRAM, partial(service_package.act, NAME, *words))
     parser = Parser(prog=_PROGRAM, description="The guest daemon as a Windows service.")
     names = "install|start|stop|status|reconfigure|upgrade|uninstall"
     commands = parser.add_subparsers(required=True, metavar=names)
@@ -65,57 +60,22 @@ def main(words: Sequence[str]) -> int:
 
 
 def _install(options: argparse.Namespace) -> int:
-    _check(options)
+    installed.refuse_if_packaged()
+    service_setup.check(options.words, options)
     if manager.exists(NAME):
         raise ServiceError(f"{NAME} is installed already; upgrade it, or uninstall it first")
     program = installed.install_copy()
-    command = _settle(options.words)
-    manager.install(NAME, _TITLE, _DESCRIPTION, command)
-    eventlog.register_source(NAME)
+    service_setup.register(NAME, options.words)
     _say(f"{NAME} is installed in {program.parent} and will start with Windows")
     _say(f"to start it now: {_PROGRAM} start")
     return 0
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Raise UsageError while somebody is there to read it."""
-    service_settings.check(options.words)
-    guest_maker(options)
-
-
-def _settle(words: Sequence[str]) -> str:
-    """Write down the options; returns the service's command line.
-
-    Raises InstallError, or UsageError if a file that was there already makes no sense.
-    """
-    if moved := installed.make_data_folder():
-        _say(moved)
-    path = service_settings.store(words)
-    options = service_settings.load(["--config", str(path)])
-    program = installed.program()
-    if refused := firewall.set_rules(NAME, program, _reachable(options)):
-        _say(f"the firewall has taken no rule, so other machines may not get in: {refused}")
-    _say(f"its settings are in {path}")
-    return subprocess.list2cmdline([str(program), *_RUN, "--config", str(path)])
-
-
-def _reachable(options: argparse.Namespace) -> dict[str, list[int]]:
-    """The ports at which other machines can get in, by protocol."""
-    beyond = [port for host, port in listeners(options) if not _is_loopback(host)]
-    dns = [options.dns[1]] if options.dns and not _is_loopback(options.dns[0]) else []
-    return {"TCP": [*beyond, *dns], "UDP": dns}
-
-
-def _is_loopback(host: str) -> bool:
-    ip = parse_ip(host)
-    return ip.is_loopback if ip is not None else host.lower() == "localhost"
-
-
 def _reconfigure(options: argparse.Namespace) -> int:
-    words = options.words or _installed_words()
+    words = options.words or service_setup.installed_words(NAME)
     if options.words:
-        _check(options)
-    manager.set_command(NAME, _settle(words))
+        service_setup.check(words, options)
+    manager.set_command(NAME, service_setup.settle(NAME, words))
     if manager.query(NAME).state != State.STOPPED:
         _stop(options)
         return _start(options)
@@ -123,21 +83,14 @@ def _reconfigure(options: argparse.Namespace) -> int:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    words = _installed_words()
+    installed.refuse_if_packaged()
     was_running = manager.query(NAME).state != State.STOPPED
     if was_running:
         _stop(options)
     program = installed.install_copy()
-    manager.set_command(NAME, _settle(words))
-    eventlog.register_source(NAME)
+    service_setup.register(NAME, [])
     _say(f"{NAME} in {program.parent} is this program now")
     return _start(options) if was_running else 0
-
-
-def _installed_words() -> list[str]:
-    """The options in the service's command line."""
-    words = manager.words_of(NAME)[1:]
-    return words[len(_RUN) :] if words[: len(_RUN)] == _RUN else []
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -172,7 +125,7 @@ def _status(_options: argparse.Namespace) -> int:
     if status.state != State.RUNNING:
         return _NOT_RUNNING
     try:
-        host, port = listeners(service_settings.load(_installed_words()))[0]
+        host, port = listeners(service_settings.load(service_setup.installed_words(NAME)))[0]
     except UsageError as error:
         _say(describe(error))
     else:
@@ -182,11 +135,10 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
+    installed.refuse_if_packaged()
     if manager.query(NAME).state != State.STOPPED:
         _stop(options)
-    manager.uninstall(NAME)
-    eventlog.unregister_source(NAME)
-    firewall.set_rules(NAME, installed.program(), {})
+    service_setup.unregister(NAME)
     leftovers = installed.remove_copy()
     if leftovers.moved:
         _say("some of its files are in use; they are out of the way, and go when Windows restarts")

@@ -47,18 +47,18 @@ def check(words: Sequence[str]) -> None:
         raise UsageError("Windows replaces what stands between two % in a service's command line")
 
 
-def store(words: Sequence[str]) -> Path:
+def store(words: Sequence[str], *, keep_users: bool = False) -> Path:
     """Write down the options, and the users of the environment; returns the file with them.
 
     With --config it is that file; with nothing at all the one that is there already, if any.
-    Raises InstallError.
+    ``keep_users``: also those of --users-file, which may be gone later. Raises InstallError.
     """
     given = given_options(words)
     if "config" in given:
         return Path(given["config"])
     path = settings_file()
     try:
-        users = _users(given)
+        users = _users(given, keep_users=keep_users)
         if given or users or not path.exists():
             if users:
                 protected.write_secret(data_folder() / _USERS, _lines(users))
@@ -69,10 +69,10 @@ def store(words: Sequence[str]) -> Path:
     return path
 
 
-def _users(given: dict[str, Any]) -> list[str]:
-    """The lines that name users, if any do so elsewhere than in a file."""
+def _users(given: dict[str, Any], *, keep_users: bool) -> list[str]:
+    """The lines that name users, if any do so elsewhere than in a file that is to stay."""
     users: list[str] = given.pop("user", []) + os.environ.get(ENVIRONMENT, "").splitlines()
-    if users and "users-file" in given:
+    if (users or keep_users) and "users-file" in given:
         users += Path(given["users-file"]).read_text(encoding="utf-8-sig").splitlines()
     return users
 

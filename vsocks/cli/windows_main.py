@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vsocks.cli.arguments import Parser, add_version
@@ -40,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show_everything() -> None:
-    """Have a letter that the console's code page lacks be escaped, not fail what is being done."""
+    """Have no output, nor a letter that the console's code page lacks, fail what is being done."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Who started us has given us no place for it, as Windows Installer may.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -36,6 +36,7 @@ EVENT_IDS: Final = {
     "the service can't start": 51,
     "the log file can't be written": 52,
     "the folder of settings and logs was moved": 53,
+    "the MSI can't go on": 54,
     "the host doesn't read": 60,
 }
 OTHER: Final = 1

@@ -14,6 +14,7 @@ assert sys.platform == "win32"
 import ctypes
 import secrets
 import shutil
+import winreg
 from ctypes import wintypes
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from vsocks.windows import protected
 _PROGRAM: Final = "vsocks-guest.exe"
 #: In the one-file form, where PyInstaller has unpacked the program of the folder form.
 _FOLDER_FORM: Final = "service"
+#: Where the MSI leaves word that the installed program is Windows Installer's.
+_KEY: Final = r"SOFTWARE\vsocks"
+_PRODUCT: Final = "ProductCode"
 _MOVEFILE_DELAY_UNTIL_REBOOT: Final = 4
 _CSIDL_COMMON_APPDATA: Final = 0x23
 _CSIDL_SYSTEM: Final = 0x25
@@ -75,6 +79,25 @@ def _known_folder(number: int) -> Path:
     if failed:
         raise InstallError(f"Windows doesn't tell where its folder {number} is ({failed:#x})")
     return Path(path.value)
+
+
+def refuse_if_packaged() -> None:
+    """Raise InstallError if an MSI has installed the program, so that Windows looks after it."""
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _KEY) as key:
+            product = winreg.QueryValueEx(key, _PRODUCT)[0]
+    except FileNotFoundError:
+        return
+    raise InstallError(
+        "the installed program is from an MSI: install a newer one, msiexec /i FILE, or remove it, "
+        f"msiexec /x {product}"
+    )
+
+
+def check_in_place() -> None:
+    """Raise InstallError unless we are the installed program itself."""
+    if Path(sys.executable) != program():
+        raise InstallError(f"this is for {program()} only, which an MSI has put there")
 
 
 def install_copy() -> Path:

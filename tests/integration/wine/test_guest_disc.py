@@ -37,6 +37,7 @@ def test_two_discs_are_the_same_to_the_byte(file_form: Path, disc: Path, tmp_pat
 def test_every_file_is_there_and_whole(file_form: Path, disc: Path, letter: Path) -> None:
     assert (letter / MANIFEST).read_text() == manifest(letter)
     names = {path.name for path in letter.iterdir()}
+    assert ("vsocks-guest.msi" in names) == ("vsocks-guest.exe" in names)
     assert {"README.txt", "install.cmd", "vsocks-guest.exe", "install.sh", "vsocks.pyz"} <= names
     assert names == {line.split()[1] for line in listing(disc)}
     assert (letter / "vsocks-guest.exe").read_bytes() == file_form.read_bytes()

@@ -29,8 +29,10 @@ WINDOWS_ONLY = [
     "vsocks/channel/windows.py",
     "vsocks/cli/service.py",
     "vsocks/cli/service_logs.py",
+    "vsocks/cli/service_package.py",
     "vsocks/cli/service_run.py",
     "vsocks/cli/service_settings.py",
+    "vsocks/cli/service_setup.py",
     "vsocks/windows/*.py",
 ]
 NOT_IN_WINE = {
