@@ -240,8 +240,8 @@ class Host:
 
     async def _reconfigure_forwards(self, before: HostConfig) -> None:
         """Those that were added while it runs stay."""
-        wanted, served = self._config.forwards, set(self.forwards)
-        for forward in [each for each in before.forwards if each in served and each not in wanted]:
+        wanted = self._config.forwards
+        for forward in [each for each in before.forwards if each not in wanted]:
             await self.forwards.remove(forward)
         self.forwards.reconfigure(self._config.idle_timeouts, self._auditing)
         for forward in [each for each in wanted if each not in self.forwards]:
