@@ -111,6 +111,15 @@ lowest: $(VENV)/ready apt-test ## Unit and one-process tests with the lowest ver
 	@$(QUIETLY) "installing Python packages in $(LOWEST)" $(LOWEST)/bin/pip install \
 	    --requirement $(LOWEST)/requirements.txt
 	$(LOWEST)/bin/$(patsubst $(BIN)/%,%,$(call pytest,tests/unit tests/one_process))
+# With what compiles libvirt's Python package.
+APT_LIBVIRT := libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 \
+    libvirt-dev gcc pkg-config python3-dev
+.PHONY: apt-libvirt libvirt
+apt-libvirt:
+	$(call apt-install,$(APT_LIBVIRT))
+libvirt: $(VENV)/ready apt-libvirt ## Tests with a libvirtd of their own, and with QEMUs that run
+	@$(QUIETLY) "installing Python packages in $(VENV)" $(BIN)/pip install --editable '.[dev,libvirt]'
+	$(call pytest,tests/integration/test_libvirt.py tests/integration/test_attach.py)
 e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
 	$(call pytest,tests/e2e)
 # How long, if nothing else is asked for: seconds for each daemon, minutes for both.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,28 @@ class Libvirt:
 
     folder: Path
     prefix: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start libvirtd, and wait until it answers."""
+        log = self.folder / "libvirtd.log"
+        with log.open("ab") as output:
+            command = [*self.prefix, "/usr/sbin/libvirtd"]
+            process = self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+        def is_up() -> None:
+            assert process.poll() is None, log.read_text()
+            assert self.virsh("list").returncode == 0
+
+        eventually(is_up)
+
+    def stop(self) -> None:
+        """End libvirtd; its machines go on."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(DEADLINE)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,22 +107,13 @@ def libvirt() -> Iterator[Libvirt]:
         }
         words = [f"{name}={value}" for name, value in environment.items()]
         found = Libvirt(folder, (*unprivileged(), "env", "-i", *words))
-        with (folder / "libvirtd.log").open("wb") as log:
-            command = [*found.prefix, "/usr/sbin/libvirtd"]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        found.start()
         try:
-
-            def is_up() -> None:
-                assert process.poll() is None, (folder / "libvirtd.log").read_text()
-                assert found.virsh("list").returncode == 0
-
-            eventually(is_up)
             yield found
         finally:
             for name in found.virsh("list", "--name").stdout.split():
                 found.virsh("destroy", name)
-            process.terminate()
-            process.wait(DEADLINE)
+            found.stop()
 
 
 def test_the_path_is_looked_up_at_each_start(libvirt: Libvirt, tmp_path: Path) -> None:
@@ -117,6 +132,79 @@ def test_the_path_is_looked_up_at_each_start(libvirt: Libvirt, tmp_path: Path) -
             libvirt.run("destroy", "machine")
             host.wait_for_log("isn't there yet: .*isn't running", since=since)
         assert len([path for path in paths if "source" in path]) == 2, "it is the same path"
+
+
+@pytest.fixture
+def at_libvirt(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> Libvirt:
+    """This process asks it, too."""
+    for name, value in libvirt.environment.items():
+        monkeypatch.setenv(name, value)
+    return libvirt
+
+
+def test_libvirt_says_what_changes(at_libvirt: Libvirt) -> None:
+    """Again after its daemon has ended and was started anew."""
+    from vsocks.channel.libvirt_events import LibvirtEvents
+
+    at_libvirt.define("machine", "org.vsocks.0")
+    events, told = LibvirtEvents(), list[str]()
+
+    def awaited(name: str) -> None:
+        assert name in told
+
+    events.add(told.append)
+    try:
+        eventually(lambda: awaited(""))
+        at_libvirt.run("start", "--paused", "machine")
+        eventually(lambda: awaited("machine"))
+        told.clear()
+        at_libvirt.stop()
+        eventually(lambda: awaited(""))
+        assert not events.are_told
+        at_libvirt.start()
+
+        def is_back() -> None:
+            assert events.are_told
+
+        eventually(is_back)
+        told.clear()
+        at_libvirt.run("destroy", "machine")
+        eventually(lambda: awaited("machine"))
+    finally:
+        events.remove(told.append)
+    assert "libvirt" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_machine_that_is_off_is_awaited_not_asked_for(at_libvirt: Libvirt) -> None:
+    from vsocks.channel.libvirt import LibvirtSource
+    from vsocks.channel.libvirt_events import EVENTS
+
+    at_libvirt.define("machine", "org.vsocks.0")
+
+    def are_told() -> None:
+        assert EVENTS.are_told
+
+    async def opened() -> None:
+        source = LibvirtSource("machine")
+        await source.start()
+        await asyncio.to_thread(eventually, are_told)
+        opening = asyncio.ensure_future(source.open())
+        # Until the news of the begin have been used up.
+        while (await asyncio.wait({opening}, timeout=1))[0]:
+            with pytest.raises(OSError, match="isn't running"):
+                opening.result()
+            opening = asyncio.ensure_future(source.open())
+        await asyncio.to_thread(at_libvirt.run, "start", "--paused", "machine")
+        while True:
+            try:
+                channel = await opening
+                break
+            except OSError:  # the socket comes a moment after the news
+                opening = asyncio.ensure_future(source.open())
+        await channel.close()
+        await source.close()
+
+    asyncio.run(asyncio.wait_for(opened(), DEADLINE * 3))
 
 
 def test_what_is_wrong_with_a_domain_is_said(libvirt: Libvirt, tmp_path: Path) -> None:
