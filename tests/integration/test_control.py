@@ -416,6 +416,43 @@ def test_metrics_come_both_ways(start_pair: StartPair, asking: Asking) -> None:
     assert not [line for line in pair.host.lines if "other machines can read" in line]
 
 
+def without(package: str, folder: Path) -> dict[str, str]:
+    """The environment of a Python that lacks a package."""
+    (folder / package).mkdir()
+    text = f"raise ModuleNotFoundError('No module named {package}', name={package!r})\n"
+    (folder / package / "__init__.py").write_text(text)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+def test_a_daemon_without_the_package_of_the_metrics_says_so(
+    start_pair: StartPair, asking: Asking, tmp_path: Path
+) -> None:
+    lacking = without("prometheus_client", tmp_path)
+    pair = start_pair(host_options=asking.options, environment=lacking)
+    refused = asking.run("metrics")
+    assert_refused(refused, "prometheus-client isn't installed where", status=UNAVAILABLE)
+    assert len(asking.told("status")) == 2
+    pair.host.stop()
+    arguments = ("host", "--channel", pair.ends.host, "--metrics", "127.0.0.1:0")
+    with Daemon(arguments, tmp_path / "second.log", environment=lacking) as second:
+        assert second.wait() == UNAVAILABLE
+        assert "prometheus-client isn't installed: apt install python3-" in second.lines[-1]
+
+
+def test_tables_on_a_terminal_need_a_package(asked: Pair, asking: Asking, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "vsocks", "top", *asking.options]
+    environment = {**os.environ, **without("rich", tmp_path)}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=PIPE, text=True, env=environment
+    ) as top:
+        _, errors = top.communicate(timeout=DEADLINE)
+    os.close(ours)
+    os.close(theirs)
+    assert top.returncode == UNAVAILABLE
+    assert "the Python package rich isn't installed: apt install python3-rich" in errors
+
+
 def test_metrics_for_other_machines_are_warned_of(start_pair: StartPair) -> None:
     pair = start_pair(host_options=("--metrics", "0.0.0.0:0"))
     pair.host.wait_for_log("WARNING other machines can read the metrics at 0.0.0.0")

@@ -164,8 +164,11 @@ class Control:
                 yield messages.Forward(name, format_host_port(*listen), str(forward.target))
 
     async def _metrics(self) -> AsyncGenerator[Item, None]:
-        from vsocks.host.metrics import metrics
-
+        try:
+            from vsocks.host.metrics import metrics
+        except ModuleNotFoundError:
+            package = "the Python package prometheus-client isn't installed where the daemon runs"
+            raise UnavailableError(package) from None
         async with contextlib.aclosing(metrics(self._fleet.channels, self._fleet.hosts)) as texts:
             async for text in texts:
                 for piece in _pieces(text):
