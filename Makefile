@@ -15,7 +15,7 @@ APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_MSI)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
-APT_TEST += dante-client git ldnsutils netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
+APT_TEST += dante-client git ldnsutils libengine-pkcs11-openssl openssl softhsm2 netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
 APT_VM := qemu-system-x86 qemu-utils openssh-client mmdebstrap debian-archive-keyring e2fsprogs mount uidmap xorriso
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
     golang-go golang-github-hashicorp-yamux-dev
@@ -146,15 +146,18 @@ windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… 
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)
 	$(call WINDOWS,check)
 
+# Who signs what Windows runs, if anybody: docs/windows-guest.md, "Signed".
+SIGNING = --sign '$(SIGN)' --sign-certificates '$(SIGN_CERTIFICATES)' --sign-module '$(SIGN_MODULE)' \
+	--sign-password-file '$(SIGN_PASSWORD_FILE)' --sign-timestamp '$(SIGN_TIMESTAMP)'
 .PHONY: apt-exe apt-msi guest-exe guest-msi
 apt-exe:
 	$(call apt-install,$(APT_EXE))
-guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows
-	$(BIN)/python -m harness.exe
+guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows: [SIGN=KEY.pfx …]
+	$(BIN)/python -m harness.exe $(SIGNING)
 apt-msi:
 	$(call apt-install,$(APT_MSI))
 guest-msi: $(VENV)/ready apt-msi ## Build vsocks-guest-VERSION.msi, for who deploys it on Windows
-	$(BIN)/python -m harness.msi
+	$(BIN)/python -m harness.msi $(SIGNING)
 
 ##@ Packages, all of them in dist/
 .PHONY: guest-pyz
@@ -165,7 +168,7 @@ guest-pyz: apt-base ## Build vsocks.pyz, the whole program in one file for Linux
 apt-iso:
 	$(call apt-install,xorriso)
 guest-iso: $(VENV)/ready apt-msi apt-iso ## Build vsocks-guest.iso, a disc that brings vsocks into any guest
-	$(BIN)/python -m harness.guest_disc
+	$(BIN)/python -m harness.guest_disc $(SIGNING)
 
 APT_DEB := debhelper dh-python lintian
 .PHONY: apt-deb deb deb-check

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 
-from ..places import ROOT
-from .build import write_distribution
-
-
-def main() -> int:
-    """The exit status."""
-    for path in write_distribution(ROOT / "dist"):
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        print(f"{path.relative_to(ROOT)}  {len(content) / 1e6:.2f} MB  sha256 {digest}")
-    return 0
-
+from ..shipping import DIST, ship
+from .shipped import write_distribution
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ship("vsocks-guest.exe", lambda signer: write_distribution(DIST, signer)))

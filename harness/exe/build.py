@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from ..cache import cache_folder, made
-from ..guest import files_of, python_files
+from ..guest import python_files
 from ..places import PROGRAM
 from ..progress import step
-from ..reproducible import source_epoch, write_zip
+from ..reproducible import source_epoch
 from .icon import icon
 from .python import ARCHIVE_SHA256, packages, windows_python
 from .wine import wine
@@ -35,16 +35,6 @@ def guest_folder() -> Path:
 def guest_exe() -> Path:
     """The one-file form. Built when first asked for."""
     return _built() / f"{NAME}.exe"
-
-
-def write_distribution(folder: Path) -> list[Path]:
-    """Put what is shipped into `folder`: the one-file form, and a zip of the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    exe, archive = folder / f"{NAME}.exe", folder / f"{NAME}-win64.zip"
-    shutil.copyfile(guest_exe(), exe)
-    files = files_of(guest_folder())
-    write_zip(archive, {f"{NAME}/{name}": content for name, content in files.items()})
-    return [exe, archive]
 
 
 def build(folder: Path) -> None:

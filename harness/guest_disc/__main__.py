@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from ..places import ROOT
+from ..shipping import DIST, ship
+from ..signing import Signer
 from .iso import NAME, listing, write_guest_iso
 
 
-def main() -> int:
-    """The exit status."""
-    iso = ROOT / "dist" / NAME
+def write(signer: Signer | None) -> list[Path]:
+    """The disc, whose files are listed."""
+    iso = DIST / NAME
     iso.parent.mkdir(exist_ok=True)
-    write_guest_iso(iso)
-    print(f"{iso.relative_to(ROOT)}  {iso.stat().st_size / 1e6:.2f} MB")
+    write_guest_iso(iso, signer=signer)
     for name in listing(iso):
         print(f"    {name}")
-    return 0
+    return [iso]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ship(NAME, write))

@@ -8,11 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..exe import guest_exe
+from ..exe.shipped import file_form
 from ..msi import write_msi
 from ..places import PROGRAM
 from ..pyz import write_pyz
 from ..reproducible import source_epoch
+from ..signing import Signer
 from ..windows.iso import MANIFEST, manifest
 
 NAME = "vsocks-guest.iso"
@@ -30,27 +31,30 @@ class DiscError(Exception):
     """The disc can't be made; the message holds what xorriso said."""
 
 
-def write_guest_iso(iso: Path, *, windows: bool = True) -> None:
-    """Make the disc. Without `windows` it is for Linux guests alone, and takes no build."""
+def write_guest_iso(iso: Path, *, windows: bool = True, signer: Signer | None = None) -> None:
+    """Make the disc. Without `windows` it is for Linux guests alone, and takes no build.
+
+    What Windows runs is signed if there is a `signer`.
+    """
     with tempfile.TemporaryDirectory(prefix="vsocks-disc-") as name:
         root = Path(name)
-        for path, content in contents(windows=windows).items():
+        for path, content in contents(windows=windows, signer=signer).items():
             (root / path).write_bytes(content)
         if windows:
-            write_msi(root).rename(root / MSI)
+            write_msi(root, signer).rename(root / MSI)
         write_pyz(root)
         (root / MANIFEST).write_text(manifest(root))
         _set_times(root)
         _make(root, iso)
 
 
-def contents(*, windows: bool) -> dict[str, bytes]:
+def contents(*, windows: bool, signer: Signer | None) -> dict[str, bytes]:
     """The files by their names, but for vsocks.pyz, the MSI and the checksums."""
     sources = [path for path in FILES.iterdir() if windows or path.suffix != ".cmd"]
     sources += [path for pattern in FOR_LINUX for path in DATA.rglob(pattern)]
     found = {path.name: _lines_for_its_system(path) for path in sorted(sources)}
     if windows:
-        found["vsocks-guest.exe"] = guest_exe().read_bytes()
+        found["vsocks-guest.exe"] = file_form(signer)
     return found
 
 

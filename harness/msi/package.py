@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 
 from vsocks import __version__
 
-from ..exe import guest_folder
 from ..exe.icon import icon
-from ..guest import files_of
+from ..exe.shipped import folder_files
 from ..reproducible import source_epoch
+from ..signing import Signer
 from .tables import complete, settle_summary
 
 SOURCE = Path(__file__).with_name("vsocks-guest.wxs")
@@ -30,9 +30,12 @@ class PackageError(Exception):
     """The MSI can't be made; the message holds what wixl said."""
 
 
-def write_msi(folder: Path) -> Path:
-    """Put the MSI into `folder`; returns its path."""
-    return package(files_of(guest_folder()), folder / NAME)
+def write_msi(folder: Path, signer: Signer | None = None) -> Path:
+    """Put the MSI into `folder`, signed as its program is; returns its path."""
+    msi = package(folder_files(signer), folder / NAME)
+    if signer:
+        msi.write_bytes(signer.signed(msi.read_bytes(), ".msi"))
+    return msi
 
 
 def package(files: dict[str, bytes], msi: Path, version: str = __version__) -> Path:
