@@ -80,7 +80,7 @@ class Agent:
 
         AgentError if it has printed more than the agent keeps, which is 16 MiB.
         """
-        call = {"path": SHELL, "arg": ["-c", f"cd; {command}"], "env": ENVIRONMENT}
+        call = {"path": SHELL, "arg": ["-c", f"cd 2> /dev/null; {command}"], "env": ENVIRONMENT}
         started = self.execute("guest-exec", {**call, "capture-output": True})
         deadline = time.monotonic() + timeout
         pause = POLL / 16

@@ -1,7 +1,8 @@
 """What a test can do with a guest, whatever system runs in it.
 
-`DebianGuest` (debian.py) runs the daemon from source, `WineGuest` (wine_guest.py) the Windows
-program in the same Debian, and a Windows is reached by OpenSSH: all have the same abstract methods.
+`DebianGuest` (debian.py) runs the daemon from source, `AgentGuest` (agent_guest.py) does so in a
+machine without a network card, `WineGuest` (wine_guest.py) runs the Windows program in the same
+Debian, and a Windows is reached by OpenSSH: all have the same abstract methods.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,18 +11,24 @@ import pytest
 
 from harness.agent import PIECE, Agent, AgentError
 from harness.process import HostProcess
+from harness.programs import SYSTEM
 from harness.targets import payload
 from harness.transcript import Transcript
 from tests.integration.support.waiting import DEADLINE
 
-pytestmark = pytest.mark.integration
+PROGRAM = shutil.which("qemu-ga", path=f"{os.environ['PATH']}:{SYSTEM}")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(PROGRAM is None, reason="needs qemu-guest-agent"),
+]
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[Path]:
     """The socket of an agent."""
     path = tmp_path / "agent.sock"
-    command = ["qemu-ga", "--method=unix-listen", f"--path={path}", f"--statedir={tmp_path}"]
+    command = [str(PROGRAM), "--method=unix-listen", f"--path={path}", f"--statedir={tmp_path}"]
     with HostProcess("qemu-ga", command, tmp_path):
         yield path
 
@@ -37,6 +45,7 @@ def test_a_command_s_output_errors_and_status_come_back(agent: Agent) -> None:
     assert (done.stdout, done.stderr, done.status) == ("out\n", "err\n", 7)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the agent runs as root, in a guest")
 def test_a_command_has_root_s_folder_and_no_input(agent: Agent) -> None:
     assert agent.run("pwd; cat", DEADLINE).stdout == "/root\n"
 
