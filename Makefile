@@ -95,7 +95,7 @@ LOOP_TESTS := $(patsubst %,tests/integration/test_%.py,session flow kill ending 
 
 # The tiers one after the other, whatever -j says: they would slow each other down.
 .NOTPARALLEL:
-.PHONY: lowest unit one-process integration integration-asyncio e2e hostile hostile-short soak soak-short test
+.PHONY: lowest unit one-process integration integration-asyncio e2e hostile hostile-short soak soak-short chaos test
 unit: $(VENV)/ready ## Tests of pure code, in seconds
 	$(call pytest,tests/unit)
 one-process: $(VENV)/ready apt-test ## Tests of both daemons' middles in one event loop, in seconds
@@ -129,6 +129,8 @@ hostile: $(VENV)/ready ## A hostile peer for each daemon: [HOSTILE_SECONDS=300] 
 	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(call pytest,tests/hostile)
 soak: $(VENV)/ready ## Mixed traffic through both, with kills: [MINUTES=60] [ARGS='--seed …']
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+chaos: $(VENV)/ready apt-vm ## Faults in a VM under traffic, drawn by a seed: [MINUTES=60] [ARGS='--seed …']
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
 hostile-short: $(VENV)/ready
 	$(BIN)/pytest tests/hostile
 soak-short: $(VENV)/ready

@@ -48,7 +48,9 @@ def test_port_unplugged_and_plugged_again(rig: Rig) -> None:
 
 def test_port_unplugged_while_no_host_is_there(rig: Rig) -> None:
     """A guest daemon that waits for a host has the port open: it must let the dead one go."""
+    mark = rig.vm.qmp.mark()
     guest = rig.start_guest()
+    rig.vm.wait_port(opened=True, timeout=SOON, after=mark)
     mark = rig.vm.qmp.mark()
     rig.vm.unplug_port()
     rig.vm.plug_port()
