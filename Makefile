@@ -151,7 +151,7 @@ windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs
 # Who signs what Windows runs, if anybody: docs/windows-guest.md, "Signed".
 SIGNING = --sign '$(SIGN)' --sign-certificates '$(SIGN_CERTIFICATES)' --sign-module '$(SIGN_MODULE)' \
 	--sign-password-file '$(SIGN_PASSWORD_FILE)' --sign-timestamp '$(SIGN_TIMESTAMP)'
-.PHONY: apt-exe apt-msi guest-exe guest-msi
+.PHONY: apt-exe apt-msi guest-exe guest-msi winget-manifest
 apt-exe:
 	$(call apt-install,$(APT_EXE))
 guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows: [SIGN=KEY.pfx …]
@@ -160,6 +160,9 @@ apt-msi:
 	$(call apt-install,$(APT_MSI))
 guest-msi: $(VENV)/ready apt-msi ## Build vsocks-guest-VERSION.msi, for who deploys it on Windows
 	$(BIN)/python -m harness.msi $(SIGNING)
+# Not built anew: a signature would differ from the one in the file that is at the URL.
+winget-manifest: $(VENV)/ready apt-msi ## Describe the MSI in dist/ for winget: URL=https://… [ID=vsocks.guest]
+	$(BIN)/python -m harness.msi.winget --url '$(URL)' --identifier '$(ID)'
 
 ##@ Packages, all of them in dist/
 .PHONY: guest-pyz
