@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from abc import abstractmethod
 from itertools import count
 
+from .bytecode import compiled
 from .guest import Guest, GuestProcess, python_files
 from .image import Image
 from .places import PROGRAM
@@ -16,6 +18,8 @@ from .vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
+PYTHON = "cpython-311"
+"""What the guest's Python calls its compiled files."""
 
 
 class DebianProcess(GuestProcess):
@@ -88,9 +92,12 @@ class Debian(Guest):
         self.succeed(unpack, timeout=120)
 
     def deploy(self) -> None:
-        """Upload the vsocks folder and compile it, so that no daemon's start waits for that."""
-        self.upload(python_files(PROGRAM), HOME)
-        self.succeed(f"python3 -m compileall -q {HOME}")
+        """Upload the vsocks folder, compiled, so that no daemon's start waits for that."""
+        files = python_files(PROGRAM)
+        same_python = sys.implementation.cache_tag == PYTHON
+        self.upload(files | (compiled(files, HOME) if same_python else {}), HOME)
+        if not same_python:
+            self.succeed(f"python3 -m compileall -q {HOME}")
 
     def daemon_command(self, *arguments: str) -> str:
         """`python3 -m vsocks guest` from the uploaded folder."""
