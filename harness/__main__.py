@@ -20,6 +20,7 @@ from .running import NoMachineError, find_machine, running_machines
 from .tidy import remove_unused
 from .transcript import WaitError
 
+ABOUT = "Machines without a network card, to play with and to look at."
 FAILED = 125
 """The status if the machine, not the command in it, has failed; as that of `docker run`."""
 PROBLEMS = (
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=ABOUT)
     commands = parser.add_subparsers(required=True, metavar="shell|run|ls|console|screenshot|clean")
     shell = commands.add_parser("shell", help="a prompt in a fresh machine, both daemons running")
     shell.set_defaults(run=_shell)

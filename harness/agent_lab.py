@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from .agent_guest import AgentGuest
 from .debian_lab import DebianLab
 from .lab import Running
+from .stopwatch import timed
 from .warm import warm_state, warm_vm
 
 
@@ -26,6 +27,11 @@ class AgentLab(DebianLab):
     def running(self) -> Iterator[Running]:
         """From the warm state."""
         image, choice = self.machine()
-        with warm_vm(image, choice, card=False) as vm, AgentGuest(vm) as guest:
-            guest.deploy()
+        with ExitStack() as stack:
+            with timed("QEMU"):
+                vm = stack.enter_context(warm_vm(image, choice, card=False))
+            with timed("agent"):
+                guest = stack.enter_context(AgentGuest(vm))
+            with timed("vsocks into the guest"):
+                guest.deploy()
             yield Running(vm, guest)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from .accel import Choice, choose
 from .debian import DebianGuest
 from .image import Image, debian_image
 from .lab import Lab, Running
+from .stopwatch import timed
 from .warm import warm_state, warm_vm
 
 
@@ -33,6 +34,11 @@ class DebianLab(Lab):
     def running(self) -> Iterator[Running]:
         """From the warm state."""
         image, choice = self.machine()
-        with warm_vm(image, choice) as vm, self.guest(vm, image) as guest:
-            guest.deploy()
+        with ExitStack() as stack:
+            with timed("QEMU"):
+                vm = stack.enter_context(warm_vm(image, choice))
+            with timed("SSH"):
+                guest = stack.enter_context(self.guest(vm, image))
+            with timed("vsocks into the guest"):
+                guest.deploy()
             yield Running(vm, guest)

@@ -11,7 +11,7 @@ from .debian_lab import DebianLab
 from .guest import Guest
 from .process import HostProcess, host_daemon
 from .progress import step
-from .running import RunningMachine
+from .running import RunningMachine, machine_of
 from .vm import VM
 
 START = 90.0
@@ -36,7 +36,7 @@ def open_door(rules: Sequence[str]) -> Iterator[Door]:
     """A fresh machine, both daemons in session on it; `rules` are options of `vsocks host`."""
     lab = DebianLab()
     lab.prepare()
-    image, choice = lab.machine()
+    _, choice = lab.machine()
     with ExitStack() as stack:
         with step("starting the machine, and both daemons"):
             vm, guest = stack.enter_context(lab.running())
@@ -44,15 +44,7 @@ def open_door(rules: Sequence[str]) -> Iterator[Door]:
             host = stack.enter_context(host_daemon(vm.socket(), *rules, folder=vm.folder))
             for log in (in_guest.log, host.log):
                 log.wait("session up", timeout=START, failing=("error:", "Traceback"))
-        machine = RunningMachine(
-            vm.folder,
-            vm.pid,
-            f"Debian, {choice.accel}",
-            vm.ssh_port(),
-            "root",
-            str(image.key),
-            image.host_key,
-        )
+        machine = machine_of(vm, guest, f"Debian, {choice.accel}")
         machine.tell()
         yield Door(vm, guest, host, machine)
 

@@ -13,6 +13,9 @@ from typing import Self
 
 from .transcript import Pump, Transcript
 
+TETHER = ("setpriv", "--pdeathsig", "KILL", "--")
+"""In front of a command line: the kernel kills that program when the thread that began it ends."""
+
 
 class HostProcess:
     """A child with its output (both streams) in `log`, also kept in a file; killed at the end."""
@@ -22,7 +25,7 @@ class HostProcess:
         self.command = list(command)
         self.log = Transcript(name)
         self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *command],
+            [*TETHER, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,7 +6,9 @@ import shlex
 import socket
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
+from .process import TETHER
 from .qmp import QMP
 from .spec import Machine, Start, Wiring
 from .transcript import Pump, Transcript
@@ -23,6 +25,9 @@ class Qemu:
     `folder`; `logs` has what QEMU, monitor and console say, each after what was there before.
     """
 
+    outlives_us: ClassVar[bool] = False
+    """Whether machines that are kept live on; then others do, too, if we are killed."""
+
     def __init__(
         self,
         spec: Machine,
@@ -38,7 +43,7 @@ class Qemu:
         self._command = spec.argv(wiring)
         with qmp_theirs, console_theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *self._command],
+                [*(() if self.outlives_us else TETHER), *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

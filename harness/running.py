@@ -10,12 +10,15 @@ import json
 import os
 import socket
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from .guest import Guest
 from .places import COMMAND
 from .qmp import QMP
 from .spec import Wiring
+from .ssh_guest import SSHGuest
+from .vm import VM
 
 FOLDERS = "vsocks-vm-*"
 """What the folders of machines are called, in the system's folder for temporary files."""
@@ -69,6 +72,21 @@ class RunningMachine:
             monitor.execute("screendump", {"filename": str(path.resolve()), "format": "png"})
         finally:
             monitor.close()
+
+
+def machine_of(vm: VM, guest: Guest, kind: str) -> RunningMachine:
+    """What is to be told of a machine of ours; without SSH, if its guest has none."""
+    machine = RunningMachine(vm.folder, vm.pid, kind)
+    if not isinstance(guest, SSHGuest):
+        return machine
+    access = guest.access
+    return replace(
+        machine,
+        ssh_port=access.port,
+        account=access.account,
+        key=str(access.key),
+        host_key=access.host_key,
+    )
 
 
 def running_machines() -> list[RunningMachine]:

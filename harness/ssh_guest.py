@@ -30,6 +30,11 @@ class SSHGuest(Guest):
         """Needed after a reset or a return to a snapshot: the connection knows nothing of it."""
         self._ssh.connect()
 
+    @property
+    def access(self) -> Access:
+        """How it is reached at present."""
+        return self._access
+
     def go_through(self, port: int, timeout: float = FIRST_ANSWER_SECONDS) -> None:
         """Reach the guest by another port of this machine from now on.
 

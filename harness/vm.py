@@ -40,6 +40,7 @@ class VM(Faults):
         self.console = Transcript("the console", failing=spec.broken)
         self._qemu: Qemu | None = None
         self._moves = count(1)
+        self._kept = False
 
     def __enter__(self) -> Self:
         try:
@@ -49,7 +50,16 @@ class VM(Faults):
             raise
         return self
 
+    def keep(self) -> None:
+        """Let the machine go on when the block ends, with all that is in its folder.
+
+        It ends with us nevertheless, unless `Qemu.outlives_us` was set when it began.
+        """
+        self._kept = True
+
     def __exit__(self, *_: object) -> None:
+        if self._kept:
+            return
         if self._qemu:
             self._qemu.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,6 +9,7 @@ from random import SystemRandom
 
 from harness.agent_lab import AgentLab
 from harness.places import ROOT
+from harness.testing.evidence import collect
 from tests.chaos.faults import Chaos
 from tests.e2e.rig import running_rig
 
@@ -29,7 +30,7 @@ def main() -> int:
         try:
             happened = run(Chaos(rig, options.seed), options.minutes * 60)
         except BaseException:
-            rig.collect(ARTIFACTS)
+            collect(rig, ARTIFACTS)
             print(f"FAILED with --seed {options.seed}; logs, console and screen: {ARTIFACTS}")
             raise
     received = sum(record.received for record in rig.target.records)

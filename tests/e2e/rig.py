@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -17,10 +15,11 @@ from typing import Any
 from harness.guest import Guest, GuestProcess
 from harness.lab import Lab
 from harness.places import ROOT
-from harness.process import HostProcess, host_daemon
 from harness.spec import CONTROLLER, Port
 from harness.ssh_guest import SSHGuest
+from harness.stopwatch import timed
 from harness.targets import serving
+from harness.testing.pair import LOST, SOON, START, UP, VsocksPair
 from harness.transcript import Line
 from harness.vm import VM
 from tests.e2e.truth_server import TruthServer
@@ -34,18 +33,13 @@ SHARED = ROOT / "tests" / "support"
 SCRIPTS = "e2e"
 """The folder of all this in the guest's scratch folder."""
 SOCKS_PORT = 1080
-SOON = 30.0
-"""Deadline for what takes a second or so: emulation on a busy machine is slow."""
 SESSION_GOAL = 2.0
 SESSION_DEADLINE = SESSION_GOAL + 8.0
 """The goal is 2 s. The rest is slack for emulation; the figure itself is printed."""
-
-START = 90.0
-"""The same for a program's start: Wine's first one after a reset takes half a minute there."""
 TRANSMIT_QUEUE = 5
 """That of the device's second port, which is the first that isn't a console."""
-UP = r"session up"
-LOST = r"session lost"
+
+__all__ = ["LOST", "SOCKS_PORT", "SOON", "START", "UP", "Client", "Rig", "running_rig", "when"]
 
 
 class Client:
@@ -67,53 +61,26 @@ class Client:
             self.process.log.wait(pattern, timeout=left, after=after, failing=("Traceback",))
 
 
-@dataclass
-class Rig:
+class Rig(VsocksPair):
     """Everything of one test. Daemons are started by the test, in the order it is about."""
 
-    vm: VM
-    guest: Guest
-    target: TruthServer
-    note: Callable[[str], None] = print
-    """Takes a figure for the table at the end."""
-    _processes: list[GuestProcess] = field(default_factory=list)
-    _hosts: list[HostProcess] = field(default_factory=list)
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    _streams: Iterator[int] = field(default_factory=lambda: count(1, 100))
+    options = ("-v", "--log-format", "json")
+
+    def __init__(self, vm: VM, guest: Guest, target: TruthServer) -> None:
+        super().__init__(vm, guest)
+        self.target = target
+        self.note: Callable[[str], None] = print
+        """Takes a figure for the table at the end."""
+        self._streams = count(1, 100)
+        scripts = [HERE / name for name in PROGRAMS] + sorted(SHARED.glob("*.py"))
+        files = {str(path.relative_to(ROOT)): path.read_bytes() for path in scripts}
+        with timed("the tests' programs into the guest"):
+            guest.upload(files, self.scripts)
 
     @property
     def scripts(self) -> str:
         """Where the programs are in the guest."""
         return f"{self.guest.scratch}/{SCRIPTS}"
-
-    def start_guest(self, *arguments: str) -> GuestProcess:
-        """Start the guest daemon and wait until it listens."""
-        daemon = self.guest.start_daemon("-v", "--log-format", "json", *arguments)
-        self._processes.append(daemon)
-        daemon.log.wait("listening on", timeout=START)
-        return daemon
-
-    def start_host(self, *arguments: str, channel: Path | None = None) -> HostProcess:
-        """Start the host daemon and wait until it has the channel."""
-        daemon = host_daemon(
-            channel or self.vm.socket(),
-            *("-v", "--log-format", "json", "--allow", "127.0.0.0/8", "--allow", "[::1]"),
-            *arguments,
-            folder=self.vm.folder,
-            name=f"host-{next(self._numbers)}",
-        )
-        self._hosts.append(daemon)
-        daemon.log.wait("channel open", timeout=SOON)
-        return daemon
-
-    def start_both(
-        self, guest_options: Sequence[str] = (), host_options: Sequence[str] = ()
-    ) -> tuple[GuestProcess, HostProcess]:
-        """Start both daemons and wait for a session between them."""
-        guest, host = self.start_guest(*guest_options), self.start_host(*host_options)
-        guest.log.wait(UP, timeout=SOON)
-        host.log.wait(UP, timeout=SOON)
-        return guest, host
 
     def client(
         self, mode: str, *, connections: int = 1, length: int = 0, host: str = "127.0.0.1"
@@ -126,7 +93,7 @@ class Rig:
             *(str(connections), str(length), str(next(self._streams))),
         )
         process = self.guest.start("client", command)
-        self._processes.append(process)
+        self.in_guest.append(process)
         return Client(process)
 
     def start_uploader(self) -> GuestProcess:
@@ -137,7 +104,7 @@ class Rig:
             *(str(SOCKS_PORT), "127.0.0.1", str(self.target.port), str(next(self._streams))),
         )
         process = self.guest.start("uploader", command)
-        self._processes.append(process)
+        self.in_guest.append(process)
         return process
 
     def transfer_without_end(self, connections: int = 4) -> Client:
@@ -235,47 +202,16 @@ class Rig:
         status = self.vm.qmp.execute("x-query-virtio-queue-status", of_port)
         return int(status["last-avail-idx"] - status["used-idx"]) % 2**16
 
-    def collect(self, folder: Path) -> None:
-        """Save everything that may explain a failure."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            self.vm.screenshot(folder / "screen.png")
-        except Exception as error:
-            (folder / "screen.txt").write_text(repr(error))
-        for process in self._processes:
-            path = folder / f"{process.name}-{process.pid}.log"
-            path.write_text(process.log.text())
-        self._collect_logs_in_guest(folder)
-        for log in self.vm.folder.glob("*.log"):
-            shutil.copy(log, folder)
-
-    def _collect_logs_in_guest(self, folder: Path) -> None:
-        """What was not followed: the connection may have ended before the process."""
-        try:
-            self.guest.reconnect()
-            logs = self.guest.daemon_logs()
-        except Exception as error:
-            logs = repr(error)
-        (folder / "logs-in-guest.txt").write_text(logs)
-
-    def stop_hosts(self) -> None:
-        """End what was started on the host."""
-        for daemon in self._hosts:
-            daemon.kill()
-
 
 @contextmanager
 def running_rig(lab: Lab) -> Iterator[Rig]:
-    """A machine with vsocks and the programs in it; no daemon runs yet."""
-    with ExitStack() as stack:
-        target = stack.enter_context(serving(TruthServer()))
-        vm, guest = stack.enter_context(lab.running())
+    """A machine with a target and its clients, for whoever has no fixture; no daemon runs yet."""
+    with serving(TruthServer()) as target, lab.running() as (vm, guest):
         rig = Rig(vm, guest, target)
-        scripts = [HERE / name for name in PROGRAMS] + sorted(SHARED.glob("*.py"))
-        guest.upload({str(it.relative_to(ROOT)): it.read_bytes() for it in scripts}, rig.scripts)
-        stack.callback(rig.stop_hosts)
-        yield rig
+        try:
+            yield rig
+        finally:
+            rig.close()
 
 
 def when(line: Line) -> float:

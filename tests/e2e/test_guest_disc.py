@@ -9,7 +9,7 @@ import pytest
 import vsocks
 from harness.debian_lab import DebianLab
 from harness.disc_guest import INSTALL, DiscLab
-from tests.e2e.boot_gate import BootGate
+from harness.testing.desk import Desk
 from tests.e2e.conftest import rig_of
 from tests.e2e.rig import Rig
 
@@ -17,11 +17,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def disc_rig(
-    debian: DebianLab, boot_gate: BootGate, request: pytest.FixtureRequest
-) -> Iterator[Rig]:
+def disc_rig(debian: DebianLab, vm_desk: Desk) -> Iterator[Rig]:
     """A machine like those of `debian`, into which vsocks came by the disc alone."""
-    with rig_of(DiscLab(), boot_gate, request) as rig:
+    with rig_of(DiscLab(), vm_desk, "disc_rig") as rig:
         yield rig
 
 

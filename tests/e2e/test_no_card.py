@@ -8,7 +8,7 @@ import pytest
 
 from harness.agent_lab import AgentLab
 from harness.spec import AGENT
-from tests.e2e.boot_gate import BootGate
+from harness.testing.desk import Desk
 from tests.e2e.conftest import rig_of
 from tests.e2e.rig import LOST, SOON, UP, Rig
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def rig(boot_gate: BootGate, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    with rig_of(AgentLab(), boot_gate, request) as rig:
+def rig(vm_desk: Desk) -> Iterator[Rig]:
+    with rig_of(AgentLab(), vm_desk, "rig") as rig:
         yield rig
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.targets import FileServer, payload, serving, sha256
-from tests.e2e.boot_gate import BootGate
+from harness.testing.desk import Desk
 from tests.e2e.conftest import rig_of
 from tests.e2e.rig import SOCKS_PORT, SOON, Client, Rig
 from tests.integration.support.dnsmasq import dnsmasq
@@ -35,15 +35,14 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture(scope="module")
 def proxy(
-    lab: Lab,
-    boot_gate: BootGate,
-    request: pytest.FixtureRequest,
+    vm_lab: Lab,
+    vm_desk: Desk,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Rig]:
     """Daemons that do all that they can but ask who it is."""
     with ExitStack() as stack:
         nameserver = stack.enter_context(dnsmasq(tmp_path_factory.mktemp("dnsmasq")))
-        rig = stack.enter_context(rig_of(lab, boot_gate, request))
+        rig = stack.enter_context(rig_of(vm_lab, vm_desk, "proxy"))
         rig.start_both(
             ("--dns", f"127.0.0.1:{DNS_PORT}"),
             ("--allow-bind", "127.0.0.1", "--dns-server", str(nameserver)),

@@ -17,7 +17,7 @@ pytestmark = [
     # Also in a machine that truly has no network card, in which the test's own commands come by a
     # second port.
     pytest.mark.parametrize(
-        "lab", [*LABS, AgentLab()], indirect=True, ids=lambda lab: lab.kind, scope="session"
+        "vm_lab", [*LABS, AgentLab()], indirect=True, ids=lambda lab: lab.kind, scope="session"
     ),
 ]
 
@@ -93,7 +93,7 @@ def test_the_reply_says_why_a_connection_was_not_made(shared_rig: Rig) -> None:
         assert f"({reply})" in shared_rig.guest.fail(command).stderr
 
 
-def test_an_echo_comes_back(shared_rig: Rig, note: Callable[[str], None]) -> None:
+def test_an_echo_comes_back(shared_rig: Rig, vm_note: Callable[[str], None]) -> None:
     with serving(EchoServer()) as echo:
         trips = echo_round_trips(shared_rig.guest, SOCKS_PORT, echo.port, 200)
-    note(f"echo of 64 B: {trips}")
+    vm_note(f"echo of 64 B: {trips}")

@@ -25,13 +25,13 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_cold_boot_ends_with_sshd(
-    debian: DebianLab, tmp_path: Path, note: Callable[[str], None]
+    debian: DebianLab, tmp_path: Path, vm_note: Callable[[str], None]
 ) -> None:
     image, choice = debian.machine()
     began = time.monotonic()
     with VM(cold_spec(image, choice, new_disk(image, tmp_path / "disk.qcow2"))) as vm:
         vm.wait_until_booted()
-        note(f"booted in {time.monotonic() - began:.1f} s")
+        vm_note(f"booted in {time.monotonic() - began:.1f} s")
         with DebianGuest(vm, image) as guest:
             assert guest.succeed("readlink /dev/virtio-ports/org.vsocks.0").startswith("../vport")
         vm.screenshot(tmp_path / "screen.png")

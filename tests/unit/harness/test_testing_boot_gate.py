@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.boot_gate import BootGate
+from harness.testing.boot_gate import BootGate
 
 pytestmark = pytest.mark.unit
 
