@@ -53,6 +53,10 @@ STAGING_SIZE: Final = 256 * 1024
 assert STAGING_SIZE >= MAX_OUTPUT
 #: Seconds between looks at a stalled stream (original wire only).
 _STALL_CHECK: Final = 0.5
+#: Seconds from which on a timer may be late, and the ticks to which it is put off: many idle
+#: connections are looked after in one turn, not in one each.
+_PATIENT: Final = 0.5
+_TICK: Final = 0.25
 #: Seconds without a byte after which the peer is taken to have stopped sending, and how long that
 #: is waited for at most.
 _QUIET: Final = 0.15
@@ -417,6 +421,8 @@ class Connection:
         if self.over.done() or (self._unsent is not None and when <= self._loop.time()):
             return  # it is due, and goes as soon as the channel takes bytes again
         self._stop_timer()
+        if when - self._loop.time() >= _PATIENT:
+            when = math.ceil(when / _TICK) * _TICK
         self._timer, self._timer_at = self._loop.call_at(when, self._on_time), when
 
     def _on_time(self) -> None:
