@@ -28,6 +28,8 @@ FILES = (
     "/usr/lib/sysusers.d/vsocks.conf",
     "/etc/vsocks/host.toml",
 )
+#: Where the control socket is; systemd makes it for the service.
+RUNTIME = Path("/run/vsocks")
 ENABLED = Path("/etc/systemd/system/multi-user.target.wants")
 
 
@@ -58,6 +60,7 @@ def main() -> int:
     print(f"check: {told.stdout.strip()} with Python {sys.version.split()[0]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        RUNTIME.mkdir(exist_ok=True)
         carry(f"http://127.0.0.1:{server.server_port}/file")
         server.shutdown()
     return 0
@@ -79,6 +82,8 @@ def carry(url: str) -> None:
         proxy = urllib.request.ProxyHandler({"http": f"http://127.0.0.1:{port}"})
         with urllib.request.build_opener(proxy).open(url, timeout=60) as answer:
             got = answer.read()
+        status = subprocess.run(["vsocks", "status"], capture_output=True, text=True, check=True)
+        assert f"unix:{CHANNEL}" in status.stdout, status.stdout
     assert hashlib.sha256(got).digest() == hashlib.sha256(CONTENT).digest()
     print(f"check: {len(got)} bytes went through both daemons")
 
