@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
-APT_EXE := wine wine64 osslsigncode
+APT_EXE := wine wine64 osslsigncode gcc-mingw-w64-x86-64
 APT_MSI := wixl msitools $(APT_EXE)
 APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_MSI)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
@@ -154,7 +154,7 @@ SIGNING = --sign '$(SIGN)' --sign-certificates '$(SIGN_CERTIFICATES)' --sign-mod
 .PHONY: apt-exe apt-msi guest-exe guest-msi winget-manifest
 apt-exe:
 	$(call apt-install,$(APT_EXE))
-guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows: [SIGN=KEY.pfx …]
+guest-exe: $(VENV)/ready apt-exe ## Build vsocks-guest.exe, the guest daemon for Windows: [WINDOWS_PYTHON=FILE] [SIGN=KEY.pfx …]
 	$(BIN)/python -m harness.exe $(SIGNING)
 apt-msi:
 	$(call apt-install,$(APT_MSI))

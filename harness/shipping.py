@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from .exe.errors import BuildError
 from .places import ROOT
 from .signing import Signer, SigningError, add_signing_options, signer_of
 
@@ -20,7 +21,7 @@ def ship(title: str, write: Callable[[Signer | None], list[Path]]) -> int:
     add_signing_options(parser)
     try:
         written = write(signer_of(parser.parse_args()))
-    except SigningError as error:
+    except (SigningError, BuildError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     for path in written:

@@ -16,8 +16,10 @@ from ..guest import python_files
 from ..places import PROGRAM
 from ..progress import step
 from ..reproducible import source_epoch
+from .bootloader import bootloader, place
 from .icon import icon
-from .python import ARCHIVE_SHA256, packages, windows_python
+from .pypi import packages
+from .python import WindowsPython, programs_python
 from .wine import wine
 
 HERE = Path(__file__).parent
@@ -39,33 +41,44 @@ def guest_exe() -> Path:
 
 def build(folder: Path) -> None:
     """Build both forms into `folder`, from the source as it is."""
-    environment, work = wine(), folder / "work"
+    environment, work, python = wine(), folder / "work", programs_python()
     source = work / "source"
     for name, content in python_files(PROGRAM).items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(content)
     (work / "icon.ico").write_bytes(icon())
+    _lay_out_tools(work / "tools", python)
     path = environment.windows_path
     with step("building vsocks-guest.exe"):
         environment.run(
-            windows_python() / "python.exe",
+            python.folder / "python.exe",
             *("-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
             *("--distpath", path(work / "dist"), "--workpath", path(work / "build")),
             path(SPEC),
             timeout=BUILD_SECONDS,
             extra={
-                "PYTHONPATH": path(packages(BUILD_PACKAGES)),
+                "PYTHONPATH": path(work / "tools"),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONHASHSEED": "1",
                 "PYINSTALLER_CONFIG_DIR": path(work / "config"),
                 "SOURCE_DATE_EPOCH": str(source_epoch()),
                 "VSOCKS_SOURCE": path(source),
                 "VSOCKS_ICON": path(work / "icon.ico"),
+                "VSOCKS_PYTHON": str(python),
             },
         )
     (work / "dist" / NAME).rename(folder / NAME)
     (work / "dist" / f"{NAME}-onefile.exe").rename(folder / f"{NAME}.exe")
     shutil.rmtree(work)
+
+
+def _lay_out_tools(folder: Path, python: WindowsPython) -> None:
+    """PyInstaller with a bootloader of our making, and with no other."""
+    shutil.copytree(packages(BUILD_PACKAGES, python.minor), folder)
+    ours = folder / place(python.bits)
+    shutil.rmtree(ours.parent)
+    ours.mkdir(parents=True)
+    shutil.copyfile(bootloader(python.bits), ours / "run.exe")
 
 
 @cache
@@ -76,9 +89,10 @@ def _built() -> Path:
 
 def _key() -> str:
     """Changes with everything that goes into the program."""
-    digest = hashlib.sha256(f"{ARCHIVE_SHA256} {source_epoch()}".encode())
+    python = programs_python()
+    digest = hashlib.sha256(f"{python} {python.folder.name} {source_epoch()}".encode())
     for name, content in python_files(PROGRAM).items():
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
-    for path in (SPEC, BUILD_PACKAGES, Path(__file__), HERE / "icon.py"):
+    for path in (SPEC, BUILD_PACKAGES, Path(__file__), HERE / "icon.py", bootloader(python.bits)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

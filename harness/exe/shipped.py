@@ -9,6 +9,7 @@ from ..reproducible import write_zip
 from ..signing import Signer
 from .archive import with_file
 from .build import NAME, guest_exe, guest_folder
+from .python import programs_python
 
 PROGRAM = f"{NAME}.exe"
 INSIDE = rf"service\{PROGRAM}"
@@ -34,7 +35,7 @@ def file_form(signer: Signer | None) -> bytes:
 def write_distribution(folder: Path, signer: Signer | None = None) -> list[Path]:
     """Put it into `folder`: the one-file form, and a zip of the other."""
     folder.mkdir(parents=True, exist_ok=True)
-    exe, archive = folder / PROGRAM, folder / f"{NAME}-win64.zip"
+    exe, archive = folder / PROGRAM, folder / f"{NAME}-win{programs_python().bits}.zip"
     exe.write_bytes(file_form(signer))
     files = folder_files(signer)
     write_zip(archive, {f"{NAME}/{name}": content for name, content in files.items()})

@@ -24,6 +24,8 @@ from vsocks.cli import windows_main
 
 assert sys.platform == "win32"
 
+from vsocks.windows import parent
+
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
@@ -94,9 +96,9 @@ def one_file_form(
     monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path), raising=False)
     command = [sys.executable, "-c", "import sys; sys.stdin.readline()"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as parent:
-        monkeypatch.setattr(os, "getppid", lambda: parent.pid)
-        yield parent
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as unpacking:
+        monkeypatch.setattr(parent, "parents_id", lambda: unpacking.pid)
+        yield unpacking
 
 
 def test_the_one_file_form_ends_with_its_parent(one_file_form: subprocess.Popen[bytes]) -> None:
@@ -110,10 +112,17 @@ def test_the_one_file_form_ends_with_its_parent(one_file_form: subprocess.Popen[
     other.join()
 
 
+def test_a_process_knows_its_parent() -> None:
+    asked = "from vsocks.windows import parent; print(parent.parents_id())"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
+    assert int(told.stdout) == os.getpid()
+    assert parent.parents_id() != os.getpid()
+
+
 def test_a_parent_that_may_not_be_watched(
     one_file_form: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "getppid", lambda: 0x7FFFFFF0)
+    monkeypatch.setattr(parent, "parents_id", lambda: 0x7FFFFFF0)
     port = free_port()
     other = when_it_listens(port, lambda: _thread.interrupt_main(signal.SIGINT))
     assert run_program(port) == 0

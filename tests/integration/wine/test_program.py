@@ -73,7 +73,13 @@ def test_its_version_is_in_its_resources(file_form: Path, folder_form: Path) -> 
             assert text.encode("utf-16-le") in content
 
 
+def test_it_starts_by_a_bootloader_of_our_making(file_form: Path, folder_form: Path) -> None:
+    """Only mingw's runtime has these words; the stock bootloader has another compiler's."""
+    for path in (file_form, folder_form):
+        assert b"Mingw-w64 runtime failure" in path.read_bytes()
+
+
 def test_only_what_it_needs_is_inside(folder_form: Path) -> None:
     inside = {path.name for path in (folder_form.parent / "_internal").iterdir()}
-    assert "python313.dll" in inside
+    assert "python312.dll" in inside
     assert not [name for name in inside if "ssl" in name or "crypto" in name]

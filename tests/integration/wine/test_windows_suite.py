@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.exe.python import packages, windows_python
+from harness.exe.pypi import packages
+from harness.exe.python import VERSION, windows_python
 from harness.exe.wine import Wine
 from harness.transcript import Pump, Transcript
 from tests.integration.wine.test_channels import com_port
@@ -93,7 +94,10 @@ def settings(wine: Wine, folder: Path) -> Path:
 
 def python(wine: Wine, folder: Path, *arguments: str, **extra: str) -> str:
     """Run the Windows Python; returns what it printed, and fails with that if it fails."""
-    path = [wine.windows_path(folder) for folder in (packages(TEST_PACKAGES), ROOT)]
+    path = [
+        wine.windows_path(folder)
+        for folder in (packages(TEST_PACKAGES, VERSION.rpartition(".")[0]), ROOT)
+    ]
     extra |= {"PYTHONPATH": ";".join(path), "PYTHONDONTWRITEBYTECODE": "1"}
     log = folder / "windows-suite.log"
     running = subprocess.Popen(
