@@ -19,7 +19,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from vsocks.errors import describe
-from vsocks.windows import all_users, protected, winhttp, wininet
+from vsocks.windows import advanced_proxy, all_users, protected, winhttp, wininet
+from vsocks.windows.advanced_proxy import AdvancedSettings
 from vsocks.windows.all_users import AllUsersSettings
 from vsocks.windows.proxy_backup import VALUE, DeniedError, ProxyError, users_with_backup
 from vsocks.windows.proxy_switch import Switch
@@ -76,11 +77,30 @@ def turn_on(server: str, bypass: str, script: str | None, scope: Scope) -> int:
                 stack.enter_context(_of_machine().turned_on(for_machine))
         if scope is Scope.ALL_USERS:
             stack.enter_context(_of_all_users().turned_on(for_all))
+            _turn_on_advanced(server, bypass)
         else:
             stack.enter_context(_of_user().turned_on(for_user))
     if scope is Scope.ALL_USERS:
         wininet.tell_programs()
     return status(scope)
+
+
+def _turn_on_advanced(server: str, bypass: str) -> None:
+    """Set WinHTTP's newer settings, where this Windows has them; a refusal is only told of.
+
+    They come last: with the policy that the settings are the machine's, netsh shows the machine's.
+    """
+    now = advanced_proxy.shown()
+    if now is None:
+        return
+    switch, ours = _of_advanced(), now.with_proxy(server, bypass)
+    try:
+        # They may follow what has been set before; then nothing of them is ours to restore.
+        if switch.has_backup or not now.is_by(ours):
+            with switch.turned_on(lambda before: before.with_proxy(server, bypass)):
+                pass
+    except ProxyError as error:
+        _say(describe(error))
 
 
 def turn_off(scope: Scope) -> int:
@@ -98,7 +118,7 @@ def turn_off(scope: Scope) -> int:
 
 def turn_off_ours() -> None:
     """Restore whatever is ours, for whom we may; what can't be is only told of."""
-    for switch in (_of_all_users(), _of_machine(), _of_user()):
+    for switch in (_of_advanced(), _of_all_users(), _of_machine(), _of_user()):
         try:
             if switch.has_backup:
                 _say(switch.turn_off()[1])
@@ -119,18 +139,24 @@ def status(scope: Scope) -> int:
     return 0 if all(ours for ours, _ in reports) else _NOT_SO
 
 
-AnySwitch = Switch[UserSettings] | Switch[MachineSettings] | Switch[AllUsersSettings]
+AnySwitch = (
+    Switch[UserSettings]
+    | Switch[MachineSettings]
+    | Switch[AllUsersSettings]
+    | Switch[AdvancedSettings]
+)
 
 
 def _switches(scope: Scope) -> list[AnySwitch]:
-    """The places of the scope, the machine's first; that of all users also if it is ours."""
+    """The places of the scope, the machine's first; others also if they are ours."""
     if scope is Scope.USER:
         return [_of_user()]
     of_users: list[AnySwitch] = [_of_user()] if scope is Scope.BOTH else []
     for_all = _of_all_users()
     if scope is Scope.ALL_USERS or for_all.has_backup:
         of_users.insert(0, for_all)
-    return [_of_machine(), *of_users]
+    newer = _of_advanced()
+    return [_of_machine(), *([newer] if newer.has_backup else []), *of_users]
 
 
 def _of_user() -> Switch[UserSettings]:
@@ -161,6 +187,17 @@ def _of_machine() -> Switch[MachineSettings]:
         MachineSettings,
         winhttp.query,
         winhttp.change,
+    )
+
+
+def _of_advanced() -> Switch[AdvancedSettings]:
+    return Switch(
+        "WinHTTP (advanced settings of the machine)",
+        winreg.HKEY_LOCAL_MACHINE,
+        AdvancedSettings,
+        advanced_proxy.query,
+        advanced_proxy.change,
+        saved_as=f"{VALUE}Advanced",
     )
 
 
