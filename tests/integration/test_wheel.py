@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from email.message import Message
@@ -16,12 +14,11 @@ import pytest
 
 import vsocks
 from harness.cache import hash_of_tree
+from tests.integration.support.wheel import build, succeed
 
 pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCES = ("vsocks", "harness", "vm", "docs", "pyproject.toml", "*.md", "LICENSE")
-BUILD_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -37,36 +34,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = (sys.executable, "-m", "pip", "--python", folder / "bin" / "python")
     succeed(*pip, "install", "--no-index", wheel)
     return folder
-
-
-def build(folder: Path) -> Path:
-    """Build it in a copy of the sources, with what is installed here."""
-    source = folder / "source"
-    source.mkdir()
-    for path in (path for pattern in SOURCES for path in REPOSITORY.glob(pattern)):
-        if path.is_dir():
-            shutil.copytree(path, source / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(path, source)
-    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder)
-    succeed(*command, source, SOURCE_DATE_EPOCH="1750000000")
-    [wheel] = folder.glob("*.whl")
-    return wheel
-
-
-def succeed(*command: str | Path, **environment: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-        env={**clean, **environment},
-        cwd="/",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def metadata(wheel: Path) -> Message:
