@@ -9,6 +9,7 @@ from collections.abc import Callable
 from harness.relay import Relay
 from tests.e2e.rig import LOST, SOON, START, UP, Client, Rig
 
+PANIC = "Kernel panic"
 MOST_BYTES = 2_000_000
 """A cut comes after so many at most."""
 JUMPS = (-86_400, 86_400)
@@ -26,8 +27,10 @@ class Chaos:
         self._guest, self._host = rig.start_both()
         self._faults: list[Callable[[], None]] = [
             *(self.guest_daemon_killed, self.host_daemon_killed),
+            *(self.port_unplugged, self.controller_unplugged, self.chardev_taken),
             *(self.cut_at_any_byte, self.slow_for_a_while),
-            *(self.clock_set, self.qemu_killed),
+            *(self.paused, self.clock_set, self.put_back_to_a_snapshot, self.migrated),
+            *(self.crashed, self.reset, self.qemu_killed),
         ]
 
     def next(self) -> str:
@@ -56,6 +59,21 @@ class Chaos:
         self._host.kill()
         self._start_host()
 
+    def port_unplugged(self) -> None:
+        self.rig.vm.unplug_port()
+        self.rig.vm.plug_port()
+        self._session_again()
+
+    def controller_unplugged(self) -> None:
+        self.rig.vm.unplug_controller()
+        self.rig.vm.plug_controller()
+        self._session_again()
+
+    def chardev_taken(self) -> None:
+        self.rig.vm.take_chardev()
+        self.rig.vm.give_chardev()
+        self._session_again()
+
     def cut_at_any_byte(self) -> None:
         with self._relay() as relay:
             client = self.rig.transfer_without_end()
@@ -76,9 +94,50 @@ class Chaos:
             self._host.kill("TERM")
         self._start_host()
 
+    def paused(self) -> None:
+        is_long = self.dice.choice((False, True))
+        self.rig.vm.pause()
+        if is_long:
+            self._host.log.wait(LOST, timeout=SOON, after=self._mark)
+        self.rig.vm.resume()
+        if is_long:
+            self._session_again()
+
     def clock_set(self) -> None:
         seconds = self.dice.randint(*JUMPS)
         self.rig.guest.succeed(f"date -s @$(($(date +%s) + {seconds}))")
+
+    def put_back_to_a_snapshot(self) -> None:
+        assert self._client
+        self._client.process.kill()
+        self._client = None
+        self.rig.vm.save_snapshot("chaos")
+        self.rig.transfer_without_end()
+        self.rig.vm.load_snapshot("chaos")
+        self._session_again()
+        self.rig.vm.delete_snapshot("chaos")
+        self.rig.reach_again()
+        self.rig.follow_again(self._guest)
+
+    def migrated(self) -> None:
+        self.rig.vm.migrate()
+        self._session_again()
+        self.rig.reach_again()
+        assert self._client
+        self.rig.follow_again(self._guest, self._client.process)
+
+    def crashed(self) -> None:
+        event, console = self.rig.vm.qmp.mark(), self.rig.vm.console.mark()
+        self.rig.guest.start("crash", "sh -c 'sleep 1; echo c > /proc/sysrq-trigger'")
+        self.rig.vm.console.wait(PANIC, timeout=SOON, after=console)
+        console = self.rig.vm.console.mark()
+        self.rig.vm.wait_until_reset(SOON, event)
+        self._booted(console)
+
+    def reset(self) -> None:
+        console = self.rig.vm.console.mark()
+        self.rig.vm.reset()
+        self._booted(console)
 
     def qemu_killed(self) -> None:
         console = self.rig.vm.console.mark()
