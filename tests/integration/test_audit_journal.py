@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -70,17 +71,24 @@ def test_a_journal_that_takes_nothing_is_said_and_told_of_later(
             assert len(replies) < 3000, "the queue of a socket has an end"
         pair.host.wait_for_log("can't be written: Resource temporarily unavailable; records lost")
         replies.append(socks.ask(pair.proxy, target.address))
-        entries = journal.waiting()
         assert replies[-1] is (Reply.SUCCEEDED if choice == "continue" else Reply.GENERAL_FAILURE)
-        assert socks.ask(pair.proxy, target.address) is Reply.SUCCEEDED
+        entries = []
+
+        def served_again() -> None:
+            entries.extend(journal.waiting())
+            replies.append(socks.ask(pair.proxy, target.address))
+            assert replies[-1] is Reply.SUCCEEDED
+
+        eventually(served_again)
         pair.host.wait_for_log("is written again; records lost: ")
         pair.host.stop()
         entries += journal.waiting()
-    assert [entry["VSOCKS_EVENT"] for entry in entries].count("lost") == 1
+    assert "lost" in [entry["VSOCKS_EVENT"] for entry in entries]
+    # Many ends at once may have filled the queue again, and then nobody has read.
+    lacking = re.search(r"the audit lacks (\d+) records at its end", "\n".join(pair.host.lines))
+    told = sum(int(entry["VSOCKS_COUNT"]) for entry in entries) + int(lacking[1] if lacking else 0)
     # Of each connection a begin and an end, of each refusal one.
-    succeeded = replies.count(Reply.SUCCEEDED) + 1
-    told = sum(int(entry["VSOCKS_COUNT"]) for entry in entries)
-    assert told == 2 * succeeded + len(replies) + 1 - succeeded
+    assert told == len(replies) + replies.count(Reply.SUCCEEDED)
 
 
 def test_a_journal_that_was_started_anew_is_found(start_pair: StartPair, tmp_path: Path) -> None:
