@@ -120,7 +120,7 @@ apt-libvirt:
 libvirt: $(VENV)/ready apt-libvirt ## Tests with a libvirtd of their own, and with QEMUs that run
 	@$(QUIETLY) "installing Python packages in $(VENV)" $(BIN)/pip install --editable '.[dev,libvirt]'
 	$(call pytest,tests/integration/test_libvirt.py tests/integration/test_attach.py)
-e2e: $(VENV)/ready apt-vm apt-test ## Tests in a VM, on the best VM at hand
+e2e: $(VENV)/ready apt-vm apt-test apt-deb ## Tests in a VM, on the best VM at hand
 	$(call pytest,tests/e2e)
 # How long, if nothing else is asked for: seconds for each daemon, minutes for both.
 HOSTILE_SECONDS := 300

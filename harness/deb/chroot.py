@@ -21,7 +21,7 @@ def try_in_chroot(packages: list[Path], suite: str) -> str:
         folder.chmod(0o755)  # apt reads them as a user of its own
         for path in (*packages, CHECK):
             shutil.copy(path, folder)
-        (folder / "apt.conf").write_text(_proxies())
+        (folder / "apt.conf").write_text(proxies())
         inside = "apt-get install -y --no-install-recommends /tmp/packages/*.deb"
         command = [
             *(*as_root(), "mmdebstrap", "--mode=root", "--variant=apt", "--quiet"),
@@ -30,7 +30,7 @@ def try_in_chroot(packages: list[Path], suite: str) -> str:
             f'--customize-hook=cp {folder / CHECK.name} "$1/tmp/check.py"',
             f'--customize-hook=chroot "$1" sh -c "{inside} python3-uvloop"',
             '--customize-hook=chroot "$1" python3 /tmp/check.py',
-            *(suite, "/dev/null", *_sources(suite)),
+            *(suite, "/dev/null", *sources(suite)),
         ]
         ended = subprocess.run(
             command,
@@ -47,13 +47,13 @@ def try_in_chroot(packages: list[Path], suite: str) -> str:
     return "".join(f"{line}\n" for line in lines if line.startswith("check: "))
 
 
-def _proxies() -> str:
+def proxies() -> str:
     """The proxies of the apt at hand, which mmdebstrap doesn't read by itself."""
     told = _say("apt-config", "dump", "--format", '%F "%v";%n')
     return "".join(f"{line}\n" for line in told.splitlines() if "::Proxy" in line)
 
 
-def _sources(suite: str) -> list[str]:
+def sources(suite: str) -> list[str]:
     """Debian's archive as our apt knows it; without one mmdebstrap takes the usual."""
     told = _say("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)")
     mirrors = [line.split()[1] for line in told.splitlines() if line.startswith("Debian http")]
