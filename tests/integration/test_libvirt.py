@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -224,3 +225,29 @@ def test_no_libvirt_at_all(tmp_path: Path) -> None:
     uri = {"LIBVIRT_DEFAULT_URI": f"qemu:///system?socket={tmp_path}/nobody"}
     with Daemon(arguments, tmp_path / "host.log", environment=uri) as host:
         host.wait_for_log(f"isn't there yet: libvirt: .*{tmp_path}/nobody.*: No such file")
+
+
+def test_all_machines_are_served_as_they_come_and_go(libvirt: Libvirt, tmp_path: Path) -> None:
+    for name, port in ("first", "org.vsocks.0"), ("second", "org.vsocks.1"), ("foreign", "org.x.0"):
+        libvirt.define(name, port)
+        libvirt.run("start", "--paused", name)
+    file = tmp_path / "host.toml"
+    file.write_text('[machine.vms]\nchannel = "libvirt:*"\n')
+    arguments = ("host", "--config", str(file))
+    with Daemon(arguments, tmp_path / "host.log", environment=libvirt.environment) as host:
+        host.wait_for_log("first: channel open")
+        host.wait_for_log("second: channel open")
+        libvirt.run("destroy", "first")
+        host.wait_for_log("first: no longer served: it is gone")
+        since = len(host.lines)
+        libvirt.run("start", "--paused", "first")
+        host.wait_for_log("first: channel open", since=since)
+        since = len(host.lines)
+        libvirt.stop()
+        host.signal(signal.SIGHUP)
+        host.wait_for_log("configuration read anew: 2 machines", since=since)
+        libvirt.start()
+        libvirt.run("destroy", "second")
+        host.wait_for_log("second: no longer served: it is gone", since=since)
+        assert not [line for line in host.lines[since:] if "first" in line]
+        assert not [line for line in host.lines if "foreign" in line]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: What the names of our ports begin with.
 _OURS: Final = "org.vsocks."
+#: VIR_CONNECT_LIST_DOMAINS_ACTIVE.
+_ACTIVE: Final = 1
 #: Seconds until it is looked up again without a word: a port that is added is no event.
 _LONGEST_WAIT: Final = 5.0
 
@@ -76,31 +78,55 @@ class LibvirtSource(ChannelSource):
 
 def socket_path(domain: str) -> str:
     """Where the socket of a running domain's port is now; blocks. Raises OSError if it isn't."""
-    import libvirt
-
-    try:
-        connection = libvirt.openReadOnly(None)
-        try:
-            found = connection.lookupByName(domain)
-            if not found.isActive():
-                raise FileNotFoundError(errno.ENOENT, f"libvirt's domain {domain} isn't running")
-            xml = found.XMLDesc()
-        finally:
-            connection.close()
-    except libvirt.libvirtError as error:
-        raise OSError(errno.ENOENT, f"libvirt: {describe(error)}") from None
-    path = next(_paths(ElementTree.fromstring(xml)), None)  # noqa: S314 - it is libvirt's own
+    with _connection() as connection:
+        found = connection.lookupByName(domain)
+        if not found.isActive():
+            raise FileNotFoundError(errno.ENOENT, f"libvirt's domain {domain} isn't running")
+        path = next(_paths(found), None)
     if path is None:
         problem = f"libvirt's domain {domain} has no channel of type unix named {_OURS}*"
         raise OSError(errno.ENOENT, problem)
     return path
 
 
+def running_domains() -> tuple[str, ...]:
+    """The names of those that run and have a port of ours; blocks. Raises OSError."""
+    with _connection() as connection:
+        running = connection.listAllDomains(_ACTIVE)
+        return tuple(sorted(domain.name() for domain in running if _has_port(domain)))
+
+
+@contextlib.contextmanager
+def _connection() -> Iterator[Any]:
+    """One to libvirt's daemon, to read; an error of libvirt's is an OSError outside."""
+    import libvirt
+
+    try:
+        connection = libvirt.openReadOnly(None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except libvirt.libvirtError as error:
+        raise OSError(errno.ENOENT, f"libvirt: {describe(error)}") from None
+
+
+def _has_port(domain: Any) -> bool:
+    """Whether it has a port of ours. One that has ended since it was listed has none."""
+    import libvirt
+
+    try:
+        return any(_paths(domain))
+    except libvirt.libvirtError:
+        return False
+
+
 def _paths(domain: Any) -> Iterator[str]:
-    """The sockets of our ports, in the order of the XML."""
-    for channel in domain.iterfind("./devices/channel[@type='unix']"):
+    """The sockets of our ports, in the order of the XML. Raises libvirtError."""
+    xml = ElementTree.fromstring(domain.XMLDesc())  # noqa: S314 - it is libvirt's own
+    for channel in xml.iterfind("./devices/channel[@type='unix']"):
         source, target = channel.find("source"), channel.find("target")
-        if source is None or target is None or not source.get("path"):
+        if source is None or target is None or not target.get("name", "").startswith(_OURS):
             continue
-        if target.get("name", "").startswith(_OURS):
-            yield source.get("path")
+        if path := source.get("path"):
+            yield path

@@ -13,7 +13,8 @@ from vsocks.channel.spec import parse_spec
 from vsocks.cli.config_file import ConfigFile
 from vsocks.cli.config_options import Form, Key, TableReader, Values, keys_of
 from vsocks.errors import UsageError
-from vsocks.host.pattern import NAME, NAME_IN_WORDS, split_pattern
+from vsocks.host.found import ALL_DOMAINS, NAME, NAME_IN_WORDS
+from vsocks.host.pattern import split_pattern
 from vsocks.policy.rules import Rule
 
 if TYPE_CHECKING:
@@ -161,10 +162,17 @@ def host_channel(text: str) -> ChannelSpec:
     spec = parse_spec(text)
     if spec.kind == "auto":
         raise UsageError("channel 'auto' is for guests; a host's is the VM's socket: unix:PATH")
+    if text == ALL_DOMAINS:
+        raise UsageError(
+            f"channel '{text}' stands for many machines: put it into a file, below [machine.NAME], "
+            "and name that by --config"
+        )
     return spec
 
 
 def _channel(text: str) -> str:
+    if text == ALL_DOMAINS:
+        return text
     if "*" in text:
         split_pattern(text)
     else:

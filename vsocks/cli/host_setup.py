@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from vsocks.errors import UsageError
 from vsocks.host.associations import DatagramLimits
 from vsocks.host.audit import AuditConfig
 from vsocks.host.config import HostConfig
+from vsocks.host.found import ALL_DOMAINS
 from vsocks.host.machines import Machine, Origin, Setup
 from vsocks.host.pattern import Pattern, is_pattern
 from vsocks.mux.relay import IdleTimeouts
@@ -76,6 +78,8 @@ def read_setup(path: Path, parser: Parser, given: argparse.Namespace) -> tuple[V
         how = {"trace": options.trace, "hold": options.hold}
         if is_pattern(options.channel):
             origins.append(Pattern(options.channel, config, **how))
+        elif options.channel == ALL_DOMAINS:
+            origins.append(_libvirt_machines(config, how))
         else:
             machines.append(Machine(host_channel(options.channel), config, **how))
     if vars(given).get("trace") is not None and (origins or len(machines) > 1):
@@ -83,6 +87,14 @@ def read_setup(path: Path, parser: Parser, given: argparse.Namespace) -> tuple[V
     values = dict(file.daemon)
     own = {key: values.pop(key) for key in _OF_A_SETUP & values.keys()}
     return values, Setup(tuple(machines), tuple(origins), **own)
+
+
+def _libvirt_machines(config: HostConfig, how: dict[str, Any]) -> Origin:
+    if sys.platform != "win32":
+        from vsocks.host.libvirt_machines import LibvirtMachines
+
+        return LibvirtMachines(config, **how)
+    raise UsageError(f"channel '{ALL_DOMAINS}': libvirt runs machines on Linux")
 
 
 def _tables(path: Path, file: HostFile, given: argparse.Namespace) -> Iterator[tuple[str, Values]]:

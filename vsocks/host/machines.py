@@ -66,7 +66,13 @@ class Machine:
 
 
 class Origin(Protocol):
-    """Where machines come from that nobody has listed."""
+    """Where machines come from that nobody has listed: start(), then find(), close() at the end."""
+
+    async def start(self) -> None:
+        """Begin to look. Raises ModuleNotFoundError if a package is missing."""
+
+    async def close(self) -> None:
+        """Look no more, if it has begun."""
 
     def find(self) -> Iterable[Machine]:
         """Those that are there now; asked once a second, and after look()."""
@@ -149,6 +155,7 @@ class Machines:
     async def run(self) -> None:
         """Serve until cancelled; connections are reset then."""
         try:
+            await _start(self._setup.origins)
             while True:
                 self._look.clear()
                 async with self._changing:
@@ -159,6 +166,7 @@ class Machines:
         finally:
             await self._tasks.cancel()
             await cancel(*(served.task for served in self._served.values()))
+            await _close(self._setup.origins)
 
     async def goodbye(self) -> None:
         """Tell all guests that the daemon ends."""
@@ -187,15 +195,19 @@ class Machines:
         """
         for host in self.hosts.values():
             host.reopen_audit()
-        try:
-            setup = self._read()
-        except UsageError as error:
-            log.error("the old configuration stays in force: %s", describe(error))
-            raise
-        if (setup.most, setup.connections) != (self._setup.most, self._setup.connections):
-            log.warning("max-machines and max-connections stay as they are until a restart")
-        self._setup = replace(setup, most=self._setup.most, connections=self._setup.connections)
         async with self._changing:
+            before = self._setup
+            try:
+                setup = self._read()
+                await _start(setup.origins)
+            except (UsageError, ModuleNotFoundError) as error:
+                log.error("the old configuration stays in force: %s", describe(error))
+                raise UsageError(describe(error)) from None
+            if (setup.most, setup.connections) != (before.most, before.connections):
+                log.warning("max-machines and max-connections stay as they are until a restart")
+            self._setup = replace(setup, most=before.most, connections=before.connections)
+            # The new ones have been started before, so that they know what the old ones knew.
+            await _close(before.origins)
             await self._settle()
         log.info("configuration read anew: %d machines", len(self._served))
 
@@ -285,6 +297,16 @@ class Machines:
         finally:
             served.host = None
             lock.close()
+
+
+async def _start(origins: Iterable[Origin]) -> None:
+    for origin in origins:
+        await origin.start()
+
+
+async def _close(origins: Iterable[Origin]) -> None:
+    for origin in origins:
+        await origin.close()
 
 
 class _Served:

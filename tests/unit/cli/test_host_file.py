@@ -12,7 +12,7 @@ import vsocks
 from vsocks.cli.arguments import Parser
 from vsocks.cli.config_file import ConfigError
 from vsocks.cli.config_options import NO_KEYS
-from vsocks.cli.host_file import daemon_keys, machine_keys, read_host_file
+from vsocks.cli.host_file import daemon_keys, host_channel, machine_keys, read_host_file
 from vsocks.cli.host_options import add_host_options
 from vsocks.cli.host_setup import read_setup
 from vsocks.cli.main import main
@@ -217,6 +217,13 @@ def test_the_example_is_right_as_it_is_and_with_its_examples(tmp_path: Path) -> 
         setup_of(tmp_path, example)
     setup = setup_of(tmp_path, re.sub(r"^#(?=[a-z\[])", "", example, flags=re.MULTILINE))
     assert ([machine.name for machine in setup.machines], len(setup.origins)) == (["web"], 1)
+
+
+def test_all_machines_of_libvirt_are_a_files(tmp_path: Path) -> None:
+    setup = setup_of(tmp_path, "[machine.vms]\nchannel = 'libvirt:*'\n")
+    assert (len(setup.machines), len(setup.origins)) == (0, 1)
+    with pytest.raises(UsageError, match=r"stands for many machines: put it into a file"):
+        host_channel("libvirt:*")
 
 
 def test_flags_audit_and_hold_of_machines(tmp_path: Path) -> None:
