@@ -18,6 +18,7 @@ from harness.running import find_machine, running_machines
 from harness.targets import FileServer, serving
 from harness.transcript import Pump, Transcript
 from tests.e2e.rig import SOON, START
+from tests.support.program import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("debian")]
 
@@ -85,19 +86,16 @@ def test_a_prompt_has_the_door_as_its_proxy(tmp_path: Path) -> None:
     shown = Transcript("the terminal")
     command = [sys.executable, "-m", "harness", "shell"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
+    with running(
         command, cwd=tmp_path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     ) as shell:
         os.close(theirs)
         pump = Pump(os.dup(ours), shown, tmp_path / "terminal.log")
         shown.wait("In another terminal", timeout=2 * START)
         os.write(ours, b"echo $ALL_PROXY $((6 * 7)); tty\n")
-        try:
-            shown.wait(r"socks5h://127\.0\.0\.1:1080 42", timeout=SOON)
-            shown.wait("^/dev/pts/", timeout=SOON)
-            os.write(ours, b"exit 3\n")
-            assert shell.wait(SOON) == 3
-        finally:
-            shell.kill()
+        shown.wait(r"socks5h://127\.0\.0\.1:1080 42", timeout=SOON)
+        shown.wait("^/dev/pts/", timeout=SOON)
+        os.write(ours, b"exit 3\n")
+        assert shell.wait(SOON) == 3
     pump.close()
     os.close(ours)

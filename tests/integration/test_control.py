@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from tests.integration.support.pair import ALLOW_LOOPBACK, Pair
 from tests.integration.support.udp import Association, udp_target
 from tests.integration.support.waiting import DEADLINE, eventually
 from tests.support import socks
+from tests.support.program import running
 from tests.support.receiving import receive_exactly
 from tests.support.socks_messages import RefusedError
 from vsocks.control.lines import LONGEST_REQUEST
@@ -369,27 +369,30 @@ def test_top_writes_a_line_for_each_machine_into_a_pipe(asked: Pair, asking: Ask
 def test_top_shows_tables_on_a_terminal(asked: Pair, asking: Asking, serve: StartTarget) -> None:
     target = serve(echo)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "vsocks", "top", *asking.options]
+    # Whoever began these tests in the background may have had them ignore SIGINT.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "vsocks", "top"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "LINES": "30"}
-    with socks.connect(asked.proxy, target.address):
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as top:
-            os.close(theirs)
-            shown = b""
-            while b"connect " not in shown or f":{target.port}".encode() not in shown:
-                assert select.select([ours], [], [], DEADLINE)[0], shown
-                shown += os.read(ours, 65536)
-            assert b"RECEIVED/S" in shown
-            top.send_signal(signal.SIGINT)
-            with suppress(OSError):  # the terminal's other end has gone
-                while select.select([ours], [], [], DEADLINE)[0]:
-                    os.read(ours, 65536)
+    with (
+        socks.connect(asked.proxy, target.address),
+        running([*command, *asking.options], stdin=theirs, stdout=theirs, env=environment) as top,
+    ):
+        os.close(theirs)
+        shown = b""
+        while b"connect " not in shown or f":{target.port}".encode() not in shown:
+            assert select.select([ours], [], [], DEADLINE)[0], shown
+            shown += os.read(ours, 65536)
+        assert b"RECEIVED/S" in shown
+        top.send_signal(signal.SIGINT)
+        with suppress(OSError):  # the terminal's other end has gone
+            while select.select([ours], [], [], DEADLINE)[0]:
+                os.read(ours, 65536)
         os.close(ours)
-    assert top.returncode == 0
+        assert top.wait(DEADLINE) == 0
 
 
 def test_top_ends_with_the_daemon(asked: Pair, asking: Asking) -> None:
     command = [sys.executable, "-m", "vsocks", "top", "--interval", "0.05", *asking.options]
-    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as top:
+    with running(command, stdout=PIPE, stderr=PIPE, text=True) as top:
         assert top.stdout is not None
         assert top.stdout.readline()
         asked.host.stop()
@@ -443,7 +446,7 @@ def test_tables_on_a_terminal_need_a_package(asked: Pair, asking: Asking, tmp_pa
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "vsocks", "top", *asking.options]
     environment = {**os.environ, **without("rich", tmp_path)}
-    with subprocess.Popen(
+    with running(
         command, stdin=theirs, stdout=theirs, stderr=PIPE, text=True, env=environment
     ) as top:
         _, errors = top.communicate(timeout=DEADLINE)
