@@ -29,9 +29,9 @@ HOUR = 3600
 
 
 @pytest.fixture
-def rig(debian_rig: Rig, note: Callable[[str], None]) -> Rig:
+def rig(debian_rig: Rig, vm_note: Callable[[str], None]) -> Rig:
     """With the Linux guest alone."""
-    debian_rig.note = note
+    debian_rig.note = vm_note
     return debian_rig
 
 
