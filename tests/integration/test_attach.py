@@ -13,7 +13,8 @@ import pytest
 
 from tests.integration.support.alone import connect_unix
 from tests.integration.support.command_line import UNAVAILABLE, assert_refused, run
-from tests.integration.support.waiting import DEADLINE, eventually
+from tests.integration.support.stopped_qemu import ROOT_PORT, stopped_machine
+from tests.integration.support.waiting import DEADLINE
 
 pytestmark = [
     pytest.mark.integration,
@@ -21,11 +22,6 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="there is no QEMU here"),
 ]
 
-#: A slot that takes devices while the machine runs, and lets them go unless a guest has seen them.
-ROOT_PORT = (
-    *("-machine", "q35", "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"),
-    *("-device", "pcie-root-port,id=spare,chassis=9"),
-)
 StartMachine = Callable[..., Path]
 
 
@@ -35,20 +31,9 @@ def start_machine(tmp_path: Path) -> Iterator[StartMachine]:
     with ExitStack() as running:
 
         def start(*options: str) -> Path:
-            qmp = tmp_path / "qmp"
-            command = ["qemu-system-x86_64", "-S", "-nodefaults", "-display", "none", "-m", "64"]
-            command += ["-accel", "tcg", "-qmp", f"unix:{qmp},server=on,wait=off", *options]
-            process = running.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-            running.callback(process.kill)
-            eventually(lambda: _is_there(qmp, process))
-            return qmp
+            return running.enter_context(stopped_machine(tmp_path, *options))
 
         yield start
-
-
-def _is_there(qmp: Path, process: subprocess.Popen[bytes]) -> None:
-    assert process.poll() is None, "QEMU has ended"
-    assert qmp.exists()
 
 
 def attach(qmp: Path, path: Path, *more: str) -> subprocess.CompletedProcess[str]:

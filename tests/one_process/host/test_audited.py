@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.support.journal import PlayedJournal
 from tests.one_process.conftest import Run, until
 from tests.one_process.guest.test_datagrams import ASSOCIATE, associated, inbox
 from tests.one_process.pair import LOOPBACK, echo_server, pair
@@ -143,3 +144,15 @@ def test_a_renamed_file_is_left(run: Run[None], tmp_path: Path) -> None:
     run(exchange())
     assert json.loads((tmp_path / "old").read_text())["port"] == 1
     assert told(tmp_path, "port") == [(2,)]
+
+
+def test_a_journal_has_the_same(run: Run[None], tmp_path: Path) -> None:
+    async def exchange() -> None:
+        config = HostConfig(Wire.AUTO, LOOPBACK, audit=AuditConfig(tmp_path / "journal"))
+        async with pair(host=config) as both:
+            assert await ask(both.proxy, ("127.0.0.1", 1)) is Reply.REFUSED
+
+    with PlayedJournal(tmp_path / "journal") as journal:
+        run(exchange())
+        entry = journal.entry()
+    assert (entry["VSOCKS_PORT"], entry["VSOCKS_EVENT"]) == ("1", "failed")
