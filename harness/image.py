@@ -70,12 +70,17 @@ def debian_image(recipe: Path = RECIPE) -> Image:
 
 def _build(recipe: Path, folder: Path) -> None:
     need("mmdebstrap", "mke2fs")
+    run_recipe(recipe, folder, "the Debian guest image")
+
+
+def run_recipe(recipe: Path, folder: Path, what: str, *arguments: str) -> None:
+    """Have a recipe fill a folder with ``what``. Raises ImageError."""
     free = shutil.disk_usage(folder).free >> 20
     if free < NEEDED_MB:
         raise ImageError(f"an image takes up to {NEEDED_MB} MB to build. {_little_room(folder)}")
     log = cache_folder() / "image-build.log"
-    command = [*as_root(), str(recipe / "build"), str(folder)]
-    with step("building the Debian guest image (once; then it is kept)"), log.open("wb") as output:
+    command = [*as_root(), str(recipe / "build"), str(folder), *arguments]
+    with step(f"building {what} (once; then it is kept)"), log.open("wb") as output:
         say(f"   log: {log}")
         status = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from .captured import captured
 
 PKCS11 = "pkcs11:"
 WHAT = "vsocks guest"
@@ -40,7 +41,8 @@ class Signer:
             plain, signed = Path(folder) / f"plain{suffix}", Path(folder) / f"signed{suffix}"
             plain.write_bytes(content)
             files = ("-in", str(plain), "-out", str(signed))
-            _run("osslsigncode", "sign", "-h", "sha256", "-n", WHAT, *self._words(suffix), *files)
+            words = ("sign", "-h", "sha256", "-n", WHAT, *self._words(suffix), *files)
+            captured(["osslsigncode", *words], SigningError, name="osslsigncode")
             return signed.read_bytes()
 
     def _words(self, suffix: str) -> list[str]:
@@ -89,17 +91,3 @@ def signer_of(options: argparse.Namespace) -> Signer | None:
         if not os.access(path, os.R_OK):
             raise SigningError(f"{path} can't be read")
     return signer
-
-
-def _run(*command: str) -> None:
-    ended = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if ended.returncode:
-        raise SigningError(f"osslsigncode ended with {ended.returncode}:\n{ended.stdout.strip()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,9 @@ from .deb.build import build_debs
 from .deb.chroot import proxies, sources
 from .debian import LOGS, DebianGuest
 from .debian_lab import DebianLab
-from .image import Image, ImageError, as_root
+from .image import Image, run_recipe
 from .lab import Running
 from .places import RECIPES
-from .progress import step
 from .vm import VM
 from .warm import cold_spec, new_disk
 
@@ -80,26 +78,9 @@ def systemd_image(debian: Image) -> Image:
     name = f"systemd-{hash_of_tree(RECIPE)}-{debian.folder.name.rpartition('-')[2]}"
 
     def build(folder: Path) -> None:
-        with step("building the Debian guest with systemd (once; then it is kept)"):
-            _build(folder)
+        (folder / "apt.conf").write_text(proxies())
+        run_recipe(RECIPE, folder, "the Debian guest with systemd", SUITE, *sources(SUITE))
         for file in debian.kernel, debian.initrd:
             shutil.copy(file, folder)
 
     return Image(made(cache_folder() / "images" / name, build))
-
-
-def _build(folder: Path) -> None:
-    """Make the disk and the keys."""
-    (folder / "apt.conf").write_text(proxies())
-    command = [*as_root(), str(RECIPE / "build"), str(folder), SUITE, *sources(SUITE)]
-    ended = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if ended.returncode:
-        tail = "\n".join(ended.stdout.splitlines()[-20:])
-        raise ImageError(f"{' '.join(command)} ended with {ended.returncode}:\n{tail}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from email.utils import formatdate
 from importlib.metadata import distribution
 from pathlib import Path
 
 from vsocks import __version__
 
+from ..captured import captured
 from ..manuals import write_manuals
 from ..places import ROOT
 from ..reproducible import source_epoch
@@ -114,17 +114,11 @@ def _indented(text: str) -> str:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    ended = subprocess.run(
+    return captured(
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        DebError,
+        name=f"{' '.join(command[:3])} …",
+        lines=30,
         cwd=folder,
         env={**os.environ, "SOURCE_DATE_EPOCH": str(source_epoch()), "LC_ALL": "C.UTF-8"},
     )
-    if ended.returncode:
-        tail = "\n".join(ended.stdout.splitlines()[-30:])
-        raise DebError(f"{' '.join(command[:3])} … ended with {ended.returncode}:\n{tail}")
-    return ended.stdout

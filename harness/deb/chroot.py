@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ..captured import captured
 from ..image import as_root
 from .build import DebError
 
@@ -32,19 +33,10 @@ def try_in_chroot(packages: list[Path], suite: str) -> str:
             '--customize-hook=chroot "$1" python3 /tmp/check.py',
             *(suite, "/dev/null", *sources(suite)),
         ]
-        ended = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=SECONDS,
+        said = captured(
+            command, DebError, name="the check of the packages in a chroot", timeout=SECONDS
         )
-    lines = ended.stdout.splitlines()
-    if ended.returncode:
-        raise DebError("the packages don't work in a chroot:\n" + "\n".join(lines[-40:]))
-    return "".join(f"{line}\n" for line in lines if line.startswith("check: "))
+    return "".join(f"{line}\n" for line in said.splitlines() if line.startswith("check: "))
 
 
 def proxies() -> str:

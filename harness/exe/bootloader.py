@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from ..cache import cache_folder, made
+from ..captured import captured
 from ..progress import step
 from .errors import BuildError
 from .pypi import source
@@ -53,11 +54,13 @@ def _build(folder: Path, bits: int) -> None:
     ):
         shutil.rmtree(unpacked / place(bits))
         tools = {"CC": "gcc", "AR": "ar", "WINDRES": "windres"}
-        built = subprocess.run(
+        captured(
             [
                 *(sys.executable, "waf", "--gcc", f"--target-arch={bits}bit"),
                 *("configure", "build_release", "install_release"),
             ],
+            BootloaderError,
+            name="waf",
             cwd=unpacked / "bootloader",
             env={
                 **os.environ,
@@ -66,15 +69,8 @@ def _build(folder: Path, bits: int) -> None:
                 "PYI_STATIC_ZLIB": "1",  # its own, whatever lies beside the compiler
                 "SOURCE_DATE_EPOCH": EPOCH,
             },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
             timeout=BUILD_SECONDS,
-            check=False,
         )
-        if built.returncode:
-            raise BootloaderError(f"waf ended with {built.returncode}:\n{built.stdout[-4000:]}")
         shutil.copyfile(unpacked / place(bits) / "run.exe", folder / "run.exe")
 
 
