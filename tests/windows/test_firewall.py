@@ -10,7 +10,7 @@ import pytest
 
 assert sys.platform == "win32"
 
-from vsocks.windows import firewall
+from vsocks.windows import firewall, netsh
 
 
 class Netsh:
@@ -30,11 +30,11 @@ class Netsh:
 def test_other_machines_are_let_in_where_they_are_meant_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    netsh = Netsh("delete")
-    monkeypatch.setattr(subprocess, "run", netsh)
+    played = Netsh("delete")
+    monkeypatch.setattr(subprocess, "run", played)
     program = Path(r"C:\Program Files\vsocks\vsocks-guest.exe")
     assert firewall.set_rules("it", program, {"TCP": [1080, 53, 53], "UDP": []}) == ""
-    assert netsh.calls == [
+    assert played.calls == [
         ["delete", "rule", "name=it"],
         [
             *("add", "rule", "name=it", "dir=in", "action=allow", f"program={program}"),
@@ -46,5 +46,5 @@ def test_other_machines_are_let_in_where_they_are_meant_to(
 
 
 def test_a_netsh_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firewall, "system_folder", lambda: tmp_path)
+    monkeypatch.setattr(netsh, "system_folder", lambda: tmp_path)
     assert firewall.set_rules("it", tmp_path, {"UDP": [53]})

@@ -13,15 +13,12 @@ import sys
 assert sys.platform == "win32"
 
 import json
-import subprocess
 from dataclasses import dataclass
 from typing import Final
 
-from vsocks.windows.installed import system_folder
+from vsocks.windows.netsh import netsh
 
-_SECONDS: Final = 60
 _ERROR_NOT_SUPPORTED: Final = 50
-_ERROR_TIMEOUT: Final = 1460
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +84,12 @@ def change(settings: AdvancedSettings) -> None:
     _netsh("set", "advproxy", "setting-scope=machine", f"settings={text}")
 
 
-def _command() -> list[str]:
-    return [str(system_folder() / "netsh.exe")]
-
-
 def _netsh(*words: str) -> str:
     """What it said."""
-    try:
-        ended = subprocess.run(
-            [*_command(), "winhttp", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _failure(f"netsh took more than {_SECONDS} s", _ERROR_TIMEOUT) from None
-    if ended.returncode:
-        raise _failure(" ".join(ended.stdout.split()), ended.returncode)
-    return ended.stdout
+    status, said = netsh("winhttp", *words)
+    if status:
+        raise _failure(" ".join(said.split()), status)
+    return said
 
 
 def _failure(what: str, number: int) -> OSError:

@@ -6,17 +6,14 @@ import sys
 
 assert sys.platform == "win32"
 
-import subprocess
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from vsocks.errors import describe
-from vsocks.windows.installed import system_folder
+from vsocks.windows.netsh import netsh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-_SECONDS: Final = 60
 
 
 def set_rules(name: str, program: Path, ports: Mapping[str, Sequence[int]]) -> str:
@@ -39,17 +36,8 @@ def set_rules(name: str, program: Path, ports: Mapping[str, Sequence[int]]) -> s
 
 def _netsh(*words: str) -> tuple[bool, str]:
     """Whether it failed, and what it said."""
-    program = system_folder() / "netsh.exe"
     try:
-        ended = subprocess.run(
-            [program, "advfirewall", "firewall", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        status, said = netsh("advfirewall", "firewall", *words)
+    except OSError as error:
         return True, describe(error)
-    return ended.returncode != 0, " ".join(ended.stdout.split())
+    return status != 0, " ".join(said.split())

@@ -24,6 +24,7 @@ from tests.windows.system_proxy.support import (
     system_proxy,
 )
 from vsocks.windows import advanced_proxy, all_users, proxy_commands
+from vsocks.windows import netsh as netsh_program
 from vsocks.windows.advanced_proxy import AdvancedSettings
 
 CORP = {"Proxy": "corp.test:8080", "ProxyBypass": "*.corp test", "AutoDetect": True}
@@ -48,7 +49,7 @@ def netsh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Netsh:
     """Put a netsh in place that has this state."""
     script, state = Path(__file__).with_name("documented_netsh.py"), tmp_path / "netsh.state"
     command = [sys.executable, str(script), str(state)]
-    monkeypatch.setattr(advanced_proxy, "_command", lambda: command)
+    monkeypatch.setattr(netsh_program, "command", lambda: command)
 
     def put(kept: str) -> None:
         state.write_text(kept, encoding="utf-8")
