@@ -35,15 +35,20 @@ def rig(debian_rig: Rig, vm_note: Callable[[str], None]) -> Rig:
     return debian_rig
 
 
-def test_port_unplugged_and_plugged_again(rig: Rig) -> None:
+def taken_and_given(rig: Rig, take: Callable[[], None], give: Callable[[], None]) -> None:
+    """What is under the channel goes during traffic, and comes again."""
     guest, _host, client = in_flow(rig)
     lost = guest.log.mark()
-    rig.vm.unplug_port()
+    take()
     guest.log.wait(LOST, timeout=SOON, after=lost)
-    plugged = time.monotonic()
-    rig.vm.plug_port()
-    up_again(rig, guest, lost, plugged)
+    given = time.monotonic()
+    give()
+    up_again(rig, guest, lost, given)
     works_again(rig, client)
+
+
+def test_port_unplugged_and_plugged_again(rig: Rig) -> None:
+    taken_and_given(rig, rig.vm.unplug_port, rig.vm.plug_port)
 
 
 def test_port_unplugged_while_no_host_is_there(rig: Rig) -> None:
@@ -62,25 +67,11 @@ def test_port_unplugged_while_no_host_is_there(rig: Rig) -> None:
 
 
 def test_controller_unplugged_and_plugged_again(rig: Rig) -> None:
-    guest, _host, client = in_flow(rig)
-    lost = guest.log.mark()
-    rig.vm.unplug_controller()
-    guest.log.wait(LOST, timeout=SOON, after=lost)
-    plugged = time.monotonic()
-    rig.vm.plug_controller()
-    up_again(rig, guest, lost, plugged)
-    works_again(rig, client)
+    taken_and_given(rig, rig.vm.unplug_controller, rig.vm.plug_controller)
 
 
 def test_chardev_taken_away_and_given_back(rig: Rig) -> None:
-    guest, _host, client = in_flow(rig)
-    lost = guest.log.mark()
-    rig.vm.take_chardev()
-    guest.log.wait(LOST, timeout=SOON, after=lost)
-    given = time.monotonic()
-    rig.vm.give_chardev()
-    up_again(rig, guest, lost, given)
-    works_again(rig, client)
+    taken_and_given(rig, rig.vm.take_chardev, rig.vm.give_chardev)
 
 
 def test_machine_migrated_to_another_qemu(rig: Rig) -> None:

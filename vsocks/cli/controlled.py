@@ -24,7 +24,7 @@ _DESCRIPTORS: Final = 32
 class Beside(Protocol):
     """Something that listens."""
 
-    def start(self) -> None:
+    def start(self) -> object:
         """Listen; raises VsocksError if it can't."""
 
     async def run(self) -> None:

@@ -50,8 +50,8 @@ def parse_forward(text: str) -> Forward:
     return Forward((ours.host, ours.port), loopback_or(":".join(parts[-2:])))
 
 
-class Forwarding:
-    """Serves one forward: start(), then run() until cancelled."""
+class Forwarding(Listener):
+    """Serves one forward."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Forwarding:
         ledger: Ledger,
         audit: Audit | None = None,
     ) -> None:
+        super().__init__([forward.listen], self._begin, pool.size)
         #: The address that the guest connects to.
         self.target = forward.target
         self._link = link
@@ -72,26 +73,14 @@ class Forwarding:
         self.idle_timeouts = idle_timeouts
         self.audit = audit
         self.ledger = ledger
-        self._listener = Listener([forward.listen], self._serve, pool.size)
 
-    def start(self) -> None:
-        """Listen. Raises VsocksError if the address can't be had."""
-        self.log.info("forwarding %s to %s in the guest", self._listener.start(), self.target)
+    def start(self) -> str:
+        """Listen; returns where. Raises VsocksError if the address can't be had."""
+        where = super().start()
+        self.log.info("forwarding %s to %s in the guest", where, self.target)
+        return where
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens; after start()."""
-        return self._listener.address
-
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        await self._listener.run()
-
-    def close(self) -> None:
-        """Listen no more; for a forward that isn't run."""
-        self._listener.close()
-
-    def _serve(self, connection: socket.socket, gone: Callable[[], None]) -> _Forwarded:
+    def _begin(self, connection: socket.socket, gone: Callable[[], None]) -> _Forwarded:
         return _Forwarded(self, connection, gone)
 
     def relay(self, on_over: Callable[[str], None]) -> Relay:

@@ -28,38 +28,27 @@ _READ: Final = 4096
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class MetricsListener:
-    """Serves them: start(), then run() until cancelled."""
+class MetricsListener(Listener):
+    """Serves them."""
 
     def __init__(
         self, address: tuple[str, int], texts: Callable[[], AsyncGenerator[str, None]]
     ) -> None:
         """``texts`` gives the exposition in pieces."""
+        super().__init__([address], self._begin, MOST)
         self._texts = texts
-        self._listener = Listener([address], self._serve, MOST)
 
-    def start(self) -> None:
-        """Listen; raises VsocksError if it can't."""
-        log.info("metrics: http://%s/metrics", self._listener.start())
-        for host, _ in self._listener.addresses:
+    def start(self) -> str:
+        """Listen; returns where. Raises VsocksError if it can't."""
+        where = super().start()
+        log.info("metrics: http://%s/metrics", where)
+        for host, _ in self.addresses:
             ip = parse_ip(host)
             if ip is None or not ip.is_loopback:
                 log.warning("other machines can read the metrics at %s: nobody is asked who", host)
+        return where
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens; after start()."""
-        return self._listener.address
-
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        await self._listener.run()
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._listener.close()
-
-    def _serve(self, connection: socket.socket, gone: Callable[[], None]) -> ServedByTask:
+    def _begin(self, connection: socket.socket, gone: Callable[[], None]) -> ServedByTask:
         return ServedByTask(connection, self._answer, gone)
 
     async def _answer(self, connection: socket.socket) -> None:
