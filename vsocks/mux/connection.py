@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from vsocks.aio.current import reactor
 from vsocks.errors import BusyError, describe
 from vsocks.mux.stream import MuxStream
-from vsocks.protocol.endpoint import MAX_OUTPUT, Wire
+from vsocks.protocol.endpoint import MAX_OUTPUT, QUIET, Wire
 from vsocks.protocol.events import (
     Answered,
     Closed,
@@ -57,9 +57,7 @@ _STALL_CHECK: Final = 0.5
 #: connections are looked after in one turn, not in one each.
 _PATIENT: Final = 0.5
 _TICK: Final = 0.25
-#: Seconds without a byte after which the peer is taken to have stopped sending, and how long that
-#: is waited for at most.
-_QUIET: Final = 0.15
+#: Seconds that the peer's silence is waited for at most.
 _LONGEST_WAIT: Final = 1.0
 #: Bytes read at once that nobody wants any more.
 _DISCARDED: Final = 64 * 1024
@@ -346,7 +344,7 @@ class Connection:
 
     def _wait_for_quiet(self) -> None:
         if self._is_quiet is not None:
-            self._reactor.deadlines.set(self, _QUIET, self._tell_quiet)
+            self._reactor.deadlines.set(self, QUIET, self._tell_quiet)
 
     def _tell_quiet(self) -> None:
         if self._is_quiet is not None and not self._is_quiet.done():

@@ -50,9 +50,11 @@ _FREE_LOSSES: Final = 8
 #: Seconds before the handshake after the next of them, doubled with each, and at most.
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-#: Seconds that a guest is silent after the host's goodbye: longer than the host waits for silence
-#: before it closes the channel (mux/connection.py), shorter than anybody notices.
+#: Seconds without a byte after which a host that has said goodbye closes the channel; and for how
+#: many a guest is silent after it, so that none comes then. Shorter than anybody notices.
+QUIET: Final = 0.15
 _AFTER_GOODBYE: Final = 0.5
+assert _AFTER_GOODBYE > 2 * QUIET
 
 
 class Wire(StrEnum):
