@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -13,11 +15,16 @@ DEADLINE = 30.0
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run on a ProactorEventLoop, within a deadline."""
+    """Run on a ProactorEventLoop, within a deadline; what all threads wait in is told after it."""
 
     async def with_deadline() -> T:
-        async with asyncio.timeout(DEADLINE):
-            return await coroutine
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(DEADLINE, faulthandler.dump_traceback, sys.__stderr__)
+        try:
+            async with asyncio.timeout(DEADLINE + 1):
+                return await coroutine
+        finally:
+            late.cancel()
 
     return asyncio.run(with_deadline())
 
