@@ -19,7 +19,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
     async def with_deadline() -> T:
         loop = asyncio.get_running_loop()
-        late = loop.call_later(DEADLINE, faulthandler.dump_traceback, sys.__stderr__)
+        late = loop.call_later(DEADLINE, faulthandler.dump_traceback, sys.__stderr__ or 2)
         try:
             async with asyncio.timeout(DEADLINE + 1):
                 return await coroutine
