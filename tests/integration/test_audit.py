@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from tests.integration.support.audit_lines import awaited, lines
 from tests.integration.support.behaviours import echo
 from tests.integration.support.daemon import Daemon
 from tests.integration.support.pair import ALLOW_LOOPBACK
+from tests.integration.support.small_disk import fill, small_disk
 from tests.integration.support.udp import Association, udp_target
 from tests.support import socks
 from tests.support.socks_messages import Reply
@@ -122,20 +120,6 @@ def test_a_rotated_file_is_left_on_a_hangup(start_pair: StartPair, tmp_path: Pat
     assert [line["port"] for line in lines(old)] == [1]
 
 
-@contextmanager
-def small_disk(path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB, if one may be mounted here."""
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(path)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
 @pytest.mark.parametrize("choice", ["continue", "stop"])
 def test_a_full_disk_is_said_and_stops_traffic_if_it_is_to(
     start_pair: StartPair, serve: StartTarget, tmp_path: Path, choice: str
@@ -167,16 +151,6 @@ def test_a_full_disk_is_said_and_stops_traffic_if_it_is_to(
         # Of each connection a begin and an end, of each refusal one; and the first and the last.
         succeeded = replies.count(Reply.SUCCEEDED)
         assert told == 2 * (succeeded + 2) + len(replies) - succeeded
-
-
-def fill(ballast: Path) -> None:
-    """Fill the disk, but for what is left of the last page of another file."""
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
 
 
 def test_a_file_that_cannot_be_had_is_said_at_once(tmp_path: Path) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from vsocks.cli.line_handler import LineHandler
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class LogFile(logging.Handler):
+class LogFile(LineHandler):
     """Writes records to a file; when that is full, its content moves on to PATH.1, .2, and so on.
 
     It is copied, not renamed: on Windows a program that has the file open, a viewer say, can forbid
@@ -22,20 +23,17 @@ class LogFile(logging.Handler):
 
     def __init__(self, path: Path, size: int, older: int) -> None:
         """``size`` is in bytes. Raises OSError if the file can't be written."""
-        super().__init__()
+        super().__init__(self._put)
         self._size = size
         self._paths = [path, *(path.with_name(f"{path.name}.{n + 1}") for n in range(older))]
         path.touch()
         self._file = path.open("r+b", buffering=0)
         self._file.seek(0, os.SEEK_END)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; errors are ignored, for there is nobody to tell."""
-        line = (self.format(record) + os.linesep).encode(errors="backslashreplace")
-        with contextlib.suppress(OSError):
-            if self._file.tell() + len(line) > self._size:
-                self._begin_anew()
-            self._file.write(line)
+    def _put(self, data: memoryview) -> int | None:
+        if self._file.tell() + len(data) > self._size:
+            self._begin_anew()
+        return self._file.write(data)
 
     def _begin_anew(self) -> None:
         """Copy each file over the next older one, and go on at the begin of the first."""

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from vsocks.cli.line_handler import to_stream
 from vsocks.cli.log_throttle import LogThrottle
 from vsocks.mux.machine_log import MACHINE
 
@@ -56,7 +57,7 @@ def configure(
     What is logged without ``verbose`` is bounded, whatever peers and clients do.
     """
     text = TextFormatter("%(asctime)s %(levelname)-7s %(message)s")
-    handlers = handlers or [logging.StreamHandler(sys.stderr)]
+    handlers = handlers or [to_stream(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if as_json else text)
     logger = logging.getLogger("vsocks")

@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from vsocks.aio.current import reactor
@@ -21,6 +22,7 @@ from vsocks.audit.folding import Folding
 from vsocks.audit.record import Event, Record, line_of, lost_line
 from vsocks.errors import UsageError, describe
 from vsocks.host.journal import Journal, is_journal
+from vsocks.line_writer import WholeLines
 from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -54,25 +56,25 @@ class AuditFile:
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
         self._path = path
-        self._fd = self._opened()
-        #: Whether the last line was cut short.
-        self._is_torn = False
+        self._use(self._opened())
 
     def write(self, lines: bytes) -> None:
         """Append whole lines. Raises OSError if not all of it could be."""
-        left = memoryview(b"\n" + lines if self._is_torn else lines)
-        while left:
-            left = left[os.write(self._fd, left) :]
-            self._is_torn = bool(left)
+        self._lines.write(lines)
 
     def reopen(self) -> None:
         """Go on in a new file if it was renamed. Raises OSError; the old one is kept then."""
-        old, self._fd, self._is_torn = self._fd, self._opened(), False
+        old = self._fd
+        self._use(self._opened())
         os.close(old)
 
     def close(self) -> None:
         """To be called once."""
         os.close(self._fd)
+
+    def _use(self, fd: int) -> None:
+        self._fd = fd
+        self._lines = WholeLines(partial(os.write, fd))
 
     def _opened(self) -> int:
         # Without waiting for somebody to read, if it is a pipe.

@@ -2,31 +2,46 @@
 
     time (UTC)  in|out|socket  stream  what  bytes
 
-For those who look for a fault. Nobody's data is in it, but names of targets are.
+For those who look for a fault. Nobody's data is in it, but names of targets are. While the file
+can't be written nothing waits for it; a line `lost`, with how many, tells of it afterwards.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO
+from io import FileIO
+from typing import TYPE_CHECKING, Final
 
 from vsocks.aio.current import reactor
 from vsocks.errors import UsageError, describe
+from vsocks.line_writer import LossyLines
 from vsocks.protocol.decode import Decoder
 from vsocks.protocol.endpoint import Wire
+from vsocks.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: Times a second at which the log says that the trace can't be written.
+_COMPLAINTS: Final = 0.1
 
 
 class Trace:
     """Writes at the end of each turn of the event loop what happened in it."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, path: Path, file: FileIO) -> None:
         """``file`` is the trace's from now on."""
+        self._path = path
         self._file = file
-        self._is_dirty = False
+        #: What happened in this turn.
+        self._turn: list[str] = []
+        self._lines = LossyLines(file.write, _in_their_place)
+        self._complaints = TokenBucket(_COMPLAINTS, burst=1)
         self.begin(Wire.AUTO)
 
     @classmethod
@@ -36,7 +51,7 @@ class Trace:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise UsageError(f"can't write a trace to {path}: {describe(error)}") from None
-        return cls(os.fdopen(descriptor, "a", encoding="utf-8"))
+        return cls(path, FileIO(descriptor, "a"))
 
     def begin(self, wire: Wire) -> None:
         """The channel has been opened, or it is known which wire it has."""
@@ -56,6 +71,7 @@ class Trace:
 
     def close(self) -> None:
         """Write what there is, and no more."""
+        self._flush()
         self._file.close()
 
     def _frames(self, direction: str, decoder: Decoder, data: memoryview) -> None:
@@ -65,13 +81,28 @@ class Trace:
     def _line(self, direction: str, stream: str, what: str, size: int) -> None:
         if self._file.closed:
             return
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        self._file.write(f"{now} {direction:<6} {stream:<7} {what} {size}\n")
-        if not self._is_dirty:
-            self._is_dirty = True
+        if not self._turn:
             reactor().at_end_of_turn(self._flush)
+        self._turn.append(_line(direction, stream, what, size))
 
     def _flush(self) -> None:
-        self._is_dirty = False
-        if not self._file.closed:
-            self._file.flush()
+        turn, self._turn = self._turn, []
+        if not turn or self._lines.append("".join(turn).encode(errors="backslashreplace")):
+            return
+        assert self._lines.problem is not None
+        if self._complaints.take(now=time.monotonic()):
+            log.error(
+                "the trace %s can't be written: %s; lines lost so far: %d",
+                self._path,
+                describe(self._lines.problem),
+                self._lines.lost,
+            )
+
+
+def _line(direction: str, stream: str, what: str, size: int) -> str:
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return f"{now} {direction:<6} {stream:<7} {what} {size}{os.linesep}"
+
+
+def _in_their_place(lost: int, problem: OSError) -> bytes:
+    return _line("lost", "", describe(problem), lost).encode()

@@ -25,7 +25,7 @@ FLOORS = [
     ["mux"],
     ["proxy", "channel"],
     ["http1", "protocol", "policy", "audit", "control", "aio", "windows"],
-    ["address", "errors", "reply", "dns_message", "token_bucket", "__init__"],
+    ["address", "errors", "reply", "dns_message", "token_bucket", "line_writer", "__init__"],
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 #: Bytes in, events out; no clock, no socket, no asyncio. All other rooms do I/O.
