@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from .board import SLOT
+from .board import Properties
 from .qmp import QMP
 from .spec import CONTROLLER, Machine, Port
 
@@ -45,7 +44,8 @@ class Faults:
 
     def plug_controller(self) -> None:
         """Put it back, with all its ports."""
-        self._plug("virtio-serial-pci", CONTROLLER, {"addr": SLOT})
+        board = self.spec.board
+        self._plug(board.controller, CONTROLLER, board.ports)
         for port in self.spec.ports:
             self.plug_port(port)
 
@@ -81,7 +81,7 @@ class Faults:
             after=mark,
         )
 
-    def _plug(self, driver: str, device: str, properties: Mapping[str, str]) -> None:
+    def _plug(self, driver: str, device: str, properties: Properties) -> None:
         self.qmp.execute("device_add", {"driver": driver, "id": device, **properties})
 
     def _change_chardev(self, port: Port | None, backend: dict[str, object]) -> None:

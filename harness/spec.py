@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from .board import PC, Board
+from .board import PC, Board, told
 
 QEMU = "qemu-system-x86_64"
 DISK = "disk"
@@ -57,6 +57,10 @@ class Machine(Protocol):
     @property
     def ports(self) -> tuple[Port, ...]:
         """Its virtio-serial ports."""
+
+    @property
+    def board(self) -> Board:
+        """What it is built on."""
 
     @property
     def ready(self) -> str:
@@ -142,6 +146,7 @@ def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
         QEMU,
         *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
         *("-machine", board.model, *board.more),
+        *(board.emulated if spec.accel is Accel.TCG else ()),
         *("-accel", spec.accel.value, "-cpu", spec.accel.cpu),
         *("-smp", str(spec.cpus), "-m", str(spec.memory_mb)),
         *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
@@ -179,8 +184,9 @@ def _disk(spec: VMSpec) -> list[str]:
 
 
 def _ports(spec: VMSpec, wiring: Wiring) -> list[str]:
-    device = f"virtio-serial-{spec.board.bus}"
-    arguments = serial_ports(spec.ports, wiring, f"{device},id={CONTROLLER}{spec.board.ports}")
+    device = spec.board.controller
+    own = f"{device},id={CONTROLLER}{told(spec.board.ports)}"
+    arguments = serial_ports(spec.ports, wiring, own)
     if not spec.card:
         arguments += serial_ports((AGENT,), wiring, f"{device},id=agent-ports")
     return arguments

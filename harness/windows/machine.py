@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..board import Board
 from ..spec import (
     DISK,
     QEMU,
@@ -20,6 +21,7 @@ from ..spec import (
     serial_ports,
 )
 
+BOARD = Board("q35,smm=off")
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 """OVMF without Secure Boot (package `ovmf`). A machine writes to its own copy of the variables."""
@@ -64,6 +66,11 @@ class WindowsSpec:
     """Only for building, only to activate an evaluation with Microsoft's servers."""
 
     @property
+    def board(self) -> Board:
+        """The same for all."""
+        return BOARD
+
+    @property
     def ready(self) -> str:
         """What inside/boot.py says."""
         return READY
@@ -77,8 +84,8 @@ class WindowsSpec:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
         return [
             QEMU,
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"),
-            *("-machine", "q35,smm=off", "-accel", self.accel.value, "-cpu", self._cpu()),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", BOARD.screen),
+            *("-machine", BOARD.model, "-accel", self.accel.value, "-cpu", self._cpu()),
             *("-smp", f"{self.cpus},sockets=1", "-m", str(self.memory_mb)),
             *("-rtc", "base=utc"),
             *self._firmware(),

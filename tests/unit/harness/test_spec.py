@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.board import BOARDS
 from harness.spec import Accel, Port, VMSpec, Wiring, argv
 
 pytestmark = pytest.mark.unit
@@ -73,3 +74,24 @@ def test_a_snapshot_and_a_disk_are_given_only_if_there_are_any() -> None:
     assert option(argv(replace(SPEC, snapshot="warm"), WIRING), "-loadvm") == ["warm"]
     assert "-blockdev" in argv(SPEC, WIRING)
     assert "-blockdev" not in argv(replace(SPEC, disk=None), WIRING)
+
+
+def test_truth_values_of_the_ports_device_are_words_of_qemu() -> None:
+    spec = replace(SPEC, board=BOARDS["q35, packed queues"])
+    assert "virtio-serial-pci,id=ports,bus=root-port,packed=on" in option(
+        argv(spec, WIRING), "-device"
+    )
+
+
+def test_a_board_without_pci_has_no_device_of_it() -> None:
+    spec = replace(SPEC, board=BOARDS["microvm, MMIO"])
+    devices = option(argv(spec, WIRING), "-device")
+    assert "virtio-blk-device,drive=disk" in devices
+    assert "virtio-serial-device,id=ports" in devices
+    assert not [device for device in devices if "-pci" in device]
+
+
+@pytest.mark.parametrize(("accel", "counted"), [(Accel.TCG, ["shift=auto"]), (Accel.KVM, [])])
+def test_only_emulation_counts_instructions(accel: Accel, counted: list[str]) -> None:
+    spec = replace(SPEC, board=BOARDS["microvm, PCI"], accel=accel)
+    assert option(argv(spec, WIRING), "-icount") == counted
