@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
 from .agent import Agent
+from .agent_port import AgentPort
 from .debian import Debian
 from .guest import Result
 from .spec import AGENT
@@ -15,10 +19,15 @@ class AgentGuest(Debian):
 
     kind = "Linux, no network card"
 
-    def __init__(self, vm: VM) -> None:
+    def __init__(self, connect: Callable[[], Agent]) -> None:
         super().__init__()
-        self._path = vm.socket(AGENT)
-        self._agent = Agent(self._path)
+        self._connect = connect
+        self._agent = connect()
+
+    @classmethod
+    def of(cls, vm: VM) -> Self:
+        """That of a machine of ours."""
+        return cls(lambda: AgentPort(vm.socket(AGENT)))
 
     def close(self) -> None:
         """Hang up."""
@@ -27,7 +36,7 @@ class AgentGuest(Debian):
     def reconnect(self) -> None:
         """Needed after a reset or a return to a snapshot, which the port's connection outlives."""
         self._agent.close()
-        self._agent = Agent(self._path)
+        self._agent = self._connect()
 
     def run(self, command: str, *, timeout: float = 60) -> Result:
         """Run a command line; `timeout` is for all of it, and 16 MiB for what it prints."""

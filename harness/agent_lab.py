@@ -31,7 +31,7 @@ class AgentLab(DebianLab):
             with timed("QEMU"):
                 vm = stack.enter_context(warm_vm(image, choice, card=False))
             with timed("agent"):
-                guest = stack.enter_context(AgentGuest(vm))
+                guest = stack.enter_context(AgentGuest.of(vm))
             with timed("vsocks into the guest"):
                 guest.deploy()
             yield Running(vm, guest)

@@ -56,6 +56,12 @@ class Debian(Guest):
     kind = "Linux"
     channel = "virtio"
     scratch = "/var/tmp"
+    spool = "/tmp"
+    """Where archives are for a moment."""
+    home = HOME
+    """Where vsocks is."""
+    logs = LOGS
+    """What was started writes here."""
     port = "/dev/virtio-ports/org.vsocks.0"
 
     def __init__(self) -> None:
@@ -74,20 +80,24 @@ class Debian(Guest):
 
         Its output goes straight into the log file, unless it has to be a pipe.
         """
-        path = f"{LOGS}/{name}-{next(self._files)}.log"
+        path = f"{self.logs}/{name}-{next(self._files)}.log"
         output, pipe = path, ""
         if through_pipe:
             output = f"{path}.pipe"
             pipe = f"mkfifo {output}; cat < {output} > {path} 2> /dev/null & "
         # The inner shell says its own number and becomes the program, which thereby is its number.
         inner = shlex.quote(f"{pipe}echo $$; exec {command} > {output} 2>&1 < /dev/null")
-        pid = self.succeed(f"mkdir -p {LOGS}; : > {path}; setsid sh -c {inner} &")
+        pid = self.succeed(f"mkdir -p {self.logs}; : > {path}; setsid sh -c {inner} &")
         return DebianProcess(self, name, int(pid), path)
 
     def upload(self, files: dict[str, bytes], folder: str) -> None:
         """Send the files as one tar archive; they are still there after a reset."""
-        path = f"/tmp/upload-{next(self._files)}.tar"
+        path = f"{self.spool}/upload-{next(self._files)}.tar"
         self.put(archive(files), path)
+        self.unpack(path, folder)
+
+    def unpack(self, path: str, folder: str) -> None:
+        """Unpack an archive of the guest into a folder, and remove it."""
         unpack = f"mkdir -p {folder} && tar -xf {path} -C {folder} && rm {path} && sync"
         self.succeed(unpack, timeout=120)
 
@@ -95,13 +105,14 @@ class Debian(Guest):
         """Upload the vsocks folder, compiled, so that no daemon's start waits for that."""
         files = python_files(PROGRAM)
         same_python = sys.implementation.cache_tag == PYTHON
-        self.upload(files | (compiled(files, HOME) if same_python else {}), HOME)
+        self.upload(files | (compiled(files, self.home) if same_python else {}), self.home)
         if not same_python:
-            self.succeed(f"python3 -m compileall -q {HOME}")
+            self.succeed(f"python3 -m compileall -q {self.home}")
 
     def daemon_command(self, *arguments: str) -> str:
         """`python3 -m vsocks guest` from the uploaded folder."""
-        return self.module_command(HOME, "vsocks", "guest", "--channel", self.channel, *arguments)
+        arguments = ("guest", "--channel", self.channel, *arguments)
+        return self.module_command(self.home, "vsocks", *arguments)
 
     def module_command(self, folder: str, module: str, *arguments: str) -> str:
         """`python3 -m MODULE…`."""
@@ -122,7 +133,7 @@ class Debian(Guest):
 
     def daemon_logs(self) -> str:
         """The log files of everything that was started."""
-        return self.succeed(f"tail -n 2000 {LOGS}/*.log /dev/null")
+        return self.succeed(f"tail -n 2000 {self.logs}/*.log /dev/null")
 
     def wait_for_open_port(self, port: int, *, timeout: float = 60) -> None:
         """Look for a listener in the kernel's table (0A), which disturbs it by no connection."""

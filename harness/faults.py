@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .board import Properties
-from .qmp import QMP
+from .qmp import Monitor
 from .spec import CONTROLLER, Machine, Port
 
 UNPLUGGED = 60.0
@@ -20,7 +20,7 @@ class Faults:
     spec: Machine
 
     @property
-    def qmp(self) -> QMP:
+    def qmp(self) -> Monitor:
         """The monitor."""
         raise NotImplementedError
 
@@ -94,7 +94,7 @@ def chardev(port: Port) -> str:
     return f"{port.id}c"
 
 
-def send_machine(source: QMP, destination: QMP, way: Path) -> float:
+def send_machine(source: Monitor, destination: Monitor, way: Path) -> float:
     """Move a machine that runs from one QEMU to the other; when it ran on (`time.monotonic()`).
 
     The destination was started to take it (`Start.INCOMING`).

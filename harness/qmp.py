@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from qemu.qmp import QMPClient
+
+from vsocks.host.qemu import reach
 
 T = TypeVar("T")
 Data = Mapping[str, Any]
@@ -38,36 +41,24 @@ class Event:
     at: float
 
 
-class QMP:
-    """A connected QMP session over `sock`, which it owns."""
+class Monitor(ABC):
+    """Commands to QEMU, and what it tells by itself."""
 
-    def __init__(self, sock: socket.socket, log: Path, timeout: float = 10) -> None:
+    def __init__(self, log: Path) -> None:
         self._log = log
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._count = 0
         self._changed = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
-        self._thread.start()
-        self._listener: asyncio.Task[None] | None = None
-        try:
-            self._client = self._await(self._connect(sock), timeout)
-        except BaseException:
-            self._stop_loop()
-            raise
 
+    @abstractmethod
     def execute(
         self, command: str, arguments: dict[str, object] | None = None, *, timeout: float = 30
     ) -> Any:
         """Run a command and return its answer; raise QMPError when QEMU refuses or is silent."""
-        self._note("->", command, arguments)
-        try:
-            answer = self._await(self._client.execute(command, arguments), timeout)
-        except Exception as error:
-            self._note("<-", "error", repr(error))
-            raise QMPError(f"{command} {arguments}: {error!r}") from error
-        self._note("<-", "return", answer)
-        return answer
+
+    @abstractmethod
+    def close(self) -> None:
+        """Hang up; harmless when QEMU has already gone."""
 
     def mark(self) -> int:
         """The number of the next event. Take it before the command whose events you await."""
@@ -110,6 +101,53 @@ class QMP:
         if "error" in status:
             raise QMPError(f"{command}: {status['error']}")
 
+    def _remember(self, name: str, data: Data) -> None:
+        self._note("!!", name, data)
+        with self._changed:
+            self._events.append(Event(self._count, name, data, time.monotonic()))
+            self._count += 1
+            self._changed.notify_all()
+
+    def _note(self, way: str, what: str, detail: object) -> None:
+        with self._log.open("a") as log:
+            log.write(f"{time.monotonic():.3f} {way} {what} {json.dumps(detail, default=str)}\n")
+
+
+class QMP(Monitor):
+    """A QMP session, over a connected socket, which it then owns, or with who listens at a path.
+
+    In the second case UnavailableError says why it can't be had.
+    """
+
+    def __init__(self, to: socket.socket | Path, log: Path, timeout: float = 10) -> None:
+        super().__init__(log)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
+        self._thread.start()
+        self._listener: asyncio.Task[None] | None = None
+        try:
+            self._client = self._await(self._connect(to), timeout)
+        except BaseException:
+            self._stop_loop()
+            raise
+
+    def execute(
+        self, command: str, arguments: dict[str, object] | None = None, *, timeout: float = 30
+    ) -> Any:
+        """Run a command and return its answer; raise QMPError when QEMU refuses or is silent."""
+        self._note("->", command, arguments)
+        try:
+            answer = self._await(self._client.execute(command, arguments), timeout)
+        except Exception as error:
+            self._note("<-", "error", repr(error))
+            raise QMPError(f"{command} {arguments}: {error!r}") from error
+        self._note("<-", "return", answer)
+        return answer
+
+    def call(self, work: Callable[[QMPClient], Coroutine[Any, Any, T]], timeout: float) -> T:
+        """Run what is written for `qemu.qmp` itself, in the thread; TimeoutError in the end."""
+        return self._await(work(self._client), timeout)
+
     def close(self) -> None:
         """Hang up and stop the thread; harmless when QEMU has already gone."""
         try:
@@ -119,9 +157,12 @@ class QMP:
         finally:
             self._stop_loop()
 
-    async def _connect(self, sock: socket.socket) -> QMPClient:
+    async def _connect(self, to: socket.socket | Path) -> QMPClient:
         client = QMPClient("harness")
-        await client.connect(sock)
+        if isinstance(to, Path):
+            await reach(client, str(to))
+        else:
+            await client.connect(to)
         self._listener = asyncio.create_task(self._listen(client))
         return client
 
@@ -129,13 +170,6 @@ class QMP:
         with client.listener() as listener:
             async for message in listener:
                 self._remember(str(message["event"]), cast(Data, message.get("data", {})))
-
-    def _remember(self, name: str, data: Data) -> None:
-        self._note("!!", name, data)
-        with self._changed:
-            self._events.append(Event(self._count, name, data, time.monotonic()))
-            self._count += 1
-            self._changed.notify_all()
 
     async def _disconnect(self) -> None:
         if self._listener:
@@ -154,7 +188,3 @@ class QMP:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    def _note(self, way: str, what: str, detail: object) -> None:
-        with self._log.open("a") as log:
-            log.write(f"{time.monotonic():.3f} {way} {what} {json.dumps(detail, default=str)}\n")

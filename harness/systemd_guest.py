@@ -12,7 +12,7 @@ from .accel import Choice
 from .cache import cache_folder, hash_of_tree, made
 from .deb.build import build_debs
 from .deb.chroot import proxies, sources
-from .debian import LOGS, DebianGuest
+from .debian import DebianGuest
 from .debian_lab import DebianLab
 from .image import Image, run_recipe
 from .lab import Running
@@ -40,7 +40,7 @@ class SystemdGuest(DebianGuest):
 
     def daemon_logs(self) -> str:
         """Beside the files, the journal of both units."""
-        files = self.run(f"tail -n 2000 {LOGS}/*.log").stdout
+        files = self.run(f"tail -n 2000 {self.logs}/*.log").stdout
         return files + self.run("journalctl --no-pager -u 'vsocks-*' -n 2000").stdout
 
 

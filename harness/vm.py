@@ -14,7 +14,7 @@ from typing import Self
 
 from .faults import Faults, chardev, send_machine
 from .qemu import LaunchError, Qemu
-from .qmp import QMP, Data, Event, QMPError
+from .qmp import Data, Event, Monitor, QMPError
 from .spec import DISK, NIC, Machine, Port, Start, socket_in
 from .transcript import Transcript, WaitError
 
@@ -71,7 +71,7 @@ class VM(Faults):
         return self._qemu
 
     @property
-    def qmp(self) -> QMP:
+    def qmp(self) -> Monitor:
         """Its monitor."""
         return self.qemu.qmp
 

@@ -65,7 +65,7 @@ def warm_vm(image: Image, choice: Choice, *, card: bool = True) -> Iterator[VM]:
 def way_in(vm: VM, image: Image, *, card: bool) -> Debian:
     """A connection to the guest: by SSH, or without a network card by the guest agent."""
     with vm.awaiting_an_answer():
-        return DebianGuest(vm, image) if card else AgentGuest(vm)
+        return DebianGuest(vm, image) if card else AgentGuest.of(vm)
 
 
 def warm_state(image: Image, choice: Choice, *, card: bool = True) -> Path:

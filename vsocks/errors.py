@@ -8,7 +8,7 @@ VsocksError
 │   └── ConfigError            ... in a configuration file (cli/config_file.py)
 ├── UnavailableError           something isn't there, or is taken: it may work later
 │   ├── ChannelError           ... the channel, which can't be opened, or failed
-│   └── RefusedError           ... because QEMU has refused a command (host/qemu.py)
+│   └── RefusedError           ... because QEMU has refused a command (host/qemu_devices.py)
 ├── ForbiddenError             the system doesn't let us
 ├── BusyError                  a bounded resource is all taken, or no session stands
 ├── NotSupportedError          the peer can't do that: an older version, or the original wire

@@ -38,7 +38,7 @@ class BoardLab(AgentLab):
         spec = cold_spec(image, choice, new_disk(image, self._disk), card=False)
         with VM(replace(spec, board=self._board)) as vm:
             vm.wait_until_booted()
-            with AgentGuest(vm) as guest:
+            with AgentGuest.of(vm) as guest:
                 guest.deploy()
                 yield Running(vm, guest)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.agent import PIECE, Agent, AgentError
+from harness.agent_port import AgentPort
 from harness.process import HostProcess
 from harness.programs import SYSTEM
 from harness.targets import payload
@@ -35,7 +36,7 @@ def port(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def agent(port: Path) -> Iterator[Agent]:
-    agent = Agent(port)
+    agent = AgentPort(port)
     yield agent
     agent.close()
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import shutil
 import signal
-import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.support.another_user import folder_for_all, unprivileged
 from tests.integration.support.daemon import Daemon
+from tests.integration.support.libvirtd import MISSING, Libvirt, libvirtd
 from tests.integration.support.waiting import DEADLINE, eventually
-
-NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64")
-MISSING = [name for name in NEEDED if not shutil.which(name, path="/usr/sbin:/usr/bin:/bin")]
-if importlib.util.find_spec("libvirt") is None:
-    MISSING.append("libvirt-python")
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,92 +20,11 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"missing here: {', '.join(MISSING)}"),
 ]
 
-DOMAIN = """\
-<domain type='qemu'>
-  <name>{name}</name>
-  <memory unit='MiB'>64</memory>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
-    <channel type='unix'><target type='virtio' name='{port}'/></channel>
-  </devices>
-</domain>
-"""
-
-
-@dataclass
-class Libvirt:
-    """A libvirtd in session mode, whose files are all in one folder."""
-
-    folder: Path
-    prefix: Sequence[str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start libvirtd, and wait until it answers."""
-        log = self.folder / "libvirtd.log"
-        with log.open("ab") as output:
-            command = [*self.prefix, "/usr/sbin/libvirtd"]
-            process = self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-
-        def is_up() -> None:
-            assert process.poll() is None, log.read_text()
-            assert self.virsh("list").returncode == 0
-
-        eventually(is_up)
-
-    def stop(self) -> None:
-        """End libvirtd; its machines go on."""
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(DEADLINE)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Of a daemon that is to ask it."""
-        return {"LIBVIRT_DEFAULT_URI": f"qemu:///session?socket={self.folder}/libvirt/libvirt-sock"}
-
-    def virsh(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.prefix, "virsh", "--quiet", "--connect", "qemu:///session", *words],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-
-    def run(self, *words: str) -> str:
-        done = self.virsh(*words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def define(self, name: str, port: str) -> None:
-        xml = self.folder / f"{name}.xml"
-        xml.write_text(DOMAIN.format(name=name, port=port))
-        xml.chmod(0o644)
-        self.run("define", str(xml))
-
 
 @pytest.fixture
 def libvirt() -> Iterator[Libvirt]:
-    with folder_for_all() as folder:
-        environment = {
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(folder),
-            "PATH": "/usr/sbin:/usr/bin:/bin",
-        }
-        words = [f"{name}={value}" for name, value in environment.items()]
-        found = Libvirt(folder, (*unprivileged(), "env", "-i", *words))
-        found.start()
-        try:
-            yield found
-        finally:
-            for name in found.virsh("list", "--name").stdout.split():
-                found.virsh("destroy", name)
-            found.stop()
+    with libvirtd() as found:
+        yield found
 
 
 def test_the_path_is_looked_up_at_each_start(libvirt: Libvirt, tmp_path: Path) -> None:

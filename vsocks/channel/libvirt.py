@@ -15,6 +15,7 @@ assert sys.platform != "win32"
 import asyncio
 import contextlib
 import errno
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What the names of our ports begin with.
-_OURS: Final = "org.vsocks."
+OURS: Final = "org.vsocks."
 #: VIR_CONNECT_LIST_DOMAINS_ACTIVE.
 _ACTIVE: Final = 1
 #: Seconds until it is looked up again without a word: a port that is added is no event.
@@ -84,7 +85,7 @@ def socket_path(domain: str) -> str:
             raise FileNotFoundError(errno.ENOENT, f"libvirt's domain {domain} isn't running")
         path = next(_paths(found), None)
     if path is None:
-        problem = f"libvirt's domain {domain} has no channel of type unix named {_OURS}*"
+        problem = f"libvirt's domain {domain} has no channel of type unix named {OURS}*"
         raise OSError(errno.ENOENT, problem)
     return path
 
@@ -123,10 +124,28 @@ def _has_port(domain: Any) -> bool:
 
 def _paths(domain: Any) -> Iterator[str]:
     """The sockets of our ports, in the order of the XML. Raises libvirtError."""
+    return (each.path for each in unix_channels(domain) if each.name.startswith(OURS))
+
+
+@dataclass(frozen=True, slots=True)
+class UnixChannel:
+    """A virtio-serial port of a domain that runs."""
+
+    name: str
+    path: str
+    #: What QEMU calls its device.
+    id: str
+    #: Whether a program in the guest has it open.
+    is_open: bool
+
+
+def unix_channels(domain: Any) -> Iterator[UnixChannel]:
+    """Its ports that have a unix socket, in the order of the XML. Raises libvirtError."""
     xml = ElementTree.fromstring(domain.XMLDesc())  # noqa: S314 - it is libvirt's own
     for channel in xml.iterfind("./devices/channel[@type='unix']"):
-        source, target = channel.find("source"), channel.find("target")
-        if source is None or target is None or not target.get("name", "").startswith(_OURS):
+        source, target, alias = (channel.find(each) for each in ("source", "target", "alias"))
+        if source is None or target is None or not (path := source.get("path")):
             continue
-        if path := source.get("path"):
-            yield path
+        device = "" if alias is None else alias.get("name", "")
+        is_open = target.get("state") == "connected"
+        yield UnixChannel(target.get("name", ""), path, device, is_open)

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from qemu.qmp import QMPClient, QMPError
-from qemu.qmp.qmp_client import ExecuteError
 
 from vsocks.errors import UnavailableError, describe
+from vsocks.host.qemu_devices import (
+    NAMED,
+    RefusedError,
+    devices,
+    execute,
+    listed,
+    property_of,
+    serial_ports,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 #: Seconds for QEMU to greet.
 _GREETING: Final = 5.0
-#: Where QEMU keeps the devices that were given an id, and the others.
-_NAMED: Final = "/machine/peripheral"
-_NAMELESS: Final = "/machine/peripheral-anon"
 #: What QEMU says of a bus, and what that means.
 _NO_PLACE: Final = ("does not support hotplugging", "no slot/function available")
 _NO_PCI: Final = "No 'PCI' bus found"
@@ -50,52 +55,62 @@ class Attachment:
 async def attach(qmp: str, wanted: Attachment) -> None:
     """Add it to a machine by its QMP socket. Raises UnavailableError; then nothing of it stays."""
     async with _connected(qmp) as client:
-        if wanted.id in {each["label"] for each in await _execute(client, "query-chardev")}:
-            raise UnavailableError(f"the machine has {wanted.id!r} already: detach it first")
-        if wanted.port_name in await _port_names(client):
-            raise UnavailableError(
-                f"the machine has a port {wanted.port_name} already: use the channel that it has"
-            )
-        async with contextlib.AsyncExitStack() as undo:
-            address = {"type": "unix", "data": {"path": wanted.socket}}
-            backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
-            await _execute(client, "chardev-add", {"id": wanted.id, "backend": backend})
-            undo.push_async_callback(_execute, client, "chardev-remove", {"id": wanted.id})
-            await _add_controller(client, wanted)
-            undo.push_async_callback(_execute, client, "device_del", {"id": wanted.controller})
-            port = {"driver": "virtserialport", "id": wanted.port, "chardev": wanted.id}
-            place = {"bus": f"{wanted.controller}.0", "name": wanted.port_name}
-            await _execute(client, "device_add", port | place)
-            undo.pop_all()
+        await add(client, wanted)
 
 
 async def detach(qmp: str, added: Attachment, patience: float) -> None:
+    """Take it away by the machine's QMP socket; see `remove`."""
+    async with _connected(qmp) as client:
+        await remove(client, added, patience)
+
+
+async def add(client: QMPClient, wanted: Attachment) -> None:
+    """Add it to a machine. Raises UnavailableError; then nothing of it stays."""
+    if wanted.id in {each["label"] for each in await execute(client, "query-chardev")}:
+        raise UnavailableError(f"the machine has {wanted.id!r} already: detach it first")
+    if wanted.port_name in {port.name for port in await serial_ports(client)}:
+        raise UnavailableError(
+            f"the machine has a port {wanted.port_name} already: use the channel that it has"
+        )
+    async with contextlib.AsyncExitStack() as undo:
+        address = {"type": "unix", "data": {"path": wanted.socket}}
+        backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
+        await execute(client, "chardev-add", {"id": wanted.id, "backend": backend})
+        undo.push_async_callback(execute, client, "chardev-remove", {"id": wanted.id})
+        await _add_controller(client, wanted)
+        undo.push_async_callback(execute, client, "device_del", {"id": wanted.controller})
+        port = {"driver": "virtserialport", "id": wanted.port, "chardev": wanted.id}
+        place = {"bus": f"{wanted.controller}.0", "name": wanted.port_name}
+        await execute(client, "device_add", port | place)
+        undo.pop_all()
+
+
+async def remove(client: QMPClient, added: Attachment, patience: float) -> None:
     """Take it away: the port, the chardev, the controller. Raises UnavailableError.
 
     A guest must agree to let the controller go; ``patience`` is how many seconds it has.
     """
-    async with _connected(qmp) as client:
-        has_devices = {each["name"] for each in await _listed(client, _NAMED)}
-        labels = {each["label"] for each in await _execute(client, "query-chardev")}
-        if not labels & {added.id} and added.controller not in has_devices:
-            raise UnavailableError(f"the machine has no {added.id!r}")
-        if added.port in has_devices:
-            await _remove(client, added.port, patience)
-        if added.id in labels:
-            await _execute(client, "chardev-remove", {"id": added.id})
-        if added.controller in has_devices:
-            await _remove(client, added.controller, patience)
+    has_devices = {each["name"] for each in await listed(client, NAMED)}
+    labels = {each["label"] for each in await execute(client, "query-chardev")}
+    if not labels & {added.id} and added.controller not in has_devices:
+        raise UnavailableError(f"the machine has no {added.id!r}")
+    if added.port in has_devices:
+        await _remove_device(client, added.port, patience)
+    if added.id in labels:
+        await execute(client, "chardev-remove", {"id": added.id})
+    if added.controller in has_devices:
+        await _remove_device(client, added.controller, patience)
 
 
 async def _add_controller(client: QMPClient, wanted: Attachment) -> None:
     device = {"driver": "virtio-serial-pci", "id": wanted.controller}
     if wanted.bus:
-        await _execute(client, "device_add", device | {"bus": wanted.bus})
+        await execute(client, "device_add", device | {"bus": wanted.bus})
         return
     buses = [{}, *({"bus": each} for each in await _root_ports(client))]
     for bus in buses:
         try:
-            await _execute(client, "device_add", device | bus)
+            await execute(client, "device_add", device | bus)
         except RefusedError as error:
             problem = describe(error)
             if _NO_PCI in problem:
@@ -112,47 +127,18 @@ async def _add_controller(client: QMPClient, wanted: Attachment) -> None:
 
 async def _root_ports(client: QMPClient) -> list[str]:
     """The ports of a PCI Express machine that are free: each has one slot, which QEMU forgets."""
-    places = [await _parent(client, path) for path, _ in await _devices(client)]
+    places = [await property_of(client, path, "parent_bus") for path, _ in await devices(client)]
     return [
         path.rpartition("/")[2]
-        for path, kind in await _devices(client)
+        for path, kind in await devices(client)
         if kind == "pcie-root-port" and not any(place.startswith(f"{path}/") for place in places)
     ]
 
 
-async def _port_names(client: QMPClient) -> list[str]:
-    """What the virtio-serial ports of the machine are called in the guest."""
-    return [
-        str(await _execute(client, "qom-get", {"path": path, "property": "name"}))
-        for path, kind in await _devices(client)
-        if kind == "virtserialport"
-    ]
-
-
-async def _parent(client: QMPClient, path: str) -> str:
-    """The path of the bus that a device is on."""
-    return str(await _execute(client, "qom-get", {"path": path, "property": "parent_bus"}))
-
-
-async def _devices(client: QMPClient) -> list[tuple[str, str]]:
-    """All that -device and device_add have made: where QEMU keeps each, and what it is."""
-    return [
-        (f"{folder}/{each['name']}", each["type"].removeprefix("child<").removesuffix(">"))
-        for folder in (_NAMED, _NAMELESS)
-        for each in await _listed(client, folder)
-        if each["type"].startswith("child<")
-    ]
-
-
-async def _listed(client: QMPClient, folder: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = await _execute(client, "qom-list", {"path": folder})
-    return found
-
-
-async def _remove(client: QMPClient, device: str, patience: float) -> None:
+async def _remove_device(client: QMPClient, device: str, patience: float) -> None:
     """Remove a device, and wait until it has gone: the guest may have to agree."""
     with client.listener("DEVICE_DELETED") as events:
-        await _execute(client, "device_del", {"id": device})
+        await execute(client, "device_del", {"id": device})
         try:
             async with asyncio.timeout(patience):
                 async for event in events:
@@ -170,24 +156,20 @@ def _data(event: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-class RefusedError(UnavailableError):
-    """QEMU has refused a command."""
-
-
-async def _execute(client: QMPClient, command: str, arguments: Any = None) -> Any:
-    """QEMU's answer. Raises RefusedError, or UnavailableError if QEMU has gone."""
-    try:
-        return await client.execute(command, arguments)
-    except ExecuteError as error:
-        raise RefusedError(f"QEMU refuses {command}: {describe(error)}") from None
-    except QMPError as error:
-        raise UnavailableError(f"QEMU has gone: {describe(error)}") from None
-
-
 @contextlib.asynccontextmanager
 async def _connected(path: str) -> AsyncIterator[QMPClient]:
     """A client of the QMP socket at ``path``. Raises UnavailableError."""
     client = QMPClient("vsocks")
+    await reach(client, path)
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(QMPError, OSError):
+            await client.disconnect()
+
+
+async def reach(client: QMPClient, path: str) -> None:
+    """Connect a client to the QMP socket at ``path``. Raises UnavailableError."""
     try:
         async with asyncio.timeout(_GREETING):
             await client.connect(path)
@@ -199,8 +181,3 @@ async def _connected(path: str) -> AsyncIterator[QMPClient]:
     except (QMPError, OSError) as error:
         cause = error.__cause__ or error
         raise UnavailableError(f"can't speak QMP at {path}: {describe(cause)}") from None
-    try:
-        yield client
-    finally:
-        with contextlib.suppress(QMPError, OSError):
-            await client.disconnect()
