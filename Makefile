@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT_BASE := python3-venv
 APT_EXE := wine wine64 osslsigncode gcc-mingw-w64-x86-64
 APT_MSI := wixl msitools $(APT_EXE)
-APT_WINDOWS := qemu-system-x86 qemu-utils ovmf xorriso openssh-client $(APT_MSI)
+APT_WINDOWS := qemu-system-x86 qemu-utils ovmf swtpm xorriso openssh-client $(APT_MSI)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
@@ -142,7 +142,8 @@ test: check unit one-process integration integration-asyncio hostile-short soak-
 apt-windows:
 	$(call apt-install,$(APT_WINDOWS))
 WINDOWS = $(BIN)/python -m harness.windows $(1) --profile '$(PROFILE)' --windows-iso '$(WINDOWS_ISO)' \
-	--virtio-win-iso '$(VIRTIO_WIN_ISO)' --openssh-zip '$(OPENSSH_ZIP)' --activate '$(ACTIVATE)'
+	--virtio-win-iso '$(VIRTIO_WIN_ISO)' --openssh-zip '$(OPENSSH_ZIP)' --activate '$(ACTIVATE)' \
+	--secure-boot '$(SECURE_BOOT)'
 windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… VIRTIO_WIN_ISO=… [PROFILE=…]
 	$(call WINDOWS,image)
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)

@@ -13,6 +13,7 @@ PACKAGES = {
     "setpriv": "util-linux",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
+    "swtpm": "swtpm",
 }
 """The packages of Debian and Ubuntu."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
 from .process import TETHER
 from .qmp import QMP
 from .spec import Machine, Start, Wiring
+from .tpm import Tpm
 from .transcript import Pump, Transcript
 
 
@@ -37,18 +39,19 @@ class Qemu:
         start: Start = Start.DESCRIBED,
     ) -> None:
         self._log = logs / "qemu.log"
+        self.tpm: Tpm | None = None
+        if spec.tpm:
+            self.tpm = Tpm(spec.tpm, logs / "tpm.log", outlives_us=self.outlives_us)
         qmp_ours, qmp_theirs = socket.socketpair()
         console_ours, console_theirs = socket.socketpair()
-        wiring = Wiring(folder, qmp_theirs.fileno(), console_theirs.fileno(), start)
-        self._command = spec.argv(wiring)
-        with qmp_theirs, console_theirs, self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*(() if self.outlives_us else TETHER), *self._command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(wiring.qmp_fd, wiring.console_fd),
-            )
+        theirs = [qmp_theirs, console_theirs, *([self.tpm.for_qemu] if self.tpm else [])]
+        qmp_fd, console_fd, *tpm_fd = (end.fileno() for end in theirs)
+        self._command = spec.argv(Wiring(folder, qmp_fd, console_fd, start, *tpm_fd))
+        try:
+            self._process = self._started(theirs)
+        except BaseException:
+            self._end_tpm()
+            raise
         self._pump = Pump(console_ours.detach(), console, logs / "console.log")
         try:
             self.qmp = QMP(qmp_ours, logs / "qmp.log")
@@ -59,6 +62,18 @@ class Qemu:
                 raise LaunchError(message) from error
             raise
 
+    def _started(self, theirs: list[socket.socket]) -> subprocess.Popen[bytes]:
+        with ExitStack() as handed_over:
+            for end in theirs:
+                handed_over.enter_context(end)
+            return subprocess.Popen(
+                [*(() if self.outlives_us else TETHER), *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=(log := handed_over.enter_context(self._log.open("ab"))),
+                stderr=log,
+                pass_fds=[end.fileno() for end in theirs],
+            )
+
     @property
     def pid(self) -> int:
         """The process."""
@@ -67,6 +82,7 @@ class Qemu:
     def wait(self, timeout: float) -> None:
         """Wait until it has ended by itself; subprocess.TimeoutExpired if it doesn't."""
         self._process.wait(timeout)
+        self._end_tpm()
 
     def kill(self) -> None:
         """End it at once, as a power cut would; harmless if it has ended."""
@@ -77,7 +93,12 @@ class Qemu:
         # Its disk is a throw-away copy, so there is nothing to shut down in order.
         self._process.kill()
         self._process.wait()
+        self._end_tpm()
         self._pump.close()
+
+    def _end_tpm(self) -> None:
+        if self.tpm:
+            self.tpm.end()
 
     def _explain(self, error: BaseException) -> str:
         try:

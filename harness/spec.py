@@ -63,6 +63,10 @@ class Machine(Protocol):
         """What it is built on."""
 
     @property
+    def tpm(self) -> Path | None:
+        """The folder in which its TPM keeps its state; None if it has no TPM."""
+
+    @property
     def ready(self) -> str:
         """The line of its console that says that SSH will be answered."""
 
@@ -90,6 +94,10 @@ class VMSpec:
     board: Board = PC
     snapshot: str = ""
     """Start from this snapshot in the disk instead of booting."""
+
+    @property
+    def tpm(self) -> None:
+        """It has none."""
 
     @property
     def ready(self) -> str:
@@ -122,6 +130,8 @@ class Wiring:
     qmp_fd: int
     console_fd: int
     start: Start = Start.DESCRIBED
+    tpm_fd: int = -1
+    """A connection to the machine's TPM, if it has one."""
 
     @property
     def monitor(self) -> Path:

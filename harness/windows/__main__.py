@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..accel import qemu_version
 from ..cache import cache_folder
 from ..places import ROOT
+from ..programs import MissingProgramError
 from ..progress import say, step
 from ..qemu import LaunchError
 from .build import Sources, build_image
@@ -26,7 +28,16 @@ from .profile import ProfileError, load, names
 from .record import check_expiry
 
 DEFAULT = "server-2022"
-PROBLEMS = (ImageError, ProfileError, DiscError, MissedError, LaunchError, TimeoutError, OSError)
+PROBLEMS = (
+    ImageError,
+    ProfileError,
+    DiscError,
+    MissedError,
+    MissingProgramError,
+    LaunchError,
+    TimeoutError,
+    OSError,
+)
 
 
 def arguments(line: Sequence[str]) -> argparse.Namespace:
@@ -37,6 +48,9 @@ def arguments(line: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--windows-iso", default="")
     parser.add_argument("--virtio-win-iso", default="")
     parser.add_argument("--openssh-zip", default="")
+    parser.add_argument(
+        "--secure-boot", default="", help="0 or 1: Secure Boot and a TPM, whatever the profile says"
+    )
     parser.add_argument("--activate", default="", help="1: let Windows activate itself online")
     return parser.parse_args(line)
 
@@ -44,10 +58,12 @@ def arguments(line: Sequence[str]) -> argparse.Namespace:
 def order_of(options: argparse.Namespace) -> Order:
     """What is to be built; ImageError if the command line does not say."""
     profile = load(options.profile or DEFAULT)
+    if options.secure_boot:
+        profile = replace(profile, secure_boot=options.secure_boot != "0")
     if not options.windows_iso or not options.virtio_win_iso:
         raise ImageError(
             "usage: make windows-image WINDOWS_ISO=… VIRTIO_WIN_ISO=… [OPENSSH_ZIP=…] "
-            f"[PROFILE={'|'.join(names())}] [ACTIVATE=1]"
+            f"[PROFILE={'|'.join(names())}] [SECURE_BOOT=0|1] [ACTIVATE=1]"
         )
     zipped = Path(options.openssh_zip).resolve() if options.openssh_zip else None
     iso, drivers = Path(options.windows_iso), Path(options.virtio_win_iso)

@@ -30,6 +30,8 @@ def password() -> str:
 def conditions(profile: Profile) -> set[str]:
     """Which `t:when` in the template hold."""
     held = {"client" if profile.client else "server"}
+    if profile.client and not profile.secure_boot:
+        held.add("insecure-client")
     if profile.product_key:
         held.add("product-key")
     return held
@@ -54,7 +56,7 @@ def answer_file(profile: Profile, password: str) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
-KNOWN = {"client", "server", "product-key"}
+KNOWN = {"client", "insecure-client", "server", "product-key"}
 
 
 def _prune(parent: ET.Element, held: set[str]) -> None:

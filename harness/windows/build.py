@@ -14,23 +14,17 @@ from pathlib import Path
 from ..accel import Choice, choose_by_boot, qemu_version
 from ..cache import cache_folder, hash_of_tree, made
 from ..places import HERE
+from ..programs import need
 from ..progress import say, step
 from ..spec import Accel
 from ..transcript import Line
 from .answer import answer_file, password
 from .evidence import Evidence
-from .image import (
-    IMAGES,
-    PREFIX,
-    ImageError,
-    WindowsImage,
-    new_disk,
-    open_image,
-    throw_away,
-)
+from .image import IMAGES, PREFIX, ImageError, WindowsImage, open_image, windows_spec
 from .install import boot, install
 from .iso import Contents, driver_folder, sha256, volume_label, write_disc
-from .machine import VARIABLES, WindowsSpec
+from .machine import Firmware, WindowsSpec
+from .parts import new_parts
 from .profile import RECIPE, Profile
 from .record import Record, RecordError, expiry, read
 from .settings import faults
@@ -59,10 +53,9 @@ class Sources:
 def choose_accel() -> Choice:
     """KVM if the firmware has just come up under it, else TCG."""
     with tempfile.TemporaryDirectory(prefix="vsocks-kvm-") as name:
-        disk, variables = Path(name) / "disk.qcow2", Path(name) / "variables.fd"
-        new_disk(disk, 1)
-        shutil.copy(VARIABLES, variables)
-        return choose_by_boot(WindowsSpec(disk, variables, Accel.KVM, 512), FIRMWARE_SIGN)
+        parts = new_parts(Path(name), 1, Firmware.PLAIN)
+        trial = windows_spec(parts, Accel.KVM, 512, 2, secure=False)
+        return choose_by_boot(trial, FIRMWARE_SIGN)
 
 
 def build_image(profile: Profile, sources: Sources) -> WindowsImage:
@@ -81,12 +74,13 @@ def build_image(profile: Profile, sources: Sources) -> WindowsImage:
 def image_name(profile: Profile, checksums: Mapping[str, str]) -> str:
     """After all that goes into it: the same name is the same image."""
     inputs = f"{hash_of_tree(RECIPE)} {hash_of_tree(HERE / 'windows' / 'inside')}"
-    digest = _short_hash(f"{inputs} {sorted(checksums.items())}")
+    digest = _short_hash(f"{inputs} {profile} {sorted(checksums.items())}")
     return f"{PREFIX}{profile.name}-{digest}"
 
 
 def check_sources(profile: Profile, sources: Sources) -> None:
     """Say what is missing or wrong before anything takes long."""
+    need_firmware(secure=profile.secure_boot)
     files = [sources.windows_iso, sources.virtio_win_iso]
     if profile.openssh == "zip":
         if not sources.openssh_zip:
@@ -99,6 +93,16 @@ def check_sources(profile: Profile, sources: Sources) -> None:
         if not path.is_file():
             raise ImageError(f"there is no file {path}")
     say(f"-> {profile.title}, from {volume_label(sources.windows_iso)!r}")
+
+
+def need_firmware(*, secure: bool) -> None:
+    """Say how to get what a machine needs, before it is built. Raises ImageError, too."""
+    firmware = Firmware.SECURE if secure else Firmware.PLAIN
+    for path in (firmware.code, firmware.variables):
+        if not path.is_file():
+            raise ImageError(f"there is no {path}. On Debian or Ubuntu: apt-get install ovmf")
+    if secure:
+        need("swtpm")
 
 
 def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str, str]) -> None:
@@ -137,7 +141,7 @@ def _build(folder: Path, profile: Profile, sources: Sources, checksums: dict[str
     record_of(profile, spec, lines, built, checksums).write(folder)
     with step("booting what was installed"):
         image = WindowsImage(folder, read(folder))
-        boot(image.spec(spec.accel, *throw_away(image, folder / "try")), evidence)
+        boot(image.spec(spec.accel, image.parts.layer(folder / "try")), evidence)
         shutil.rmtree(folder / "try")
 
 
@@ -145,10 +149,10 @@ def new_machine(
     folder: Path, profile: Profile, accel: Accel, discs: tuple[Path, ...]
 ) -> WindowsSpec:
     """A machine with an empty disk and fresh variables of the firmware, both in `folder`."""
-    disk, variables = folder / "disk.qcow2", folder / "variables.fd"
-    new_disk(disk, profile.disk_gb)
-    shutil.copy(VARIABLES, variables)
-    return WindowsSpec(disk, variables, accel, profile.memory_mb, profile.cpus, discs)
+    secure = profile.secure_boot
+    parts = new_parts(folder, profile.disk_gb, Firmware.SECURE if secure else Firmware.PLAIN)
+    spec = windows_spec(parts, accel, profile.memory_mb, profile.cpus, secure=secure)
+    return replace(spec, cdroms=discs)
 
 
 def record_of(
@@ -173,6 +177,7 @@ def record_of(
         accel=spec.accel.value,
         memory_mb=spec.memory_mb,
         cpus=spec.cpus,
+        secure_boot=spec.firmware is Firmware.SECURE,
     )
 
 

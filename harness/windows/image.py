@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,8 @@ from ..cache import cache_folder
 from ..progress import say
 from ..spec import Accel
 from ..ssh import Access
-from .machine import WindowsSpec
+from .machine import Firmware, WindowsSpec
+from .parts import Parts
 from .record import Record, check_expiry, read
 
 IMAGES = "images"
@@ -36,14 +35,9 @@ class WindowsImage:
     record: Record
 
     @property
-    def disk(self) -> Path:
-        """The installed disk, qcow2."""
-        return self.folder / "disk.qcow2"
-
-    @property
-    def variables(self) -> Path:
-        """The firmware's variables as the installation left them."""
-        return self.folder / "variables.fd"
+    def parts(self) -> Parts:
+        """Disk, variables and TPM as the installation left them."""
+        return Parts(self.folder)
 
     @property
     def key(self) -> Path:
@@ -54,11 +48,25 @@ class WindowsImage:
         """How to get into a machine of it whose SSH is at this port of our 127.0.0.1."""
         return Access(port, self.record.account, self.key, self.record.host_key)
 
-    def spec(self, accel: Accel, disk: Path, variables: Path) -> WindowsSpec:
-        """The machine for it, with a disk and variables that may be written to."""
-        return WindowsSpec(
-            disk, variables, accel, memory_mb=self.record.memory_mb, cpus=self.record.cpus
-        )
+    def spec(self, accel: Accel, parts: Parts) -> WindowsSpec:
+        """The machine for it, with parts that may be written to."""
+        record = self.record
+        return windows_spec(parts, accel, record.memory_mb, record.cpus, secure=record.secure_boot)
+
+
+def windows_spec(
+    parts: Parts, accel: Accel, memory_mb: int, cpus: int, *, secure: bool
+) -> WindowsSpec:
+    """A machine of these parts; one with Secure Boot has a TPM, too."""
+    return WindowsSpec(
+        parts.disk,
+        parts.variables,
+        accel,
+        memory_mb,
+        cpus,
+        firmware=Firmware.SECURE if secure else Firmware.PLAIN,
+        tpm=parts.tpm if secure else None,
+    )
 
 
 def find_image(environment: Mapping[str, str] = os.environ) -> WindowsImage | None:
@@ -88,26 +96,8 @@ def open_image(folder: Path) -> WindowsImage:
     if not folder.is_dir():
         raise ImageError(f"{folder} is no folder")
     image = WindowsImage(folder, read(folder))
-    for path in (image.disk, image.variables, image.key):
+    for path in (image.parts.disk, image.parts.variables, image.key):
         if not path.is_file():
             raise ImageError(f"{path} is missing")
     check_expiry(image.record)
     return image
-
-
-def new_disk(disk: Path, size_gb: int) -> None:
-    """Make an empty disk."""
-    _qemu_img("create", "-q", "-f", "qcow2", str(disk), f"{size_gb}G")
-
-
-def throw_away(image: WindowsImage, folder: Path) -> tuple[Path, Path]:
-    """A layer over the image's disk and a copy of its variables, in a new folder."""
-    folder.mkdir()
-    disk, variables = folder / "disk.qcow2", folder / "variables.fd"
-    _qemu_img("create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", "qcow2", str(disk))
-    shutil.copy(image.variables, variables)
-    return disk, variables
-
-
-def _qemu_img(*arguments: str) -> None:
-    subprocess.run(["qemu-img", *arguments], check=True, stdin=subprocess.DEVNULL)

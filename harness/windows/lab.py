@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +16,9 @@ from ..spec import Accel, Wiring
 from ..vm import VM
 from .build import choose_accel
 from .guest import PYTHON, WindowsGuest
-from .image import IMAGES, WindowsImage, find_image, throw_away
+from .image import IMAGES, WindowsImage, find_image
 from .install import PATIENCE
+from .parts import Parts
 from .record import check_expiry
 
 SNAPSHOT = "warm"
@@ -72,7 +71,7 @@ def cold_vm(image: WindowsImage, choice: Choice) -> Iterator[VM]:
     accel = Accel(choice.accel)
     with (
         tempfile.TemporaryDirectory(prefix="vsocks-windows-") as name,
-        VM(image.spec(accel, *throw_away(image, Path(name) / "disk"))) as vm,
+        VM(image.spec(accel, image.parts.layer(Path(name) / "parts"))) as vm,
     ):
         vm.wait_until_booted(BOOT_SECONDS * PATIENCE[accel])
         yield vm
@@ -82,37 +81,31 @@ def cold_vm(image: WindowsImage, choice: Choice) -> Iterator[VM]:
 def warm_vm(image: WindowsImage, choice: Choice) -> Iterator[VM]:
     """A machine that runs from the kept state on; what it changes is forgotten afterwards."""
     kept = warm_state(image, choice)
-    with tempfile.TemporaryDirectory(prefix="vsocks-windows-") as name:
-        disk, variables = Path(name) / "disk.qcow2", Path(name) / "variables.fd"
-        copy = ["cp", "--reflink=auto", "--sparse=always"]
-        subprocess.run([*copy, str(kept / "disk.qcow2"), str(disk)], check=True)
-        shutil.copy(kept / "variables.fd", variables)
-        with VM(image.spec(Accel(choice.accel), disk, variables)) as vm:
-            # Not by -loadvm, which wants a snapshot of the firmware's variables, too.
-            vm.load_snapshot(SNAPSHOT)
-            yield vm
+    with (
+        tempfile.TemporaryDirectory(prefix="vsocks-windows-") as name,
+        VM(image.spec(Accel(choice.accel), kept.copy(Path(name)))) as vm,
+    ):
+        # Not by -loadvm, which wants a snapshot of the firmware's variables, too.
+        vm.load_snapshot(SNAPSHOT)
+        yield vm
 
 
-def warm_state(image: WindowsImage, choice: Choice) -> Path:
-    """The folder with disk and variables of the booted guest; made at the first call."""
+def warm_state(image: WindowsImage, choice: Choice) -> Parts:
+    """The parts of the booted guest; made at the first call."""
 
     def make(folder: Path) -> None:
         accel = Accel(choice.accel)
-        disk, variables = throw_away(image, folder / "new")
+        parts = image.parts.layer(folder / "new")
         title = "booting Windows once, to start from there (once; then it is kept)"
-        with step(title), VM(image.spec(accel, disk, variables)) as vm:
+        with step(title), VM(image.spec(accel, parts)) as vm:
             vm.wait_until_booted(BOOT_SECONDS * PATIENCE[accel])
             with WindowsGuest(image.access(vm.ssh_port())) as guest:
                 for command in WARM_UP:
                     guest.succeed(command, timeout=120)
             vm.save_snapshot(SNAPSHOT)
-        disk.rename(folder / disk.name)
-        variables.rename(folder / variables.name)
-        disk.parent.rmdir()
+        parts.move(folder)
 
     # A snapshot fits only the machine that made it: QEMU's version and arguments.
-    arguments = image.spec(Accel(choice.accel), Path("/disk"), Path("/variables")).argv(
-        Wiring(Path("/"), 0, 0)
-    )
+    arguments = image.spec(Accel(choice.accel), Parts(Path("/"))).argv(Wiring(Path("/"), 0, 0))
     key = hashlib.sha256(repr((qemu_version(), arguments, WARM_UP)).encode()).hexdigest()[:16]
-    return made(cache_folder() / IMAGES / f"{image.folder.name}-warm-{key}", make)
+    return Parts(made(cache_folder() / IMAGES / f"{image.folder.name}-warm-{key}", make))

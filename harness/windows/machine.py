@@ -7,6 +7,7 @@ so that Setup needs none from an answer file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ..board import Board
@@ -21,10 +22,29 @@ from ..spec import (
     serial_ports,
 )
 
-BOARD = Board("q35,smm=off")
-FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-"""OVMF without Secure Boot (package `ovmf`). A machine writes to its own copy of the variables."""
+OVMF = Path("/usr/share/OVMF")
+"""Where Debian's package `ovmf` has the firmware."""
+
+
+class Firmware(Enum):
+    """OVMF: its code, and what its variables are at first; a machine writes to a copy of these."""
+
+    PLAIN = ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
+    SECURE = ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd")
+    """With Microsoft's keys, and Secure Boot on: it starts what they have signed."""
+
+    @property
+    def code(self) -> Path:
+        """What runs."""
+        return OVMF / self.value[0]
+
+    @property
+    def variables(self) -> Path:
+        """To be copied."""
+        return OVMF / self.value[1]
+
+
+FIRMWARE, VARIABLES = Firmware.PLAIN.code, Firmware.PLAIN.variables
 
 SAYS = "vsocks:"
 """How our programs in the guest begin a line. The firmware may have left something before it."""
@@ -53,7 +73,7 @@ HYPER_V = (
 
 @dataclass(frozen=True, slots=True)
 class WindowsSpec:
-    """A machine with firmware. `disk` (qcow2) and `variables` are written to."""
+    """A machine with firmware. `disk` (qcow2), `variables` and `tpm` are written to."""
 
     disk: Path
     variables: Path
@@ -64,11 +84,15 @@ class WindowsSpec:
     ports: tuple[Port, ...] = (Port(),)
     to_the_internet: bool = False
     """Only for building, only to activate an evaluation with Microsoft's servers."""
+    firmware: Firmware = Firmware.PLAIN
+    """`variables` must have come from the same."""
+    tpm: Path | None = None
+    """The folder with the state of a TPM 2.0, made by swtpm; None for a machine without one."""
 
     @property
     def board(self) -> Board:
-        """The same for all."""
-        return BOARD
+        """Without SMM where nothing needs it."""
+        return Board(f"q35,smm={'on' if self._secure else 'off'}")
 
     @property
     def ready(self) -> str:
@@ -82,13 +106,15 @@ class WindowsSpec:
 
     def argv(self, wiring: Wiring) -> list[str]:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
+        board = self.board
         return [
             QEMU,
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", BOARD.screen),
-            *("-machine", BOARD.model, "-accel", self.accel.value, "-cpu", self._cpu()),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
+            *("-machine", board.model, "-accel", self.accel.value, "-cpu", self._cpu()),
             *("-smp", f"{self.cpus},sockets=1", "-m", str(self.memory_mb)),
             *("-rtc", "base=utc"),
             *self._firmware(),
+            *(_tpm_device(wiring) if self.tpm else ()),
             *control(wiring),
             *self._disks(),
             *self._network(),
@@ -98,12 +124,18 @@ class WindowsSpec:
     def _cpu(self) -> str:
         return ",".join(["host", *HYPER_V]) if self.accel is Accel.KVM else "max"
 
+    @property
+    def _secure(self) -> bool:
+        return self.firmware is Firmware.SECURE
+
     def _firmware(self) -> list[str]:
-        code = f"driver=file,node-name=code,filename={FIRMWARE},read-only=on"
+        code = f"driver=file,node-name=code,filename={self.firmware.code},read-only=on"
         variables = f"driver=file,node-name=variables,filename={self.variables}"
         return [
             *("-blockdev", code, "-blockdev", variables),
             *("-machine", "pflash0=code,pflash1=variables"),
+            # Variables can be written in SMM alone: else a guest could switch Secure Boot off.
+            *(("-global", "driver=cfi.pflash01,property=secure,value=on") if self._secure else ()),
         ]
 
     def _disks(self) -> list[str]:
@@ -125,3 +157,10 @@ class WindowsSpec:
         if self.to_the_internet:
             network[1] = network[1].replace("restrict=on,", "")
         return network
+
+
+def _tpm_device(wiring: Wiring) -> list[str]:
+    return [
+        *("-chardev", f"socket,id=tpmc,fd={wiring.tpm_fd}"),
+        *("-tpmdev", "emulator,id=tpm0,chardev=tpmc", "-device", "tpm-crb,tpmdev=tpm0"),
+    ]

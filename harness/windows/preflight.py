@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from ..accel import qemu_version
 from ..cache import cache_folder
 from .answer import answer_file, password
-from .build import Sources, check_sources, choose_accel
+from .build import Sources, check_sources, choose_accel, need_firmware
 from .checklist import Check
 from .iso import volume_label
-from .machine import FIRMWARE, VARIABLES
 from .profile import Profile
 from .settings import SETTINGS, faults
 
@@ -27,11 +26,11 @@ class Order:
     sources: Sources
 
 
-def tools(_: Order) -> str:
+def tools(order: Order) -> str:
     """Programs and firmware are installed."""
     missing = [name for name in TOOLS if not shutil.which(name)]
-    missing += [str(path) for path in (FIRMWARE, VARIABLES) if not path.is_file()]
     assert not missing, f"missing: {', '.join(missing)}"
+    need_firmware(secure=order.profile.secure_boot)
     return qemu_version()
 
 

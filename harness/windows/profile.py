@@ -42,6 +42,8 @@ class Profile:
     memory_mb: int
     cpus: int
     disk_gb: int
+    secure_boot: bool = False
+    """Whether its machine has Secure Boot and a TPM 2.0."""
     product_key: str = ""
     """For an ISO that is no evaluation. An evaluation has its own."""
 
@@ -76,7 +78,7 @@ def parse(name: str, path: Path) -> Profile:
     kinds = {"bool": bool, "int": int, "str": str, "OpenSSH": str}
     wanted = {field.name: kinds[str(field.type)] for field in fields(Profile)}
     del wanted["name"]
-    optional = {"product_key"}
+    optional = {"product_key", "secure_boot"}
     if unknown := settings.keys() - wanted.keys():
         raise ProfileError(f"{path}: unknown: {', '.join(sorted(unknown))}")
     if missing := wanted.keys() - settings.keys() - optional:

@@ -38,6 +38,8 @@ class Record:
     accel: str
     memory_mb: int
     cpus: int
+    secure_boot: bool = False
+    """Whether its machine has Secure Boot and a TPM; images of before had not."""
 
     def write(self, folder: Path) -> None:
         """Save it in the image's folder."""

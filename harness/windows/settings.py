@@ -28,6 +28,11 @@ def on_clients(profile: Profile) -> bool:
     return profile.client
 
 
+def on_insecure_clients(profile: Profile) -> bool:
+    """Windows 11 in a machine without TPM and Secure Boot needs it."""
+    return profile.client and not profile.secure_boot
+
+
 def on_servers(profile: Profile) -> bool:
     """Windows Server needs it."""
     return not profile.client
@@ -92,8 +97,8 @@ SETTINGS = (
         "else Setup may ask for a key; an evaluation has its own, and needs no <Key>",
     ),
     Setting(f"{SETUP}/DynamicUpdate/Enable", "false", "there is no network to look for updates in"),
-    Setting(LAB, r".*BypassTPMCheck.*", "the machine has no TPM", on_clients),
-    Setting(LAB, r".*BypassSecureBootCheck.*", "the firmware has no Secure Boot", on_clients),
+    Setting(LAB, r".*BypassTPMCheck.*", "the machine has no TPM", on_insecure_clients),
+    Setting(LAB, r".*BypassSecureBootCheck.*", "nor Secure Boot", on_insecure_clients),
     Setting(LAB, r".*BypassRAMCheck.*", "a small machine may have too little", on_clients),
     Setting(LAB, r".*BypassCPUCheck.*", "emulated processors are on no list", on_clients),
     Setting(LAB, r".*reached windows-pe>COM1.*", "a milestone"),

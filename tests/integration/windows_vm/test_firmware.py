@@ -16,10 +16,10 @@ from harness.spec import Accel
 from harness.transcript import WaitError
 from harness.vm import VM
 from harness.windows.evidence import Evidence
-from harness.windows.image import new_disk
 from harness.windows.install import boot, install
 from harness.windows.machine import FIRMWARE, HYPER_V, NOTHING_TO_BOOT, VARIABLES, WindowsSpec
 from harness.windows.milestones import INSTALLATION, MissedError
+from harness.windows.parts import new_disk
 from tests.integration.windows_vm.grub_disc import fat_image, grub_disc, grub_program
 
 pytestmark = [

@@ -16,7 +16,10 @@ from harness.windows.settings import SETTINGS, faults
 pytestmark = pytest.mark.unit
 
 PASSWORD = "Aa1" + "x" * 20
-PROFILES = [load(name) for name in names()]
+PROFILES = [
+    *(load(name) for name in names()),
+    replace(load("windows-11"), name="windows-11-insecure", secure_boot=False),
+]
 
 
 @pytest.fixture(params=PROFILES, ids=lambda it: it.name)
@@ -64,11 +67,13 @@ def test_a_server_is_told_nothing_about_clients(name: str) -> None:
     assert "LocalAccounts" not in text
 
 
-def test_a_client_has_an_account_and_needs_no_tpm() -> None:
+def test_a_client_has_an_account_and_is_not_asked_for_what_its_machine_lacks() -> None:
     text = answer_file(load("windows-11"), PASSWORD).decode()
     assert "<Name>vsocks</Name>" in text
     assert "AdministratorPassword" not in text
-    assert text.count("LabConfig") == 4
+    assert text.count("LabConfig") == 2
+    insecure = answer_file(replace(load("windows-11"), secure_boot=False), PASSWORD).decode()
+    assert insecure.count("LabConfig") == 4
 
 
 def test_there_is_a_product_key_only_if_there_is_one(profile: Profile) -> None:

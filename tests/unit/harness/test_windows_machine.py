@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.spec import Accel, Wiring
-from harness.windows.machine import HYPER_V, WindowsSpec
+from harness.windows.machine import HYPER_V, Firmware, WindowsSpec
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +67,16 @@ def test_only_a_build_that_activates_reaches_the_internet() -> None:
     assert "restrict=on" in closed.split(",")
     assert "restrict=on" not in opened.split(",")
     assert "hostfwd=tcp:127.0.0.1:0-:22" in opened.split(",")
+
+
+def test_secure_boot_takes_smm_and_a_tpm_takes_its_connection() -> None:
+    assert "q35,smm=off" in option(SPEC, "-machine")
+    assert not option(SPEC, "-tpmdev")
+    secure = replace(SPEC, firmware=Firmware.SECURE, tpm=Path("/d/tpm"))
+    wired = replace(WIRING, tpm_fd=9)
+    line = " ".join(secure.argv(wired))
+    assert "-machine q35,smm=on" in line
+    assert "-global driver=cfi.pflash01,property=secure,value=on" in line
+    assert "OVMF_CODE_4M.secboot.fd,read-only=on" in line
+    assert "-chardev socket,id=tpmc,fd=9" in line
+    assert "-device tpm-crb,tpmdev=tpm0" in line

@@ -17,6 +17,7 @@ def test_there_is_a_profile_for_each_windows() -> None:
     assert names() == ["server-2022", "server-2025", "windows-11"]
     assert [load(name).client for name in names()] == [False, False, True]
     assert [load(name).evaluation_days for name in names()] == [180, 180, 90]
+    assert [load(name).secure_boot for name in names()] == [False, True, True]
 
 
 def test_a_client_is_entered_by_an_account_of_our_own() -> None:
