@@ -51,6 +51,7 @@ def arguments(line: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--secure-boot", default="", help="0 or 1: Secure Boot and a TPM, whatever the profile says"
     )
+    parser.add_argument("--windows-sha256", default="", help="what the ISO's checksum must be")
     parser.add_argument("--activate", default="", help="1: let Windows activate itself online")
     return parser.parse_args(line)
 
@@ -68,7 +69,8 @@ def order_of(options: argparse.Namespace) -> Order:
     zipped = Path(options.openssh_zip).resolve() if options.openssh_zip else None
     iso, drivers = Path(options.windows_iso), Path(options.virtio_win_iso)
     activate = options.activate not in {"", "0"}
-    return Order(profile, Sources(iso.resolve(), drivers.resolve(), zipped, activate))
+    sources = Sources(iso.resolve(), drivers.resolve(), zipped, activate, options.windows_sha256)
+    return Order(profile, sources)
 
 
 def make_image(order: Order) -> WindowsImage:

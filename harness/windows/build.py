@@ -41,13 +41,21 @@ class Sources:
     virtio_win_iso: Path
     openssh_zip: Path | None = None
     activate: bool = False
+    windows_sha256: str = ""
+    """What the ISO's checksum must be, if that is known."""
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of each file, by what it is."""
+        """SHA-256 of each file, by what it is; ImageError if Windows' isn't what it must be."""
         files = {"windows": self.windows_iso, "virtio-win": self.virtio_win_iso}
         if self.openssh_zip:
             files["openssh"] = self.openssh_zip
-        return {name: sha256(path) for name, path in files.items()}
+        found = {name: sha256(path) for name, path in files.items()}
+        if self.windows_sha256 and found["windows"] != self.windows_sha256.lower():
+            raise ImageError(
+                f"the SHA-256 of {self.windows_iso} is {found['windows']}, "
+                f"not {self.windows_sha256}: another file, or a damaged one"
+            )
+        return found
 
 
 def choose_accel() -> Choice:

@@ -69,6 +69,8 @@ def test_what_is_missing_is_told_before_anything_is_done(cache: Path, tmp_path: 
         build_image(PROFILE, Sources(Path("/no.iso"), there, there))
     with pytest.raises(ImageError, match=r"OPENSSH_ZIP=.*Win32-OpenSSH/releases"):
         build_image(PROFILE, Sources(there, there))
+    with pytest.raises(ImageError, match=r"is [0-9a-f]{64}, not 00: another file"):
+        build_image(PROFILE, Sources(there, there, there, windows_sha256="00"))
     assert not (cache / "windows-build").exists()
 
 

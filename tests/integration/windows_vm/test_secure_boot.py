@@ -54,8 +54,8 @@ def wait_for_prompt(vm: VM, after: int = 0) -> None:
 
 def answered(vm: VM) -> str:
     """The first bytes of what the TPM has said last to the firmware."""
-    command = {"command-line": f"xp /2xb {BUFFER:#x}"}
-    printed: str = vm.qmp.execute("human-monitor-command", command)
+    look = f"xp /2xb {BUFFER:#x}"
+    printed: str = vm.qmp.execute("human-monitor-command", {"command-line": look})
     return printed.partition(": ")[2].strip()
 
 
