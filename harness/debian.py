@@ -18,6 +18,16 @@ from .vm import VM
 
 HOME = "/opt/vsocks"
 LOGS = "/var/log/vsocks"
+HOG = """
+import os, sys, time
+with open("/proc/sys/kernel/sched_rt_runtime_us", "w") as limit:
+    limit.write("-1")
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    pass
+"""
+"""Takes the guest's only processor; what interrupts it is the kernel alone."""
 PYTHON = "cpython-311"
 """What the guest's Python calls its compiled files."""
 
@@ -118,6 +128,11 @@ class Debian(Guest):
         """`python3 -m MODULE…`."""
         python = ["env", f"PYTHONPATH={folder}", "PYTHONUNBUFFERED=1", "python3", "-m"]
         return shlex.join([*python, module, *arguments])
+
+    def hang(self, seconds: float) -> None:
+        """Let no program in the guest have a turn for so long; returns when that is over."""
+        command = self.command_line("python3", "-c", HOG, f"{seconds:g}")
+        self.succeed(command, timeout=seconds + 60)
 
     def command_line(self, *arguments: str) -> str:
         """Quoted for a POSIX shell."""

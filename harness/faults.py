@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .board import Properties
-from .qmp import Monitor
+from .qmp import Monitor, QMPError
 from .spec import CONTROLLER, Machine, Port
 
 UNPLUGGED = 60.0
 """Seconds that a guest gets to let a device go."""
+BALLOON = "balloon"
+"""Id of the balloon, for QMP."""
+MEGABYTE = 2**20
+SQUEEZED = 60.0
+"""Seconds that a guest gets to give memory back, or to take it."""
 MIGRATED = 120.0
 """Seconds for a live migration, which a guest that writes to memory can draw out."""
 
@@ -22,6 +31,11 @@ class Faults:
     @property
     def qmp(self) -> Monitor:
         """The monitor."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """The process of QEMU."""
         raise NotImplementedError
 
     def socket(self, port: Port | None = None) -> Path:
@@ -62,6 +76,34 @@ class Faults:
         data = {"addr": address, "server": True, "wait": False}
         self._change_chardev(port, {"type": "socket", "data": data})
 
+    @contextmanager
+    def squeezed(self, megabytes: int) -> Iterator[None]:
+        """In this block the guest has so much memory less: a balloon in it has taken that.
+
+        Needs the driver `virtio_balloon` in the guest, which must have so much to give. The balloon
+        is plugged in for the block, and gone after it; the machine can't be moved in between. Only
+        the board `pc` takes one.
+        """
+        self._plug("virtio-balloon-pci", BALLOON, {})
+        whole = self.qmp.execute("query-balloon")["actual"]
+        try:
+            self._balloon(whole - megabytes * MEGABYTE)
+            yield
+            self._balloon(whole)
+        finally:
+            self.unplug(BALLOON)  # which gives back what it has
+
+    def freeze(self) -> None:
+        """Have QEMU itself hang: its sockets stay open, but nothing goes in or out of them.
+
+        Nor is its monitor answered.
+        """
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def inject_nmi(self) -> None:
         """Interrupt the guest in a way that it can't mask."""
         self.qmp.execute("inject-nmi")
@@ -80,6 +122,24 @@ class Faults:
             timeout=UNPLUGGED,
             after=mark,
         )
+
+    def _balloon(self, size: int) -> None:
+        """Have the guest keep so many bytes; returns when it does."""
+        mark = self.qmp.mark()
+        self.qmp.execute("balloon", {"value": size})
+        try:
+            self.qmp.wait_event(
+                "BALLOON_CHANGE",
+                lambda data: int(data["actual"]) == size,
+                timeout=SQUEEZED,
+                after=mark,
+            )
+        except QMPError:
+            kept = self.qmp.execute("query-balloon")["actual"] // MEGABYTE
+            raise QMPError(
+                f"the guest should keep {size // MEGABYTE} MB; after {SQUEEZED:g} s it has {kept}"
+                " MB; is there the driver in it (modprobe virtio_balloon), and so much to give?"
+            ) from None
 
     def _plug(self, driver: str, device: str, properties: Properties) -> None:
         self.qmp.execute("device_add", {"driver": driver, "id": device, **properties})

@@ -1,0 +1,129 @@
+"""What happens to the whole machine: too little memory, a hang, an old state, a disk read-only.
+
+As in test_faults.py: not one byte is wrong, what must end ends on both sides, a new session comes
+by itself, and new connections carry data.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from harness.debian import Debian
+from harness.guest import GuestProcess
+from harness.process import HostProcess
+from tests.e2e.rig import LOST, SOON, UP, Client, Rig
+
+pytestmark = pytest.mark.e2e
+
+SPARE = 64
+"""Megabytes that a squeezed guest still has for programs."""
+HANG = 9.0
+"""Seconds: longer than the silence after which a daemon gives a session up."""
+HOUR = 3600
+
+
+def test_memory_taken_and_given_back(rig: Rig) -> None:
+    guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    available = squeezable(rig) - SPARE
+    with rig.vm.squeezed(available):
+        rig.note(f"{available} MB taken, {squeezable(rig)} MB left")
+        rig.check_transfers_work()
+        rig.check_still_flowing(client)
+    rig.check_transfers_work()
+    rig.check_still_flowing(client)
+    assert host.log.find(LOST, after=mark) == []
+    assert guest.is_running()
+
+
+def test_a_guest_daemon_that_hangs(rig: Rig) -> None:
+    guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    stopped = time.monotonic()
+    guest.kill("STOP")
+    noticed(rig, host, mark, stopped)
+    guest.kill("CONT")
+    back(rig, host, mark, time.monotonic(), client)
+
+
+def test_a_guest_in_which_no_program_has_a_turn(rig: Rig) -> None:
+    _guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    linux(rig).hang(HANG)
+    assert host.log.find(LOST, after=mark)
+    back(rig, host, mark, time.monotonic(), client)
+
+
+def test_qemu_that_hangs(rig: Rig) -> None:
+    _guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    stopped = time.monotonic()
+    rig.vm.freeze()
+    noticed(rig, host, mark, stopped)
+    rig.vm.thaw()
+    back(rig, host, mark, time.monotonic(), client)
+
+
+def test_a_snapshot_that_is_an_hour_old(rig: Rig) -> None:
+    """By the clock of the guest, which is set right in the end, as an agent in it would do."""
+    set_clock_by(rig, -HOUR)
+    guest, host, client = in_flow(rig)
+    rig.vm.save_snapshot("an-hour-ago")
+    set_clock_by(rig, HOUR)
+    rig.transfer_without_end()
+    mark = host.log.mark()
+    loaded = rig.vm.load_snapshot("an-hour-ago")
+    host.log.wait(LOST, timeout=SOON, after=mark)
+    rig.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
+    rig.guest.reconnect()
+    rig.follow_again(guest, client.process)
+    rig.check_old_connections_closed(client)
+    mark = host.log.mark()
+    client = rig.transfer_without_end()
+    set_clock_by(rig, HOUR)
+    rig.check_transfers_work()
+    rig.check_still_flowing(client)
+    assert host.log.find(LOST, after=mark) == []
+
+
+def in_flow(rig: Rig) -> tuple[GuestProcess, HostProcess, Client]:
+    """Both daemons, and connections with data in both directions."""
+    guest, host = rig.start_both()
+    return guest, host, rig.transfer_without_end()
+
+
+def noticed(rig: Rig, host: HostProcess, mark: int, stopped: float) -> None:
+    """The host has given the session up, and closed what was open to targets."""
+    lost = host.log.wait(LOST, timeout=SOON, after=mark)
+    rig.note(f"noticed after {lost.at - stopped:.1f} s")
+    rig.target.wait_all_ended(SOON)
+
+
+def back(rig: Rig, host: HostProcess, mark: int, there: float, client: Client) -> None:
+    """A new session stands, and the old connections have ended in the guest, too."""
+    rig.report_session(there, host.log.wait(UP, timeout=SOON, after=mark).at)
+    rig.check_old_connections_closed(client)
+    rig.check_transfers_work()
+
+
+def linux(rig: Rig) -> Debian:
+    """The guest, whose system is ours to spoil."""
+    if not isinstance(rig.guest, Debian):
+        pytest.skip("this guest is no Debian")
+    return rig.guest
+
+
+def squeezable(rig: Rig) -> int:
+    """Megabytes that the guest's programs could still have."""
+    linux(rig).succeed("modprobe virtio_balloon")
+    found = re.search(r"MemAvailable: +(\d+) kB", rig.guest.succeed("cat /proc/meminfo"))
+    assert found
+    return int(found[1]) // 1024
+
+
+def set_clock_by(rig: Rig, seconds: int) -> None:
+    """Set the guest's clock ahead, or back."""
+    linux(rig).succeed(f"date -s @$(($(date +%s) + {seconds}))")
