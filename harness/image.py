@@ -11,13 +11,15 @@ from pathlib import Path
 from .cache import cache_folder, hash_of_tree, made
 from .places import COMMAND, RECIPES
 from .programs import need
-from .progress import say, step
+from .progress import LastTime, say, step
 from .spec import QEMU
 
 RECIPE = RECIPES / "debian"
 
 NEEDED_MB = 3000
 """What a build takes at its peak: the installed tree, and the disk that it is copied to."""
+USUAL_SECONDS = 120.0
+"""What a build takes here or there, for who looks on at the first one."""
 FULL = "No space left on device"
 USER_NAMESPACE = ["unshare", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork"]
 
@@ -80,7 +82,9 @@ def run_recipe(recipe: Path, folder: Path, what: str, *arguments: str) -> None:
         raise ImageError(f"an image takes up to {NEEDED_MB} MB to build. {_little_room(folder)}")
     log = cache_folder() / "image-build.log"
     command = [*as_root(), str(recipe / "build"), str(folder), *arguments]
-    with step(f"building {what} (once; then it is kept)"), log.open("wb") as output:
+    last_time = LastTime(cache_folder() / f"image-build.{recipe.name}.seconds", USUAL_SECONDS)
+    title = f"building {what} (once; then it is kept)"
+    with step(title, fraction=last_time), log.open("wb") as output:
         say(f"   log: {log}")
         status = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
@@ -90,6 +94,7 @@ def run_recipe(recipe: Path, folder: Path, what: str, *arguments: str) -> None:
         tail = "\n".join(said.splitlines()[-20:])
         advice = f"\nThe disk was full. {_little_room(folder)}" if FULL in said else ""
         raise ImageError(f"{' '.join(command)} ended with status {status}:\n{tail}{advice}")
+    last_time.remember()
 
 
 def _little_room(folder: Path) -> str:

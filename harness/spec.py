@@ -18,6 +18,7 @@ DISK = "disk"
 """Node name of the disk, for the QMP commands about snapshots."""
 
 KERNEL_UP = r"^vm: kernel up"
+USER_SPACE_UP = r"^vm: user space up"
 READY = r"Server listening on 0\.0\.0\.0 port 22"
 BROKEN = (r"Kernel panic", r"\bOops\b", r"\bBUG:", r"vm: failed", r"Attempted to kill init")
 """On the console of a Debian guest that will not come up any more."""

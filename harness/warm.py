@@ -19,7 +19,7 @@ from .cache import made
 from .debian import Debian, DebianGuest
 from .image import Image
 from .progress import step
-from .spec import Accel, VMSpec, Wiring, argv
+from .spec import KERNEL_UP, READY, USER_SPACE_UP, Accel, VMSpec, Wiring, argv
 from .vm import VM
 
 SNAPSHOT = "warm"
@@ -35,6 +35,9 @@ WARM_UP = (
     "sync",
 )
 """What runs in the guest before its state is kept."""
+
+MILESTONES = (KERNEL_UP, USER_SPACE_UP, READY)
+"""What the console of a guest that boots says on its way."""
 
 
 def cold_spec(image: Image, choice: Choice, disk: Path, *, card: bool = True) -> VMSpec:
@@ -74,11 +77,19 @@ def warm_state(image: Image, choice: Choice, *, card: bool = True) -> Path:
     def make(folder: Path) -> None:
         disk = new_disk(image, folder / "disk.qcow2")
         title = "booting the guest once, to start from there (once; then it is kept)"
-        with step(title), VM(cold_spec(image, choice, disk, card=card)) as vm:
+        machine = VM(cold_spec(image, choice, disk, card=card))
+        over: list[str] = []
+
+        def fraction() -> float:
+            booted = [each for each in MILESTONES if machine.console.find(each)]
+            return len(booted + over) / len(MILESTONES + WARM_UP)
+
+        with step(title, fraction=fraction), machine as vm:
             vm.wait_until_booted()
             with way_in(vm, image, card=card) as guest:
                 for command in WARM_UP:
                     guest.succeed(command, timeout=120)
+                    over.append(command)
             vm.save_snapshot(SNAPSHOT)
 
     # A snapshot fits only the machine that made it: QEMU's version and arguments.
