@@ -264,7 +264,9 @@ def test_what_answers_another_query_is_seen() -> None:
         "too long": answer + bytes(65536),
     }
     assert [what for what, data in wrong.items() if is_answer_to(data, asked)] == []
-    assert not is_answer_to(answer, b"")
+    assert is_answer_to(answer, b"") is False
+    assert is_answer_to(answer + bytes(65535 - len(answer)), asked)
+    assert not is_answer_to(answer + bytes(65536 - len(answer)), asked)
 
 
 def test_a_failure_may_leave_the_question_out() -> None:
@@ -292,6 +294,8 @@ def test_bytes_without_an_id_have_one_of_no_meaning() -> None:
 
 def test_an_answer_that_fits_stays_as_it_is() -> None:
     answer = answer_to(query(), "60 IN A 192.0.2.1")
+    assert fitted(answer, len(answer)) is answer
+    assert fitted(answer, len(answer) - 1) != answer
     assert fitted(answer, 512) is answer
     assert not is_truncated(answer)
 
@@ -317,6 +321,14 @@ def test_an_option_that_does_not_fit_is_left_out() -> None:
     )
     read = dns.message.from_wire(fitted(message.to_wire(max_size=65535), 512))
     assert (read.edns, len(read.question)) == (-1, 1)
+
+
+def test_an_option_that_just_fits_stays() -> None:
+    long = long_answer_to(query(kind="TXT", use_edns=0), 1000)
+    cut = fitted(long, 512)
+    assert dns.message.from_wire(cut).edns == 0
+    assert fitted(long, len(cut)) == cut
+    assert dns.message.from_wire(fitted(long, len(cut) - 1)).edns == -1
 
 
 def test_what_is_malformed_is_cut_off_to_its_header() -> None:

@@ -171,6 +171,15 @@ def test_an_upgrade_becomes_a_tunnel_that_ends_with_both_sides() -> None:
     assert not served.server_stays
 
 
+def test_a_tunnel_whose_server_ends_first_goes_on_until_the_client_ends() -> None:
+    served = an_exchange(*UPGRADE)
+    serve(served, SWITCH)
+    served.server_ended()
+    assert not served.is_complete
+    served.client_ended()
+    assert served.is_complete
+
+
 def test_an_upgrade_that_is_declined_is_a_response_like_any_other() -> None:
     served = an_exchange(*UPGRADE)
     serve(served, OK)

@@ -27,9 +27,11 @@ WINDOW = 4096
 def test_each_slot_has_room_for_a_read_and_for_a_window() -> None:
     pool = Pool(3, WINDOW)
     assert pool.size == 3
+    assert pool.bytes == 3 * (READ_SIZE + WINDOW)
     for slot in [pool.take() for _ in range(3)]:
         assert len(slot.outbound) == READ_SIZE
         assert slot.inbound.room == WINDOW
+        assert memoryview(slot.outbound.obj).nbytes == pool.bytes  # all are in one piece
 
 
 def test_all_slots_can_be_taken_and_not_one_more() -> None:
