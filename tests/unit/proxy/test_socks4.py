@@ -149,6 +149,13 @@ def test_another_protocol_gets_no_answer(first: bytes) -> None:
     assert refusal == Refuse(b"", f"the client speaks no SOCKS4: first byte {first[0]:#04x}")
 
 
+@pytest.mark.parametrize("strings", [b"u" * 256 + b"\0", b"\0" + b"n" * 256 + b"\0"])
+def test_a_string_that_is_a_byte_too_long_is_refused_with_its_end(strings: bytes) -> None:
+    [event] = hear(Socks4(), [b"\x04\x01\0\x50\0\0\0\x01" + strings])
+    assert isinstance(event, Refuse)
+    assert "no end within 255 bytes" in event.reason
+
+
 def test_the_longest_request_is_taken() -> None:
     name = "n" * 255
     longest = b"\x04\x01\0\x50\0\0\0\x01" + b"u" * 255 + b"\0" + name.encode() + b"\0"
