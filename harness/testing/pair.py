@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import ClassVar
 from ..door import PROXY
 from ..guest import Guest, GuestProcess
 from ..process import HostProcess, host_daemon
+from ..spec import Port
+from ..ssh_guest import SSHGuest
 from ..stopwatch import timed
 from ..vm import VM
 
@@ -54,13 +57,7 @@ class VsocksPair:
     def start_host(self, *arguments: str, channel: Path | None = None) -> HostProcess:
         """Start the host daemon and wait until it has the channel."""
         with timed("daemons"):
-            daemon = host_daemon(
-                channel or self.vm.socket(),
-                *(*self.options, *self.host_options, *arguments),
-                folder=self.vm.folder,
-                name=f"host-{next(self._numbers)}",
-            )
-            self.on_host.append(daemon)
+            daemon = self._host(channel or self.vm.socket(), *arguments)
             daemon.log.wait("channel open", timeout=SOON)
         return daemon
 
@@ -68,11 +65,41 @@ class VsocksPair:
         self, guest_options: Sequence[str] = (), host_options: Sequence[str] = ()
     ) -> tuple[GuestProcess, HostProcess]:
         """Start both daemons and wait for a session between them."""
-        guest, host = self.start_guest(*guest_options), self.start_host(*host_options)
         with timed("daemons"):
+            host = self._host(self.vm.socket(), *host_options)  # it begins while the guest does
+            guest = self.start_guest(*guest_options)
             guest.log.wait(UP, timeout=SOON)
             host.log.wait(UP, timeout=SOON)
         return guest, host
+
+    def reach_again(self) -> None:
+        """Connect anew to a guest in another QEMU, whose card is reached by another port."""
+        if isinstance(self.guest, SSHGuest):
+            self.guest.go_through(self.vm.ssh_port())
+        else:
+            self.guest.reconnect()
+
+    def follow_again(self, *processes: GuestProcess) -> None:
+        """Read logs on after the connection to the guest was made anew."""
+        for process in processes:
+            process.follow()
+
+    def raw_port(self, port: Port | None = None) -> socket.socket:
+        """The host's end of a port, for a test that is itself the program there."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(SOON)
+        connection.connect(str(self.vm.socket(port)))
+        return connection
+
+    def _host(self, channel: Path, *arguments: str) -> HostProcess:
+        daemon = host_daemon(
+            channel,
+            *(*self.options, *self.host_options, *arguments),
+            folder=self.vm.folder,
+            name=f"host-{next(self._numbers)}",
+        )
+        self.on_host.append(daemon)
+        return daemon
 
     def close(self) -> None:
         """End what was started on the host."""

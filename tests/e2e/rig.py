@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from typing import Any
 from harness.guest import Guest, GuestProcess
 from harness.lab import Lab
 from harness.places import ROOT
-from harness.spec import CONTROLLER, Port
-from harness.ssh_guest import SSHGuest
+from harness.spec import CONTROLLER
 from harness.stopwatch import timed
 from harness.targets import serving
 from harness.testing.pair import LOST, SOON, START, UP, VsocksPair
@@ -139,18 +137,6 @@ class Rig(VsocksPair):
         client.wait("flowing", connections)
         self.check_no_wrong_byte()
 
-    def reach_again(self) -> None:
-        """Connect anew to a guest in another QEMU, whose card is reached by another port."""
-        if isinstance(self.guest, SSHGuest):
-            self.guest.go_through(self.vm.ssh_port())
-        else:
-            self.guest.reconnect()
-
-    def follow_again(self, *processes: GuestProcess) -> None:
-        """Read logs on after the connection to the guest was made anew."""
-        for process in processes:
-            process.follow()
-
     def check_no_wrong_byte(self) -> None:
         """The target got what the clients sent, or the beginning of it."""
         wrong = [record for record in self.target.records if record.wrong]
@@ -161,13 +147,6 @@ class Rig(VsocksPair):
         seconds = max(0.0, up - there)
         self.note(f"session after {seconds:.2f} s (goal {SESSION_GOAL:g})")
         assert seconds < SESSION_DEADLINE, f"no session for {seconds:.1f} s"
-
-    def raw_port(self, port: Port | None = None) -> socket.socket:
-        """The host's end of a port, for a test that is no daemon."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(SOON)
-        connection.connect(str(self.vm.socket(port)))
-        return connection
 
     def wait_for_writes_that_qemu_keeps(self, *, some: bool) -> None:
         """Wait until it has ``some``, or none."""
