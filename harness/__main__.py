@@ -122,7 +122,8 @@ def _rules(options: argparse.Namespace) -> list[str]:
 
 def _ls(_options: argparse.Namespace) -> int:
     for machine in running_machines():
-        print(f"{machine.pid}  {machine.kind}  {machine.folder}  ssh port {machine.ssh_port}")
+        ssh = f"ssh port {machine.ssh_port}" if machine.ssh_port else "no ssh"
+        print(f"{machine.pid}  {machine.kind}  {machine.folder}  {ssh}")
     return 0
 
 

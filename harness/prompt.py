@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .door import PROXY, Door, through_door
 from .places import COMMAND
-from .running import RunningMachine
+from .qmp import QMPError
+from .running import NoMachineError, RunningMachine
 
 WORK = "/root/work"
 """Where commands run, and their files lie."""
@@ -21,6 +22,10 @@ and curl, git and pip are told so: try `curl https://example.org/`.
 Leave with `exit`; what you changed is forgotten. If the machine hangs, Enter ~ . leaves, too.
 In another terminal: {COMMAND} ls | console | screenshot FILE.png
 """
+
+
+SSH_FAILED = 255
+"""What ssh ends with if it is itself that has failed, or a command with that status."""
 
 
 def prompt_in_guest(door: Door) -> int:
@@ -34,11 +39,16 @@ def prompt_in_guest(door: Door) -> int:
 def command_in_guest(
     door: Door, words: Sequence[str], files: Mapping[str, bytes], wanted: Sequence[str]
 ) -> int:
-    """Run a command with our input and output; then fetch the wanted files. Returns its status."""
+    """Run a command with our input and output; then fetch the wanted files. Returns its status.
+
+    Raises NoMachineError if the machine has gone meanwhile.
+    """
     door.guest.upload(dict(files), WORK)
     line = words[0] if len(words) == 1 else shlex.join(words)
     command = through_door(f"cd {WORK} && {line}")
     status = subprocess.run(ssh_command(door.machine, command), check=False).returncode
+    if status == SSH_FAILED:
+        _check_machine(door)
     for name in wanted:
         fetched = subprocess.run(
             ssh_command(door.machine, shlex.join(["cat", f"{WORK}/{name}"])),
@@ -52,6 +62,13 @@ def command_in_guest(
         else:
             Path(Path(name).name).write_bytes(fetched.stdout)
     return status
+
+
+def _check_machine(door: Door) -> None:
+    try:
+        door.vm.qmp.execute("query-status")
+    except QMPError:
+        raise NoMachineError("the machine has gone while the command ran") from None
 
 
 def ssh_command(machine: RunningMachine, command: str, *options: str) -> list[str]:

@@ -65,6 +65,14 @@ def test_what_cannot_be_fetched_is_said_and_makes_it_fail(tmp_path: Path) -> Non
     assert "no-such-file could not be fetched" in done.stderr
 
 
+def test_a_machine_that_goes_is_told_apart_from_a_command_that_fails(tmp_path: Path) -> None:
+    command = harness("run", "--", "exit 255", folder=tmp_path)
+    assert (command.returncode, "error" in command.stderr) == (255, False)
+    machine = harness("run", "--", "echo o > /proc/sysrq-trigger; sleep 60", folder=tmp_path)
+    assert machine.returncode == 125
+    assert "the machine has gone while the command ran" in machine.stderr
+
+
 def test_others_can_look_at_a_machine_that_runs(door: Door, tmp_path: Path) -> None:
     pid = str(door.vm.pid)
     listed = harness("ls", folder=tmp_path).stdout
