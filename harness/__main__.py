@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--put",
         action="append",
-        type=Path,
+        type=_file,
         default=[],
         metavar="FILE",
         help="copy a file into the folder in which the command runs; repeatable",
@@ -98,10 +98,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return path
+
+
 def _days(text: str) -> float:
-    days = float(text)
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
     if not 0 <= days < 1e5:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
     return days
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.__main__ import main
 from harness.places import ROOT
 from harness.process import HostProcess
 from tests.integration.support.waiting import DEADLINE
@@ -113,3 +114,22 @@ def test_a_user_without_root_and_namespaces_is_told_what_is_missing(tmp_path: Pa
     done = python(tmp_path, "-c", command, before=NOT_ROOT, PATH=str(tmp_path))
     assert "unshare isn't installed" in done.stderr
     assert "Install uidmap" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "--put", "nowhere", "--", "true"], "argument --put: 'nowhere' is no file"),
+        (["run", "--put", ".", "--", "true"], "argument --put: '.' is no file"),
+        (["clean", "--older-than", "soon"], "argument --older-than: 'soon' is no number of days"),
+        (["clean", "--older-than", "-1"], "argument --older-than: '-1' is no number of days"),
+        (["run"], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_command_line_that_cannot_be_meant(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err

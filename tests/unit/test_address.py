@@ -13,9 +13,11 @@ from vsocks.address import (
     ascii_name,
     encode_address,
     format_host_port,
+    loopback_or,
     parse_address,
     parse_host,
     parse_host_port,
+    parse_port,
     parse_port_range,
     split_at_colons,
     split_host_port,
@@ -295,3 +297,11 @@ def test_any_text_is_host_and_port_or_a_value_error(text: str) -> None:
 )
 def test_the_one_spelling_of_a_host(text: str, host: str) -> None:
     assert parse_host(text) == host
+
+
+def test_port_0_is_none_unless_it_is_asked_for() -> None:
+    for parse in (parse_port, loopback_or, lambda text: parse_host_port(f"a:{text}")):
+        assert parse("1")
+        with pytest.raises(ValueError, match="'0' is no port: ports go from 1 to 65535"):
+            parse("0")
+    assert parse_port("0", 0) == loopback_or("0", least_port=0).port == 0
