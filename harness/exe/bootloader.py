@@ -26,7 +26,7 @@ PACKAGES = {64: "gcc-mingw-w64-x86-64", 32: "gcc-mingw-w64-i686"}
 OURS = Path(__file__).with_name("temporary_name.h")
 EPOCH = "1750000000"
 """The linker writes it where it would write the time of the build."""
-BUILD_SECONDS = 900
+BUILD_SECONDS = 1800
 
 
 class BootloaderError(BuildError):

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 SPEC = HERE / "vsocks-guest.spec"
 BUILD_PACKAGES = HERE / "build-packages.txt"
 NAME = "vsocks-guest"
-BUILD_SECONDS = 600
+BUILD_SECONDS = 1800
 
 
 def guest_folder() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,13 @@ CERTUTIL = (
 
 
 @pytest.fixture(scope="module")
-def wine(tmp_path_factory: pytest.TempPathFactory) -> Wine:
-    return private_wine(tmp_path_factory.mktemp("wine") / "prefix")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
+    own = private_wine(tmp_path_factory.mktemp("wine") / "prefix")
+    try:
+        with own.services():  # one start for all: a test would find those of the last one ending
+            yield own
+    finally:
+        own.stop()
 
 
 @pytest.fixture
