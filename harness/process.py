@@ -56,6 +56,13 @@ class HostProcess:
         self._pump.close()
         return status
 
+    def end(self, timeout: float = 10) -> int:
+        """Ask it to end; kill it if it doesn't. The exit status, as of `kill`."""
+        try:
+            return self.kill("TERM", timeout)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
 
 def host_daemon(channel: Path, *arguments: str, folder: Path, name: str = "host") -> HostProcess:
     """`vsocks host` on the socket of a port."""

@@ -74,14 +74,19 @@ def _check_machine(door: Door) -> None:
 def ssh_command(machine: RunningMachine, command: str, *options: str) -> list[str]:
     """The command line of ssh that runs a command in the machine, whatever the user's own settings.
 
-    Whom to expect is written to a file in the machine's folder.
+    Whom to expect is written to a file in the machine's folder, unless the user's own has it.
     """
     known = machine.folder / "known_hosts"
-    known.write_text(f"[127.0.0.1]:{machine.ssh_port} ssh-ed25519 {machine.host_key}\n")
+    if machine.host_key:
+        known.write_text(f"[{machine.host}]:{machine.ssh_port} ssh-ed25519 {machine.host_key}\n")
     return [
         *("ssh", "-F", "none", "-q", "-i", machine.key, "-p", str(machine.ssh_port)),
-        *("-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={known}"),
+        *("-o", "IdentitiesOnly=yes", *_of_whom(known)),
         *("-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"),
         *options,
-        *(f"{machine.account}@127.0.0.1", command),
+        *(f"{machine.account}@{machine.host}", command),
     ]
+
+
+def _of_whom(known: Path) -> list[str]:
+    return ["-o", f"UserKnownHostsFile={known}"] if known.exists() else []

@@ -37,13 +37,14 @@ class RunningMachine:
 
     folder: Path
     pid: int
-    """QEMU's process."""
+    """QEMU's process; 0 if it isn't ours."""
     kind: str
     """For people: what runs in it."""
     ssh_port: int = 0
     account: str = ""
     key: str = ""
     host_key: str = ""
+    host: str = "127.0.0.1"
 
     def tell(self) -> None:
         """Let others find the machine; what is told ends with the machine's folder."""
@@ -76,7 +77,7 @@ class RunningMachine:
 
 def machine_of(vm: VM, guest: Guest, kind: str) -> RunningMachine:
     """What is to be told of a machine of ours; without SSH, if its guest has none."""
-    machine = RunningMachine(vm.folder, vm.pid, kind)
+    machine = RunningMachine(vm.folder, 0 if vm.borrowed else vm.pid, kind)
     if not isinstance(guest, SSHGuest):
         return machine
     access = guest.access
@@ -86,6 +87,7 @@ def machine_of(vm: VM, guest: Guest, kind: str) -> RunningMachine:
         account=access.account,
         key=str(access.key),
         host_key=access.host_key,
+        host=access.host,
     )
 
 

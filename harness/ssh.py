@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +15,24 @@ from .guest import Result
 from .transcript import Transcript
 
 FIRST_ANSWER_SECONDS = 60
+SSH_PORT = 22
+"""The one that isn't named in `known_hosts`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get in: a port of our 127.0.0.1, an account, its key, and whom to expect there."""
+    """How to get in: a port, an account, its key, and whom to expect there."""
 
     port: int
     account: str
     key: Path
     host_key: str
-    """The server's ed25519 key, base64, without the type in front."""
+    """The server's ed25519 key, base64, without the type in front; if it is empty, the user's own
+    `known_hosts` decides."""
+    host: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"{self.account}@{self.host}:{self.port}"
 
 
 class SSH:
@@ -35,8 +43,7 @@ class SSH:
         self._timeout = timeout
         self._client = paramiko.SSHClient()
         self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        known = paramiko.Ed25519Key(data=base64.b64decode(access.host_key))
-        self._client.get_host_keys().add(f"[127.0.0.1]:{access.port}", "ssh-ed25519", known)
+        _tell_whom_to_expect(self._client, access)
         self.connect()
 
     def connect(self) -> None:
@@ -110,7 +117,7 @@ class SSH:
         access = self._access
         try:
             self._client.connect(
-                "127.0.0.1",
+                access.host,
                 access.port,
                 access.account,
                 key_filename=str(access.key),
@@ -142,3 +149,20 @@ def _drain(channel: paramiko.Channel, into: bytearray) -> None:
             into += data
     except TimeoutError:
         return
+
+
+def _tell_whom_to_expect(client: paramiko.SSHClient, access: Access) -> None:
+    """Raises ConnectionError if nothing is known of the server."""
+    place, known = f"[{access.host}]:{access.port}", client.get_host_keys()
+    name = access.host if access.port == SSH_PORT else place
+    if access.host_key:
+        key = paramiko.Ed25519Key(data=base64.b64decode(access.host_key))
+        known.add(name, "ssh-ed25519", key)
+        return
+    file = Path.home() / ".ssh" / "known_hosts"
+    with suppress(FileNotFoundError):
+        client.load_host_keys(str(file))
+    if not known.lookup(name):
+        raise ConnectionError(
+            f"{file} doesn't know {name}: connect once with the ssh program, or give the host's key"
+        )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from .faults import Faults, chardev, send_machine
 from .qemu import LaunchError, Qemu
@@ -32,6 +32,9 @@ class VM(Faults):
     Its sockets and logs lie in `folder`, which is removed at the end. Start it from a thread that
     outlives it: the kernel kills QEMU when the thread that started it ends (setpriv --pdeathsig).
     """
+
+    borrowed: ClassVar[bool] = False
+    """Whether somebody else has started it, and goes on with it after us."""
 
     def __init__(self, spec: Machine) -> None:
         self.spec = spec

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import pytest
 
+from vsocks.errors import UnavailableError
+
 from ..guest import Guest
 from ..image import ImageError
 from ..lab import Lab
@@ -50,11 +52,8 @@ class Desk:
 
     def prepare(self, lab: Lab, fixture: str) -> None:
         """Make what machines start from, and show it as it goes: it may take minutes."""
-        with self._gate, self.on_terminal(), timed("image"):
-            try:
-                print(f"\n{lab.kind}: {lab.prepare()}")
-            except (ImageError, MissingProgramError) as error:
-                pytest.fail(str(error), pytrace=False)  # says what to do
+        with self._gate, self.on_terminal(), timed("image"), _told_to_users():
+            print(f"\n{lab.kind}: {lab.prepare()}")
         self.kinds[fixture] = lab.kind
 
     @contextmanager
@@ -62,10 +61,11 @@ class Desk:
         """A machine of the fixture's, and of it what `make` makes; no daemon runs yet."""
         self.kinds[fixture] = lab.kind
         with ExitStack() as stack:
-            with self._gate:
+            with self._gate, _told_to_users():
                 vm, guest = stack.enter_context(lab.running())
                 pair = make(vm, guest)
-                tell_of(pair)
+                if not vm.borrowed:
+                    tell_of(pair)
             stack.callback(pair.close)
             entry = _Open(pair, fixture)
             self._open.append(entry)
@@ -115,3 +115,15 @@ class Desk:
     def _of(self, item: pytest.Item) -> list[_Open]:
         names = getattr(item, "fixturenames", ())
         return [entry for entry in self._open if entry.fixture in names]
+
+
+@contextmanager
+def _told_to_users() -> Iterator[None]:
+    """These errors say what to do: where they come from is of no interest."""
+    problem = ""
+    try:
+        yield
+    except (ImageError, MissingProgramError, UnavailableError) as error:
+        problem = str(error)
+    if problem:
+        pytest.fail(problem, pytrace=False)

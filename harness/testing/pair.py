@@ -95,6 +95,8 @@ class VsocksPair:
         daemon = host_daemon(
             channel,
             *(*self.options, *self.host_options, *arguments),
+            # On another's machine nothing of ours stays, not even who holds the channel.
+            *(("--no-hold",) if self.vm.borrowed else ()),
             folder=self.vm.folder,
             name=f"host-{next(self._numbers)}",
         )
@@ -102,6 +104,9 @@ class VsocksPair:
         return daemon
 
     def close(self) -> None:
-        """End what was started on the host."""
+        """End what was started on the host; on another's machine in order, for the guest's sake."""
         for daemon in self.on_host:
-            daemon.kill()
+            if self.vm.borrowed:
+                daemon.end()
+            else:
+                daemon.kill()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .attaching import add_options, attached_lab, check
 from .summary import FIGURE, OF_MACHINE, Summary
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="open a shell in the machine of a test as soon as the test fails",
     )
+    add_options(group)
     parser.addini(
         "vm_artifacts",
         type="paths",
@@ -60,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the accelerator over: the harness, and processes it starts, read it there."""
     if config.getoption("vm_shell_on_failure") and config.getoption("numprocesses", None):
         raise pytest.UsageError(SHELL_AND_WORKERS)
+    check(config)
     config.pluginmanager.register(Summary(), "vsocks-summary")
     if accel := config.getoption("vm_accel"):
         os.environ["VSOCKS_ACCEL"] = accel
@@ -79,11 +82,14 @@ def vm_desk(pytestconfig: pytest.Config) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def vm_lab(vm_desk: Desk) -> Lab:
-    """Which kind of machine all these fixtures give: Debian. Override it for another."""
+def vm_lab(vm_desk: Desk, pytestconfig: pytest.Config) -> Lab:
+    """Which kind of machine all these fixtures give: Debian, if no option names another one.
+
+    Override it for your own.
+    """
     from ..debian_lab import DebianLab
 
-    lab = DebianLab()
+    lab = attached_lab(pytestconfig) or DebianLab()
     vm_desk.prepare(lab, "vm_lab")
     return lab
 

@@ -34,7 +34,7 @@ def directions(pair: VsocksPair) -> str:
 
 def shell_in(pair: VsocksPair) -> None:
     """A shell on our terminal in the machine, until it ends."""
-    machine = tell_of(pair)
+    machine = machine_of(pair.vm, pair.guest, pair.guest.kind)
     if not machine.key:
         print("this guest has no SSH")
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.integration.support.plugin_run import project, run
@@ -64,3 +66,35 @@ def test_a_shell_and_workers_do_not_go_together(
     ended, told = run(pytester, "-n", "2", "--vm-shell-on-failure")
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
     assert "--vm-shell-on-failure needs the terminal for itself: leave out -n" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--vm-qmp", "q", "-n", "2"), "--vm-qmp gives one machine, .*: leave out -n"),
+        (("--vm-qmp", "q", "--keep-vm"), "goes on anyway: leave out --keep-vm"),
+        (("--vm-ssh", "root@there"), "a machine that --vm-qmp names"),
+        (("--vm-qmp", "q", "--vm-ssh", "there"), "it has the form USER@HOST"),
+        (("--vm-qmp", "q", "--vm-ssh", "a@b", "--vm-ssh-key", "/no"), "--vm-ssh-key names another"),
+    ],
+)
+def test_options_for_another_s_machine_that_make_no_sense(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    says: str,
+) -> None:
+    project(pytester, monkeypatch, LOADED)
+    ended, told = run(pytester, *options)
+    assert ended.ret == pytest.ExitCode.USAGE_ERROR
+    assert re.search(says, told), told
+
+
+def test_a_machine_that_is_not_there_is_told_without_a_traceback(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(pytester, monkeypatch, TWO)
+    ended, told = run(pytester, "--vm-qmp", f"{pytester.path}/nobody")
+    ended.assert_outcomes(errors=2)
+    assert f"can't speak QMP at {pytester.path}/nobody: No such file" in told
+    assert "Traceback" not in told
