@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness.debian import Debian
+from harness.debian import LOGS, Debian
 from harness.guest import GuestProcess
 from harness.process import HostProcess
 from tests.e2e.rig import LOST, SOON, UP, Client, Rig
@@ -23,6 +23,8 @@ SPARE = 64
 HANG = 9.0
 """Seconds: longer than the silence after which a daemon gives a session up."""
 HOUR = 3600
+ROUNDS = 4
+"""Of eight connections each, which make more log than what a full disk still takes: 4 KiB."""
 
 
 def test_memory_taken_and_given_back(rig: Rig) -> None:
@@ -89,6 +91,43 @@ def test_a_snapshot_that_is_an_hour_old(rig: Rig) -> None:
     assert host.log.find(LOST, after=mark) == []
 
 
+def test_a_disk_that_becomes_read_only_under_the_guest_s_log(rig: Rig) -> None:
+    """Linux goes on taking what is written to a file that is open: nothing is even lost."""
+    _guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    elsewhere(rig)
+    rig.guest.succeed("echo u > /proc/sysrq-trigger")
+    rig.guest.wait_until_succeeds("grep -q '^/dev/vda / .*[ ,]ro,' /proc/mounts")
+    rig.guest.fail("touch /var/lib/anything")
+    rig.check_transfers_work()
+    rig.guest.succeed("mount -o remount,rw /")
+    rig.check_transfers_work()
+    rig.check_still_flowing(client)
+    assert host.log.find(LOST, after=mark) == []
+
+
+def test_a_disk_that_is_full_under_the_guest_s_log(rig: Rig) -> None:
+    """A program in Wine writes to a pipe, whose reader ends then: it goes on all the same."""
+    small = f"{linux(rig).scratch}/small"
+    rig.guest.succeed(
+        f"mkdir -p {small} {LOGS} && mount -t tmpfs -o size=64k tmpfs {small}"
+        f" && mount --bind {small} {LOGS}"
+    )
+    guest, host, client = in_flow(rig)
+    mark = host.log.mark()
+    elsewhere(rig)
+    rig.guest.fail(f"cat /dev/zero > {small}/ballast")
+    for _ in range(ROUNDS):
+        rig.check_transfers_work()
+    rig.guest.succeed(f"rm {small}/ballast")
+    rig.check_transfers_work()
+    rig.check_still_flowing(client)
+    assert host.log.find(LOST, after=mark) == []
+    if rig.guest.notices_absence:
+        told = guest.log.wait(r"could not be written: \d+; the last one: No space", timeout=SOON)
+        rig.note(re.findall(r"lines of .*left", told.text)[0])
+
+
 def in_flow(rig: Rig) -> tuple[GuestProcess, HostProcess, Client]:
     """Both daemons, and connections with data in both directions."""
     guest, host = rig.start_both()
@@ -127,3 +166,8 @@ def squeezable(rig: Rig) -> int:
 def set_clock_by(rig: Rig, seconds: int) -> None:
     """Set the guest's clock ahead, or back."""
     linux(rig).succeed(f"date -s @$(($(date +%s) + {seconds}))")
+
+
+def elsewhere(rig: Rig) -> None:
+    """What is started from now on logs to another disk; the daemon's file stays where it was."""
+    linux(rig).succeed(f"mount -t tmpfs tmpfs {LOGS}")
