@@ -16,6 +16,7 @@ class AgentLab(DebianLab):
     """As the Debian machines, but for the way in."""
 
     kind = AgentGuest.kind
+    by_agent = AgentGuest
 
     def prepare(self) -> str:
         """Build the image and boot it once."""
@@ -31,7 +32,7 @@ class AgentLab(DebianLab):
             with timed("QEMU"):
                 vm = stack.enter_context(warm_vm(image, choice, card=False))
             with timed("agent"):
-                guest = stack.enter_context(AgentGuest.of(vm))
+                guest = stack.enter_context(self.by_agent.of(vm))
             with timed("vsocks into the guest"):
                 guest.deploy()
             yield Running(vm, guest)

@@ -1,12 +1,13 @@
-"""`make demo`: a guest with no network fetches a file through vsocks, before your eyes."""
+"""`make demo`: a guest with no network card fetches a file through vsocks, before your eyes."""
 
 from __future__ import annotations
 
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from .accel import Choice, choose
+from .agent import AgentError
 from .disc_guest import INSTALL, MOUNT, DiscGuest
 from .guest import CommandError, Guest
 from .image import Image, ImageError, debian_image
@@ -16,12 +17,14 @@ from .programs import MissingProgramError
 from .progress import say, step
 from .qemu import LaunchError
 from .qmp import QMPError
+from .ssh import SSH, Access
 from .targets import EchoServer, FileServer, payload, serving, sha256
 from .transcript import Transcript, WaitError
 from .vm import VM
 from .warm import warm_state, warm_vm
 
 PROBLEMS = (
+    AgentError,
     CommandError,
     ImageError,
     LaunchError,
@@ -40,10 +43,9 @@ QEMU_SEES_HOST_AS = "10.0.2.2"
 SSH_PORT = 22
 FORWARDED = r"forwarding 127\.0\.0\.1:(\d+) to"
 
-MANAGEMENT = """\
-So far the commands of this demo came in by SSH over a network card, of which the guest could reach
-nothing. Now it is taken out of the machine. What follows comes in by vsocks itself: the host
-forwards a port to the guest's SSH, which the guest exposes."""
+NO_CARD = """\
+QEMU was told `-nic none`. The commands that you see come in by qemu-guest-agent, over a
+virtio-serial port of its own; the other port is for vsocks."""
 
 OWN_VM = """\
 With libvirt, in the domain (`virsh edit`), under <devices>:
@@ -73,7 +75,7 @@ def main() -> int:
     try:
         image = debian_image()
         choice = choose(image)
-        warm_state(image, choice)
+        warm_state(image, choice, card=False)
         with ExitStack() as stack:
             right = _show(stack, image, choice)
     except PROBLEMS as error:
@@ -91,11 +93,18 @@ def _show(stack: ExitStack, image: Image, choice: Choice) -> bool:
     files = stack.enter_context(serving(FileServer(content)))
     echo = stack.enter_context(serving(EchoServer()))
     with step("starting the guest"):
-        vm = stack.enter_context(warm_vm(image, choice))
-        guest = stack.enter_context(DiscGuest(vm, image))
+        vm = stack.enter_context(warm_vm(image, choice, card=False))
+        guest = stack.enter_context(DiscGuest.of(vm))
+
+    _title("The guest has no network card")
+    _out(f"Debian in QEMU, {choice}")
+    _out(NO_CARD)
+    _in_guest(guest, "ip -o link")
+    _in_guest(guest, "ls /dev/virtio-ports")
+    for address in (QEMU_SEES_HOST_AS, "127.0.0.1"):
+        _in_guest_failing(guest, f"curl -sS --max-time 3 http://{address}:{files.port}/file")
 
     _title("The program comes on a disc")
-    _out(f"Debian in QEMU, {choice}")
     guest.insert_disc()
     _in_guest(guest, MOUNT)
     _in_guest(guest, INSTALL)
@@ -103,18 +112,13 @@ def _show(stack: ExitStack, image: Image, choice: Choice) -> bool:
     _title("Two daemons and a virtio-serial port between them")
     ssh = _start_daemons(stack, vm, guest, [files.port, echo.port])
 
-    _title("The guest has no network card")
-    _out(MANAGEMENT)
-    guest.go_through(ssh)
-    vm.unplug_network()
-    _in_guest(guest, "ls /sys/class/net")
-    for address in (QEMU_SEES_HOST_AS, "127.0.0.1"):
-        _in_guest_failing(guest, f"curl -sS --max-time 3 http://{address}:{files.port}/file")
-
     _title("Through SOCKS, over the port")
     right = _fetch(guest, files, content) and _push(guest, files, content)
     trips = echo_round_trips(guest, SOCKS, echo.port, ROUND_TRIPS)
     _out(f"round trip of 64 bytes, {ROUND_TRIPS} times: {trips}")
+
+    _title("The other way, to what the guest exposes")
+    _by_ssh(image, ssh, "hostname; ip -o link | wc -l")
     return right
 
 
@@ -158,6 +162,12 @@ def _push(guest: Guest, files: FileServer, content: bytes) -> bool:
 
 def _verdict(right: bool) -> str:
     return "the same" if right else "NOT THE SAME"
+
+
+def _by_ssh(image: Image, port: int, command: str) -> None:
+    _out(f"host$  ssh -p {port} root@127.0.0.1 '{command}'")
+    with closing(SSH(Access(port, "root", image.key, image.host_key))) as ssh:
+        _out(ssh.run(command, 60).stdout.rstrip())
 
 
 def _in_guest(guest: Guest, command: str, *, show: bool = True) -> str:

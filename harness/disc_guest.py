@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .debian import DebianGuest
-from .debian_lab import DebianLab
+from typing import Self
+
+from .agent_guest import AgentGuest
+from .agent_lab import AgentLab
 from .guest_disc.iso import NAME, write_guest_iso
-from .image import Image
 from .vm import VM
 
 DISC = "/dev/vdb"
@@ -13,20 +14,26 @@ MOUNT = f"mount -o ro {DISC} /mnt"
 INSTALL = "sh /mnt/install.sh"
 
 
-class DiscGuest(DebianGuest):
-    """`vsocks guest` is the daemon in it."""
+class DiscGuest(AgentGuest):
+    """`vsocks guest` is the daemon in it. Its machine has no network card."""
 
     kind = "Linux, from the disc"
 
-    def __init__(self, vm: VM, image: Image) -> None:
-        super().__init__(vm, image)
-        self._vm = vm
+    vm: VM
+    """Whose disc it gets."""
+
+    @classmethod
+    def of(cls, vm: VM) -> Self:
+        """That of a machine of ours, into which the disc can be put."""
+        guest = super().of(vm)
+        guest.vm = vm
+        return guest
 
     def insert_disc(self) -> None:
         """Make the disc, put it into the machine, and wait until the guest sees it."""
-        iso = self._vm.folder / NAME
+        iso = self.vm.folder / NAME
         write_guest_iso(iso, windows=False)
-        self._vm.insert_disc(iso)
+        self.vm.insert_disc(iso)
         self.wait_until_succeeds(f"test -b {DISC}")
 
     def deploy(self) -> None:
@@ -39,8 +46,8 @@ class DiscGuest(DebianGuest):
         return self.command_line("vsocks", "guest", "--channel", self.channel, *arguments)
 
 
-class DiscLab(DebianLab):
+class DiscLab(AgentLab):
     """Machines with that guest."""
 
     kind = DiscGuest.kind
-    guest = DiscGuest
+    by_agent = DiscGuest

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 import vsocks
-from harness.debian_lab import DebianLab
 from harness.disc_guest import INSTALL, DiscLab
 from harness.testing.desk import Desk
 from tests.e2e.conftest import rig_of
@@ -16,10 +15,17 @@ from tests.e2e.rig import Rig
 pytestmark = pytest.mark.e2e
 
 
+@pytest.fixture(scope="module")
+def disc_lab(vm_desk: Desk) -> DiscLab:
+    lab = DiscLab()
+    vm_desk.prepare(lab, "disc_lab")
+    return lab
+
+
 @pytest.fixture
-def disc_rig(debian: DebianLab, vm_desk: Desk) -> Iterator[Rig]:
-    """A machine like those of `debian`, into which vsocks came by the disc alone."""
-    with rig_of(DiscLab(), vm_desk, "disc_rig") as rig:
+def disc_rig(disc_lab: DiscLab, vm_desk: Desk) -> Iterator[Rig]:
+    """A machine without a network card, into which vsocks came by the disc alone."""
+    with rig_of(disc_lab, vm_desk, "disc_rig") as rig:
         yield rig
 
 
