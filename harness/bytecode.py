@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import marshal
+import zipfile
 from collections.abc import Mapping
-from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
+from importlib.util import MAGIC_NUMBER, source_hash
 
 UNCHECKED = 0b01
 """It counts whatever times the files get on their way (https://peps.python.org/pep-0552/)."""
 
 
-def compiled(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
-    """What Python keeps in `__pycache__` for these sources, which go into `folder`, by name.
+def compiled_zip(files: Mapping[str, bytes], path: str) -> bytes:
+    """A zip of sources, and of them compiled, which Python imports from; it will lie at `path`.
 
-    Another version of Python than ours looks for other names, and finds nothing.
+    Another version of Python than ours takes the sources.
     """
-    found = {}
-    for name, source in files.items():
-        code = marshal.dumps(compile(source, f"{folder}/{name}", "exec", dont_inherit=True))
-        header = MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + source_hash(source)
-        found[cache_from_source(name)] = header + code
-    return found
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as target:
+        for name, source in files.items():
+            code = marshal.dumps(compile(source, f"{path}/{name}", "exec", dont_inherit=True))
+            header = MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + source_hash(source)
+            target.writestr(f"{name}c", header + code)
+            target.writestr(name, source)  # for who reads a traceback
+    return packed.getvalue()
