@@ -112,7 +112,7 @@ class Debian(Guest):
         self.succeed(unpack, timeout=120)
 
     def deploy(self) -> None:
-        """Upload vsocks as a zip, from which Python runs it: there is nothing to unpack or compile."""
+        """Upload vsocks as a zip, from which Python runs it: no unpacking, and no compiling."""
         files = python_files(PROGRAM)
         if sys.implementation.cache_tag == PYTHON:
             path = self._zip()
