@@ -98,7 +98,7 @@ def drawn(title: str, seconds: float, fraction: float | None, columns: int) -> s
     """The line for a person: a bar, if it is known how far it is, the time, and the title."""
     bar = ""
     if fraction is not None:
-        full = round(BAR * min(max(fraction, 0.0), 1.0))
+        full = int(BAR * min(max(fraction, 0.0), 1.0))
         bar = f"[{'#' * full}{'.' * (BAR - full)}] "
     return f"   {bar}{seconds:3.0f} s  {title}"[: columns - 1]
 
