@@ -143,7 +143,9 @@ apt-windows:
 	$(call apt-install,$(APT_WINDOWS))
 WINDOWS = $(BIN)/python -m harness.windows $(1) --profile '$(PROFILE)' --windows-iso '$(WINDOWS_ISO)' \
 	--virtio-win-iso '$(VIRTIO_WIN_ISO)' --openssh-zip '$(OPENSSH_ZIP)' --activate '$(ACTIVATE)' \
-	--secure-boot '$(SECURE_BOOT)' --windows-sha256 '$(WINDOWS_SHA256)'
+	--secure-boot '$(SECURE_BOOT)' --windows-sha256 '$(WINDOWS_SHA256)' \
+	--box '$(WINDOWS_BOX)' --box-user '$(BOX_USER)' --box-key '$(BOX_KEY)' \
+	--box-agent '$(BOX_AGENT)' --box-disk '$(or $(BOX_DISK),ahci)'
 windows-image: $(VENV)/ready apt-windows ## Build a Windows VM: WINDOWS_ISO=… VIRTIO_WIN_ISO=… [PROFILE=…]
 	$(call WINDOWS,image)
 windows-check: $(VENV)/ready apt-windows ## Try on a true Windows all that needs one (same variables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -11,20 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..accel import qemu_version
+from ..agent import AgentError
 from ..cache import cache_folder
 from ..places import ROOT
 from ..programs import MissingProgramError
 from ..progress import say, step
 from ..qemu import LaunchError
+from ..vm import NoAnswerError
+from .adopt import Box, adopt
 from .build import Sources, build_image
 from .checklist import Check, Checklist
 from .checks import CHECKS
 from .image import VARIABLE, ImageError, WindowsImage, find_image
 from .iso import DiscError
 from .lab import WindowsLab
+from .machine import DISK_DEVICES
 from .milestones import MissedError
 from .preflight import PREFLIGHT, Order
-from .profile import ProfileError, load, names
+from .profile import Profile, ProfileError, load, names
 from .record import check_expiry
 
 DEFAULT = "server-2022"
@@ -34,6 +39,8 @@ PROBLEMS = (
     DiscError,
     MissedError,
     MissingProgramError,
+    NoAnswerError,
+    AgentError,
     LaunchError,
     TimeoutError,
     OSError,
@@ -52,8 +59,35 @@ def arguments(line: Sequence[str]) -> argparse.Namespace:
         "--secure-boot", default="", help="0 or 1: Secure Boot and a TPM, whatever the profile says"
     )
     parser.add_argument("--windows-sha256", default="", help="what the ISO's checksum must be")
+    parser.add_argument("--box", default="", help="a disk with Windows in it: nothing is installed")
+    for name in ("--box-user", "--box-key", "--box-agent"):
+        parser.add_argument(name, default="")
+    parser.add_argument("--box-disk", default="ahci", help=f"{', '.join(DISK_DEVICES)} (ahci)")
     parser.add_argument("--activate", default="", help="1: let Windows activate itself online")
     return parser.parse_args(line)
+
+
+def box_of(options: argparse.Namespace) -> tuple[Profile, Box]:
+    """Which Windows is in the box, and how to get in."""
+    profile = load(options.profile or DEFAULT)
+    profile = replace(profile, secure_boot=options.secure_boot not in {"", "0"})
+    if options.box_disk not in DISK_DEVICES:
+        raise ImageError(f"BOX_DISK={options.box_disk}: there are {', '.join(DISK_DEVICES)}")
+    return profile, Box(
+        Path(options.box).resolve(),
+        options.box_user,
+        # Not by the command line, which every user of this machine can see.
+        os.environ.get("BOX_PASSWORD", ""),
+        _path(options.box_key),
+        options.box_agent not in {"", "0"},
+        options.box_disk,
+        _path(options.virtio_win_iso),
+        _path(options.openssh_zip),
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).resolve() if text else None
 
 
 def order_of(options: argparse.Namespace) -> Order:
@@ -64,7 +98,8 @@ def order_of(options: argparse.Namespace) -> Order:
     if not options.windows_iso or not options.virtio_win_iso:
         raise ImageError(
             "usage: make windows-image WINDOWS_ISO=… VIRTIO_WIN_ISO=… [OPENSSH_ZIP=…] "
-            f"[PROFILE={'|'.join(names())}] [SECURE_BOOT=0|1] [ACTIVATE=1]"
+            f"[PROFILE={'|'.join(names())}] [SECURE_BOOT=0|1] [ACTIVATE=1]; or WINDOWS_BOX=… "
+            "BOX_USER=… with BOX_PASSWORD=…, BOX_KEY=… or BOX_AGENT=1"
         )
     zipped = Path(options.openssh_zip).resolve() if options.openssh_zip else None
     iso, drivers = Path(options.windows_iso), Path(options.virtio_win_iso)
@@ -76,7 +111,16 @@ def order_of(options: argparse.Namespace) -> Order:
 def make_image(order: Order) -> WindowsImage:
     """`make windows-image`."""
     with step(f"building {order.profile.title} (half an hour or more; once)"):
-        image = build_image(order.profile, order.sources)
+        return _told(build_image(order.profile, order.sources))
+
+
+def adopt_box(profile: Profile, box: Box) -> WindowsImage:
+    """`make windows-image WINDOWS_BOX=…`."""
+    with step(f"making an image of {box.file.name} (once)"):
+        return _told(adopt(profile, box))
+
+
+def _told(image: WindowsImage) -> WindowsImage:
     say(f"{check_expiry(image.record)}; `make e2e` takes it from here on: {image.folder}")
     return image
 
@@ -85,7 +129,9 @@ def check(options: argparse.Namespace) -> int:
     """`make windows-check`: everything that could not be tried without a Windows, one by one."""
     report = cache_folder() / f"windows-check-{time.strftime('%Y%m%d-%H%M%S')}.md"
     checklist = Checklist(report)
-    image = None if options.windows_iso else find_image()
+    image = None if options.windows_iso or options.box else find_image()
+    if options.box:
+        image = adopt_box(*box_of(options))
     if image is None:
         order = order_of(options)
         checklist.announce([*PREFLIGHT, BUILD])
@@ -137,7 +183,10 @@ def main(line: Sequence[str]) -> int:
     try:
         if options.command == "check":
             return check(options)
-        make_image(order_of(options))
+        if options.box:
+            adopt_box(*box_of(options))
+        else:
+            make_image(order_of(options))
     except PROBLEMS as error:
         say(f"error: {error}")
         return 1

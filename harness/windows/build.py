@@ -62,7 +62,7 @@ def choose_accel() -> Choice:
     """KVM if the firmware has just come up under it, else TCG."""
     with tempfile.TemporaryDirectory(prefix="vsocks-kvm-") as name:
         parts = new_parts(Path(name), 1, Firmware.PLAIN)
-        trial = windows_spec(parts, Accel.KVM, 512, 2, secure=False)
+        trial = windows_spec(parts, Accel.KVM, 512, 2, Firmware.PLAIN)
         return choose_by_boot(trial, FIRMWARE_SIGN)
 
 
@@ -88,7 +88,7 @@ def image_name(profile: Profile, checksums: Mapping[str, str]) -> str:
 
 def check_sources(profile: Profile, sources: Sources) -> None:
     """Say what is missing or wrong before anything takes long."""
-    need_firmware(secure=profile.secure_boot)
+    need_firmware(profile.firmware)
     files = [sources.windows_iso, sources.virtio_win_iso]
     if profile.openssh == "zip":
         if not sources.openssh_zip:
@@ -103,13 +103,12 @@ def check_sources(profile: Profile, sources: Sources) -> None:
     say(f"-> {profile.title}, from {volume_label(sources.windows_iso)!r}")
 
 
-def need_firmware(*, secure: bool) -> None:
+def need_firmware(firmware: Firmware) -> None:
     """Say how to get what a machine needs, before it is built. Raises ImageError, too."""
-    firmware = Firmware.SECURE if secure else Firmware.PLAIN
     for path in (firmware.code, firmware.variables):
         if not path.is_file():
             raise ImageError(f"there is no {path}. On Debian or Ubuntu: apt-get install ovmf")
-    if secure:
+    if firmware is Firmware.SECURE:
         need("swtpm")
 
 
@@ -157,9 +156,8 @@ def new_machine(
     folder: Path, profile: Profile, accel: Accel, discs: tuple[Path, ...]
 ) -> WindowsSpec:
     """A machine with an empty disk and fresh variables of the firmware, both in `folder`."""
-    secure = profile.secure_boot
-    parts = new_parts(folder, profile.disk_gb, Firmware.SECURE if secure else Firmware.PLAIN)
-    spec = windows_spec(parts, accel, profile.memory_mb, profile.cpus, secure=secure)
+    parts = new_parts(folder, profile.disk_gb, profile.firmware)
+    spec = windows_spec(parts, accel, profile.memory_mb, profile.cpus, profile.firmware)
     return replace(spec, cdroms=discs)
 
 
@@ -185,7 +183,8 @@ def record_of(
         accel=spec.accel.value,
         memory_mb=spec.memory_mb,
         cpus=spec.cpus,
-        secure_boot=spec.firmware is Firmware.SECURE,
+        firmware=spec.firmware.name,
+        disk_bus=spec.disk_bus,
     )
 
 

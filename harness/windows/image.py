@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cache import cache_folder
@@ -51,11 +51,13 @@ class WindowsImage:
     def spec(self, accel: Accel, parts: Parts) -> WindowsSpec:
         """The machine for it, with parts that may be written to."""
         record = self.record
-        return windows_spec(parts, accel, record.memory_mb, record.cpus, secure=record.secure_boot)
+        firmware = Firmware[record.firmware]
+        spec = windows_spec(parts, accel, record.memory_mb, record.cpus, firmware)
+        return replace(spec, disk_bus=record.disk_bus)
 
 
 def windows_spec(
-    parts: Parts, accel: Accel, memory_mb: int, cpus: int, *, secure: bool
+    parts: Parts, accel: Accel, memory_mb: int, cpus: int, firmware: Firmware
 ) -> WindowsSpec:
     """A machine of these parts; one with Secure Boot has a TPM, too."""
     return WindowsSpec(
@@ -64,8 +66,8 @@ def windows_spec(
         accel,
         memory_mb,
         cpus,
-        firmware=Firmware.SECURE if secure else Firmware.PLAIN,
-        tpm=parts.tpm if secure else None,
+        firmware=firmware,
+        tpm=parts.tpm if firmware is Firmware.SECURE else None,
     )
 
 

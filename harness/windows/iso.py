@@ -39,14 +39,17 @@ class Contents:
 
     profile: Profile
     answer: bytes
+    """Empty for a Windows that is installed already."""
     python: Path
     """A folder with python.exe: CPython for Windows."""
-    driver: Path
-    """A folder with the files of the vioserial driver."""
+    driver: Path | None
+    """A folder with the files of the vioserial driver; None if the guest has it."""
     public_key: str
     openssh: Path | None
     """The Win32-OpenSSH zip; None if the system brings its own server."""
     activate: bool = False
+    account: str = ""
+    """Of whom the key opens the account, besides the administrators'."""
 
 
 def write_disc(contents: Contents, iso: Path) -> None:
@@ -56,20 +59,27 @@ def write_disc(contents: Contents, iso: Path) -> None:
         _fill(contents, root)
         command = ["xorriso", "-as", "mkisofs", "-quiet", "-V", LABEL, "-joliet", "-joliet-long"]
         _run([*command, "-o", str(iso), str(root)])
-    check_disc(iso)
+    check_disc(iso, answer=bool(contents.answer))
 
 
 def _fill(contents: Contents, root: Path) -> None:
     folder = root / FOLDER
     folder.mkdir()
-    (root / "autounattend.xml").write_bytes(contents.answer)
+    if contents.answer:
+        (root / "autounattend.xml").write_bytes(contents.answer)
     shutil.copy(RECIPE / "guest" / "first-logon.cmd", folder)
     shutil.copy(RECIPE / "guest" / "boot.cmd", folder)
     (folder / "authorized_keys").write_text(contents.public_key.strip() + "\n")
-    settings = {"openssh": contents.profile.openssh, "activate": contents.activate}
+    settings = {
+        "openssh": contents.profile.openssh,
+        "activate": contents.activate,
+        "driver": contents.driver is not None,
+        "account": contents.account,
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
-    for file in DRIVER_FILES:
-        shutil.copy(contents.driver / file, folder)
+    if contents.driver:
+        for file in DRIVER_FILES:
+            shutil.copy(contents.driver / file, folder)
     pack(contents.python, folder / "python.zip", ".")
     pack(INSIDE, folder / "inside.zip", "inside", ("*.py",))
     if contents.openssh:
@@ -103,13 +113,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_disc(iso: Path) -> None:
+def check_disc(iso: Path, *, answer: bool = True) -> None:
     """Read the disc as Windows does (Joliet) and check that every file is there and whole."""
     with tempfile.TemporaryDirectory(prefix="vsocks-disc-") as name:
         root = Path(name) / "root"
         extract(iso, "/", root, joliet=True)
         folder = root / FOLDER
-        if not (root / "autounattend.xml").is_file():
+        if answer and not (root / "autounattend.xml").is_file():
             raise DiscError(f"{iso} has no autounattend.xml in its root")
         told, found = (folder / MANIFEST).read_text(), manifest(folder)
         if told != found:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 from ..board import Board
 from ..spec import (
+    AGENT,
     DISK,
     QEMU,
     Accel,
@@ -29,6 +31,8 @@ OVMF = Path("/usr/share/OVMF")
 class Firmware(Enum):
     """OVMF: its code, and what its variables are at first; a machine writes to a copy of these."""
 
+    BIOS = ("", "OVMF_VARS_4M.fd")
+    """QEMU's own, for a disk that was made so; nobody looks at the variables."""
     PLAIN = ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
     SECURE = ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd")
     """With Microsoft's keys, and Secure Boot on: it starts what they have signed."""
@@ -52,6 +56,15 @@ READY = rf"{SAYS} ready"
 NOTHING_TO_BOOT = r"BdsDxe: (starting Boot\d+ .*(UiApp|EFI Internal Shell)|No bootable option)"
 """The firmware shows its own menu or shell: what it should have booted could not be."""
 BROKEN = (rf"{SAYS} failed", NOTHING_TO_BOOT)
+
+DiskBus = Literal["ahci", "virtio", "scsi"]
+DISK_DEVICES: dict[DiskBus, tuple[str, ...]] = {
+    "ahci": ("-device", f"ide-hd,drive={DISK},bus=ide.0"),
+    "virtio": ("-device", f"virtio-blk-pci,drive={DISK}"),
+    "scsi": ("-device", "virtio-scsi-pci,id=scsi", "-device", f"scsi-hd,drive={DISK},bus=scsi.0"),
+}
+"""Windows has a driver for the first alone; the others are for one that was installed on them."""
+AGENT_PORTS = "virtio-serial-pci,id=agent-ports"
 
 HYPER_V = (
     # One by one: hv-passthrough takes what the host has, and no snapshot can be made of that.
@@ -86,6 +99,9 @@ class WindowsSpec:
     """Only for building, only to activate an evaluation with Microsoft's servers."""
     firmware: Firmware = Firmware.PLAIN
     """`variables` must have come from the same."""
+    disk_bus: DiskBus = "ahci"
+    agent: bool = False
+    """Whether there is a port for qemu-guest-agent."""
     tpm: Path | None = None
     """The folder with the state of a TPM 2.0, made by swtpm; None for a machine without one."""
 
@@ -119,6 +135,7 @@ class WindowsSpec:
             *self._disks(),
             *self._network(),
             *serial_ports(self.ports, wiring),
+            *(serial_ports((AGENT,), wiring, AGENT_PORTS) if self.agent else ()),
         ]
 
     def _cpu(self) -> str:
@@ -129,6 +146,8 @@ class WindowsSpec:
         return self.firmware is Firmware.SECURE
 
     def _firmware(self) -> list[str]:
+        if self.firmware is Firmware.BIOS:
+            return []
         code = f"driver=file,node-name=code,filename={self.firmware.code},read-only=on"
         variables = f"driver=file,node-name=variables,filename={self.variables}"
         return [
@@ -143,8 +162,9 @@ class WindowsSpec:
         file = f"file.driver=file,file.filename={self.disk},cache.no-flush=on"
         arguments = [
             *("-blockdev", f"driver=qcow2,node-name={DISK},discard=unmap,{file}"),
-            *("-device", f"ide-hd,drive={DISK},bus=ide.0,bootindex=0"),
+            *DISK_DEVICES[self.disk_bus],
         ]
+        arguments[-1] += ",bootindex=0"
         for number, iso in enumerate(self.cdroms, 1):
             node = f"driver=file,node-name=disc{number},filename={iso},read-only=on"
             boot = ",bootindex=1" if number == 1 else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..progress import say, step
 from ..transcript import Line, Transcript, WaitError
@@ -61,6 +61,13 @@ INSTALLATION = (
     Milestone("evaluation", rf"{SAYS} evaluation-minutes (\w+)", 600),
     reached("provisioned", 60),
 )
+
+PROVISIONING = tuple(
+    # A box may have the driver already.
+    replace(it, optional=it.optional or it.name == "driver")
+    for it in INSTALLATION[[it.name for it in INSTALLATION].index("first-logon") :]
+)
+"""The part of it that a Windows goes through which is installed already."""
 
 FAILURES = (
     rf"{SAYS} failed",

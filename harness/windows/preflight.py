@@ -30,7 +30,7 @@ def tools(order: Order) -> str:
     """Programs and firmware are installed."""
     missing = [name for name in TOOLS if not shutil.which(name)]
     assert not missing, f"missing: {', '.join(missing)}"
-    need_firmware(secure=order.profile.secure_boot)
+    need_firmware(order.profile.firmware)
     return qemu_version()
 
 

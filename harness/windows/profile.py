@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..places import RECIPES
+from .machine import Firmware
 
 RECIPE = RECIPES / "windows"
 PROFILES = RECIPE / "profiles"
@@ -46,6 +47,11 @@ class Profile:
     """Whether its machine has Secure Boot and a TPM 2.0."""
     product_key: str = ""
     """For an ISO that is no evaluation. An evaluation has its own."""
+
+    @property
+    def firmware(self) -> Firmware:
+        """That of its machine."""
+        return Firmware.SECURE if self.secure_boot else Firmware.PLAIN
 
     @property
     def account(self) -> str:

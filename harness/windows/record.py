@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from .machine import DiskBus, Firmware
+
 NAME = "record.json"
 SOON = timedelta(days=7)
 
@@ -38,8 +40,8 @@ class Record:
     accel: str
     memory_mb: int
     cpus: int
-    secure_boot: bool = False
-    """Whether its machine has Secure Boot and a TPM; images of before had not."""
+    firmware: str = Firmware.PLAIN.name
+    disk_bus: DiskBus = "ahci"
 
     def write(self, folder: Path) -> None:
         """Save it in the image's folder."""

@@ -65,8 +65,11 @@ def openssh(built_in: bool) -> list[Step]:
         ),
     )
     # 2: it runs already. Its first start makes its folder and its host keys.
+    # What runs a command must be cmd. 1: nothing else was set.
+    forget = ("reg.exe", "delete", r"HKLM\SOFTWARE\OpenSSH", "/v", "DefaultShell", "/f")
+    cmd = Step("sshd-shell", (forget,), frozenset({0, 1}))
     start = Step("sshd-start", (("net.exe", "start", "sshd"),), frozenset({0, 2}))
-    return [*([] if built_in else [install]), set_up, start]
+    return [*([] if built_in else [install]), set_up, cmd, start]
 
 
 def key_permissions() -> Step:
@@ -138,6 +141,14 @@ def unpack_openssh(archive: Path) -> None:
     unpacked.rename(target)
 
 
+def authorize(keys: Path, home: Path) -> None:
+    """Add the keys to an account's own, too: some boxes' servers look there alone."""
+    file = home / ".ssh" / "authorized_keys"
+    file.parent.mkdir(exist_ok=True)
+    there = file.read_text() if file.exists() else ""
+    file.write_text(f"{there.rstrip()}\n{keys.read_text()}".lstrip())
+
+
 def wait_for_port(path: str = PORT, seconds: float = 120) -> None:
     """Wait until the driver offers the port, by opening it."""
     deadline = time.monotonic() + seconds
@@ -163,9 +174,12 @@ def _open_and_close(path: str) -> None:
         Path(path).open("r+b", buffering=0).close()
 
 
-def provision(disc: Path, *, built_in: bool, activate: bool) -> None:
+def provision(
+    disc: Path, *, built_in: bool, activate: bool, install_driver: bool = True, account: str = ""
+) -> None:
     """Everything, in order."""
-    perform(driver(PureWindowsPath(disc)))
+    if install_driver:
+        perform(driver(PureWindowsPath(disc)))
     wait_for_port()
     if not built_in:
         unpack_openssh(disc / "openssh.zip")
@@ -173,6 +187,8 @@ def provision(disc: Path, *, built_in: bool, activate: bool) -> None:
         perform(step)
     shutil.copyfile(disc / "authorized_keys", AUTHORIZED)
     perform(key_permissions())
+    if account:
+        authorize(disc / "authorized_keys", Path(r"C:\Users") / account)
     tell("host-key " + Path(SSH_DATA / "ssh_host_ed25519_key.pub").read_text().strip())
     shutil.copyfile(disc / "boot.cmd", HOME / "boot.cmd")
     perform(quiet())
@@ -192,6 +208,8 @@ def main(arguments: Sequence[str]) -> int:
             file.parent,
             built_in=settings["openssh"] == "built-in",
             activate=bool(settings["activate"]),
+            install_driver=bool(settings["driver"]),
+            account=settings["account"],
         )
     except Exception as error:
         tell(f"failed: {error!r}")

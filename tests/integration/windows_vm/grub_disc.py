@@ -6,17 +6,18 @@ The firmware finds it, starts it and gives it the keyboard and the serial port a
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = ("echo", "minicmd", "read", "sleep", "halt", "test", "true")
 
 
-def grub_program(script: str, folder: Path) -> Path:
+def grub_program(script: str, folder: Path, modules: Sequence[str] = MODULES) -> Path:
     """GRUB as an EFI program that runs a script; what it echoes goes to the serial port, too."""
     config, program = folder / "grub.cfg", folder / "BOOTX64.EFI"
     config.write_text(script)
     command = ["grub-mkimage", "-O", "x86_64-efi", "-p", "/", "-c", str(config)]
-    subprocess.run([*command, "-o", str(program), *MODULES], check=True)
+    subprocess.run([*command, "-o", str(program), *modules], check=True)
     return program
 
 

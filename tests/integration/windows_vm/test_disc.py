@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -120,3 +121,22 @@ def test_another_iso_than_virtio_win_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "no.iso").write_bytes(bytes(40_000))
     with pytest.raises(DiscError, match="is no ISO image"):
         volume_label(tmp_path / "no.iso")
+
+
+def test_a_disc_for_a_box_has_no_answers_and_maybe_no_driver(
+    contents: Contents, tmp_path: Path
+) -> None:
+    box = replace(contents, answer=b"", driver=None, account="vagrant")
+    write_disc(box, tmp_path / "box.iso")
+    extract(tmp_path / "box.iso", "/", tmp_path / "box", joliet=True)
+    assert [path.name for path in (tmp_path / "box").iterdir()] == ["vsocks"]
+    found = {path.name for path in (tmp_path / "box" / "vsocks").iterdir()}
+    assert found == FILES - {"vioser.cat", "vioser.inf", "vioser.sys"}
+    settings = json.loads((tmp_path / "box" / "vsocks" / "settings.json").read_text())
+    assert (settings["driver"], settings["account"]) == (False, "vagrant")
+
+
+def test_an_installation_without_answers_is_no_disc(contents: Contents, tmp_path: Path) -> None:
+    write_disc(replace(contents, answer=b""), tmp_path / "disc.iso")
+    with pytest.raises(DiscError, match=r"no autounattend\.xml"):
+        check_disc(tmp_path / "disc.iso")

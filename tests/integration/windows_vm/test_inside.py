@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -129,3 +130,38 @@ def test_a_port_that_does_not_come_is_told(console: Path, tmp_path: Path) -> Non
     (tmp_path / "port").touch()
     provision.wait_for_port(str(tmp_path / "port"), seconds=0)
     assert "reached port" in console.read_text()
+
+
+def test_a_key_is_added_to_those_of_an_account(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ssh-ed25519 AAAA ours\n")
+    provision.authorize(keys, tmp_path)
+    file = tmp_path / ".ssh" / "authorized_keys"
+    assert file.read_text() == "ssh-ed25519 AAAA ours\n"
+    file.write_text("ssh-rsa BBBB theirs")
+    provision.authorize(keys, tmp_path)
+    assert file.read_text() == "ssh-rsa BBBB theirs\nssh-ed25519 AAAA ours\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"openssh": "built-in", "activate": False, "driver": False, "account": "vagrant"}, False),
+        ({"openssh": "zip", "activate": False, "driver": True, "account": ""}, True),
+    ],
+)
+def test_what_is_done_follows_the_disc_s_settings(
+    settings: dict[str, object], expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: dict[str, object] = {}
+    monkeypatch.setattr(provision, "provision", lambda disc, **options: called.update(options))
+    monkeypatch.setattr(provision, "tell", lambda _text: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_arguments, **_options: None)
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert provision.main([str(tmp_path / "settings.json")]) == 0
+    assert called == {
+        "built_in": settings["openssh"] == "built-in",
+        "activate": False,
+        "install_driver": expected,
+        "account": settings["account"],
+    }

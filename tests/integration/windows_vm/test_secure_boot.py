@@ -41,7 +41,7 @@ def parts(tmp_path: Path) -> Parts:
 
 
 def machine(parts: Parts) -> WindowsSpec:
-    return windows_spec(parts, Accel.TCG, 512, 1, secure=True)
+    return windows_spec(parts, Accel.TCG, 512, 1, Firmware.SECURE)
 
 
 def wait_for_prompt(vm: VM, after: int = 0) -> None:

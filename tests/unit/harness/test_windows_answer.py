@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.windows import answer
+from harness.windows.adopt import CALL
 from harness.windows.answer import TemplateError, answer_file, password
 from harness.windows.profile import Profile, load, names
 from harness.windows.settings import SETTINGS, faults
@@ -135,3 +136,13 @@ def test_a_slip_in_the_template_is_noticed(
     monkeypatch.setattr(answer, "TEMPLATE", Template)
     with pytest.raises(TemplateError):
         answer_file(load("windows-11"), PASSWORD)
+
+
+def test_a_box_is_provisioned_by_the_same_command_as_an_installation() -> None:
+    [element] = [
+        it
+        for it in ET.fromstring(answer_file(PROFILES[0], PASSWORD)).iter()
+        if it.tag.endswith("}CommandLine")
+    ]
+    assert element.text == f"cmd.exe /c {CALL}"
+    assert '"' not in CALL

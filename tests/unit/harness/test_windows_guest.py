@@ -90,10 +90,10 @@ def test_the_servers_own_ssh_is_opened_to_every_network_profile() -> None:
         assert ("openssh" in steps) is not built_in
         rule = next(it for it in steps["sshd"].commands if it[0] == "netsh.exe")
         assert "profile=any" in rule
-        # No other shell than cmd is set anywhere: all quoting is for cmd.
-        assert not any(
-            "DefaultShell" in word for it in steps.values() for c in it.commands for word in c
-        )
+        # No other shell than cmd is left anywhere: all quoting is for cmd.
+        commands = [command for step in steps.values() for command in step.commands]
+        [about_shells] = [it for it in commands if "DefaultShell" in it]
+        assert about_shells[:2] == ("reg.exe", "delete")
 
 
 def test_no_repair_screen_after_the_reset_button() -> None:

@@ -80,3 +80,15 @@ def test_secure_boot_takes_smm_and_a_tpm_takes_its_connection() -> None:
     assert "OVMF_CODE_4M.secboot.fd,read-only=on" in line
     assert "-chardev socket,id=tpmc,fd=9" in line
     assert "-device tpm-crb,tpmdev=tpm0" in line
+
+
+def test_a_box_is_booted_as_it_was_made() -> None:
+    bios = replace(SPEC, firmware=Firmware.BIOS, disk_bus="scsi", agent=True)
+    line = " ".join(bios.argv(WIRING))
+    assert "pflash" not in line
+    assert "-device virtio-scsi-pci,id=scsi" in line
+    assert "-device scsi-hd,drive=disk,bus=scsi.0,bootindex=0" in line
+    assert "bus=agent-ports.0,chardev=agentc,name=org.qemu.guest_agent.0,id=agent" in line
+    virtio = " ".join(replace(SPEC, disk_bus="virtio").argv(WIRING))
+    assert "-device virtio-blk-pci,drive=disk,bootindex=0" in virtio
+    assert "guest_agent" not in virtio
