@@ -11,10 +11,11 @@ from pathlib import Path
 
 from .cache import cache_folder
 from .image import Image
+from .programs import qemu
 from .progress import step
 from .qemu import LaunchError
 from .qmp import QMPError
-from .spec import KERNEL_UP, QEMU, Accel, Machine, VMSpec
+from .spec import KERNEL_UP, Accel, Machine, VMSpec
 from .transcript import WaitError
 from .vm import VM
 
@@ -56,8 +57,8 @@ def choose_by_boot(trial: Machine, sign: str) -> Choice:
 
 
 def qemu_version() -> str:
-    """The first line of `qemu-system-x86_64 --version`."""
-    told = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True)
+    """The first line of what it says to `--version`."""
+    told = subprocess.run([qemu(), "--version"], capture_output=True, text=True, check=True)
     return told.stdout.splitlines()[0]
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from .cache import cache_folder, hash_of_tree, made
 from .places import COMMAND, RECIPES
-from .programs import need
+from .programs import need, qemu
 from .progress import LastTime, say, step
-from .spec import QEMU
 
 RECIPE = RECIPES / "debian"
 
@@ -65,7 +64,7 @@ def debian_image(recipe: Path = RECIPE) -> Image:
 
     Raises MissingProgramError before that if an image would be for nothing.
     """
-    need(QEMU, "qemu-img", "setpriv")
+    need(qemu(), "qemu-img", "setpriv")
     folder = cache_folder() / "images" / f"debian-{hash_of_tree(recipe)}"
     return Image(made(folder, lambda unfinished: _build(recipe, unfinished)))
 

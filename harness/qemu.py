@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .process import TETHER
+from .programs import qemu
 from .qmp import QMP
 from .spec import Machine, Start, Wiring
 from .tpm import Tpm
@@ -46,7 +47,8 @@ class Qemu:
         console_ours, console_theirs = socket.socketpair()
         theirs = [qmp_theirs, console_theirs, *([self.tpm.for_qemu] if self.tpm else [])]
         qmp_fd, console_fd, *tpm_fd = (end.fileno() for end in theirs)
-        self._command = spec.argv(Wiring(folder, qmp_fd, console_fd, start, *tpm_fd))
+        wiring = Wiring(folder, qmp_fd, console_fd, start, qemu(), *tpm_fd)
+        self._command = spec.argv(wiring)
         try:
             self._process = self._started(theirs)
         except BaseException:

@@ -131,6 +131,8 @@ class Wiring:
     qmp_fd: int
     console_fd: int
     start: Start = Start.DESCRIBED
+    qemu: str = QEMU
+    """The program, by name or path."""
     tpm_fd: int = -1
     """A connection to the machine's TPM, if it has one."""
 
@@ -154,7 +156,7 @@ def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
     is_first = wiring.start is Start.DESCRIBED
     board = spec.board
     return [
-        QEMU,
+        wiring.qemu,
         *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
         *("-machine", board.model, *board.more),
         *(board.emulated if spec.accel is Accel.TCG else ()),

@@ -15,7 +15,6 @@ from ..board import Board
 from ..spec import (
     AGENT,
     DISK,
-    QEMU,
     Accel,
     Port,
     Wiring,
@@ -124,7 +123,7 @@ class WindowsSpec:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
         board = self.board
         return [
-            QEMU,
+            wiring.qemu,
             *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
             *("-machine", board.model, "-accel", self.accel.value, "-cpu", self._cpu()),
             *("-smp", f"{self.cpus},sockets=1", "-m", str(self.memory_mb)),

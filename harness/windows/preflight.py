@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..accel import qemu_version
 from ..cache import cache_folder
+from ..programs import qemu
 from .answer import answer_file, password
 from .build import Sources, check_sources, choose_accel, need_firmware
 from .checklist import Check
@@ -14,7 +15,7 @@ from .iso import volume_label
 from .profile import Profile
 from .settings import SETTINGS, faults
 
-TOOLS = ("qemu-system-x86_64", "qemu-img", "xorriso", "ssh-keygen", "setpriv")
+TOOLS = ("qemu-img", "xorriso", "ssh-keygen", "setpriv")
 SPACE_GB = 40
 
 
@@ -28,7 +29,7 @@ class Order:
 
 def tools(order: Order) -> str:
     """Programs and firmware are installed."""
-    missing = [name for name in TOOLS if not shutil.which(name)]
+    missing = [name for name in (qemu(), *TOOLS) if not shutil.which(name)]
     assert not missing, f"missing: {', '.join(missing)}"
     need_firmware(order.profile.firmware)
     return qemu_version()

@@ -67,6 +67,13 @@ def test_without_qemu_it_names_what_to_install(cache: Path, tmp_path: Path) -> N
     assert "apt-get install qemu-system-x86 qemu-utils" in done.stderr
 
 
+def test_a_chosen_qemu_that_is_not_there_is_named(cache: Path, tmp_path: Path) -> None:
+    chosen = str(tmp_path / "qemu")
+    done = python(cache, "-m", "harness", "run", "--", "true", VSOCKS_QEMU=chosen)
+    assert done.returncode == 125
+    assert done.stderr == f"harness: error: $VSOCKS_QEMU names {chosen}, which can't be run\n"
+
+
 def test_a_build_that_fails_half_way_says_what_it_said_and_leaves_nothing(
     cache: Path, tmp_path: Path
 ) -> None:

@@ -76,6 +76,11 @@ def test_a_snapshot_and_a_disk_are_given_only_if_there_are_any() -> None:
     assert "-blockdev" not in argv(replace(SPEC, disk=None), WIRING)
 
 
+def test_the_program_is_whatever_the_one_who_starts_it_says() -> None:
+    assert argv(SPEC, WIRING)[0] == "qemu-system-x86_64"
+    assert argv(SPEC, replace(WIRING, qemu="/opt/qemu"))[0] == "/opt/qemu"
+
+
 def test_truth_values_of_the_ports_device_are_words_of_qemu() -> None:
     spec = replace(SPEC, board=BOARDS["q35, packed queues"])
     assert "virtio-serial-pci,id=ports,bus=root-port,packed=on" in option(
