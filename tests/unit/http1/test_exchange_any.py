@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.http1.pieces import CUTS, ask_h11, cut, damaged, head_bytes
@@ -19,6 +19,10 @@ pytestmark = pytest.mark.unit
 
 LIMIT = 200
 
+GET = RequestHead("GET", "http://h/", (1, 1), ())
+CHUNKED = b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"
+PADDED = rb"\r\n[0-9A-Fa-f]+[ \t]+;"
+"""A chunk's size with space before its extension, which servers send and h11 doesn't take."""
 CHUNKS = b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nX: y\r\n\r\n"
 INTERIM = [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 \r\nLink: <a>\r\n\r\n"]
 HEADERS = [
@@ -121,6 +125,7 @@ def test_any_split_gives_the_same(
 
 
 @given(REQUESTS, FROM_CLIENT, FROM_SERVER, st.booleans())
+@example(GET, b"", CHUNKED + b"6 ;a=b\r\n world\r\n0\r\n\r\n", False)
 def test_a_complete_response_is_complete_and_the_same_to_h11(
     head: RequestHead, client: bytes, server: bytes, ended: bool
 ) -> None:
@@ -137,6 +142,8 @@ def test_a_complete_response_is_complete_and_the_same_to_h11(
         return
     oracle = ask_h11(final, method=head.method, ended=complete and not stays)
     if oracle is None:
+        if re.search(PADDED, final):
+            return
         # h11 doesn't take codings that it doesn't know; here they end with the connection.
         assert not stays
         codings = re.findall(rb"\r\ntransfer-encoding: (.*)(?=\r\n)", final, re.IGNORECASE)
