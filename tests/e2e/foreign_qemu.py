@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.agent_port import AgentPort
 from harness.image import Image
+from harness.spec import READY
 from harness.targets import FileServer, payload, serving, sha256
 from harness.testing.pair import VsocksPair
 from tests.integration.support.waiting import DEADLINE, eventually
@@ -52,6 +53,15 @@ class ForeignQemu:
     def channel(self) -> Path:
         """That of the port for vsocks, if there is one."""
         return self.folder / "channel"
+
+    def wait_until_booted(self) -> None:
+        """Until all has begun that begins by itself: the agent first, and then sshd."""
+        self.software()
+
+        def has_sshd() -> None:
+            assert re.search(READY, (self.folder / "console").read_text(errors="replace"))
+
+        eventually(has_sshd)
 
     def ask(self, command: str, **arguments: object) -> Any:
         """What QEMU answers the owner."""
@@ -100,13 +110,16 @@ class ForeignQemu:
             agent.close()
 
     def check(self, hardware: dict[str, Any], software: list[str] | None = None) -> None:
-        """Both are as they were; QEMU may need a moment to see that somebody has hung up."""
+        """Both are as they were; QEMU and sshd may need a moment to see that we hung up."""
 
         def is_as_it_was() -> None:
             assert self.hardware() == hardware
 
+        def is_in_the_guest() -> None:
+            assert software is None or self.software() == software
+
         eventually(is_as_it_was)
-        assert software is None or self.software() == software
+        eventually(is_in_the_guest)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def machine(debian: DebianLab, folder: Path) -> Iterator[ForeignQemu]:
     """One without a port for vsocks, for all tests of this module."""
     image, _ = debian.machine()
     with foreign_qemu(image, folder) as machine:
-        machine.software()  # it has booted
+        machine.wait_until_booted()
         yield machine
 
 
@@ -162,7 +162,7 @@ def test_tests_of_a_stranger_run_in_it_one_after_the_other(
 ) -> None:
     hardware, software = machine.hardware(), machine.software()
     project(pytester, monkeypatch, TESTS)
-    ended, told = run(pytester, "--vm-qmp", str(machine.qmp))
+    ended, told = run(pytester, f"--vm-qmp={machine.qmp}")
     ended.assert_outcomes(passed=2, failed=1, errors=1)
     assert "is one machine, and a test has it already" in told
     assert "the machine was kept" not in told
@@ -178,7 +178,7 @@ def carded(debian: DebianLab) -> Iterator[ForeignQemu]:
     with tempfile.TemporaryDirectory(prefix="foreign-") as name:
         place = Path(name)
         with foreign_qemu(image, place, *port_for_vsocks(place), *CARD) as machine:
-            machine.software()  # it has booted
+            machine.wait_until_booted()
             yield machine
 
 
@@ -210,6 +210,6 @@ def test_by_ssh_as_the_user_s_known_hosts_has_it(
     (pytester.path / ".ssh").mkdir()
     known = f"[127.0.0.1]:{port} ssh-ed25519 {image.host_key}\n"
     (pytester.path / ".ssh" / "known_hosts").write_text(known)
-    ssh = ("--vm-ssh", f"root@127.0.0.1:{port}", "--vm-ssh-key", str(image.key))
-    ended, _ = run(pytester, "--vm-qmp", str(carded.qmp), *ssh)
+    ssh = (f"--vm-ssh=root@127.0.0.1:{port}", f"--vm-ssh-key={image.key}")
+    ended, _ = run(pytester, f"--vm-qmp={carded.qmp}", *ssh)
     ended.assert_outcomes(passed=1)
