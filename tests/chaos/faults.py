@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
+from harness.debian import Debian
 from harness.relay import Relay
 from tests.e2e.rig import LOST, SOON, START, UP, Client, Rig
 
@@ -14,6 +15,10 @@ MOST_BYTES = 2_000_000
 """A cut comes after so many at most."""
 JUMPS = (-86_400, 86_400)
 """Seconds by which the guest's clock is set at most."""
+SQUEEZE = (100, 500)
+"""Megabytes that are taken from the guest, of 1024."""
+HANGS = (1.5, 9.0)
+"""Seconds; a session is given up after 5 of silence."""
 SLOW = 200_000
 """Bytes a second."""
 
@@ -30,6 +35,8 @@ class Chaos:
             *(self.port_unplugged, self.controller_unplugged, self.chardev_taken),
             *(self.cut_at_any_byte, self.slow_for_a_while),
             *(self.paused, self.clock_set, self.put_back_to_a_snapshot, self.migrated),
+            *(self.put_back_to_an_old_snapshot, self.squeezed),
+            *(self.guest_daemon_hung, self.guest_hung, self.qemu_hung),
             *(self.crashed, self.reset, self.qemu_killed),
         ]
 
@@ -104,8 +111,7 @@ class Chaos:
             self._session_again()
 
     def clock_set(self) -> None:
-        seconds = self.dice.randint(*JUMPS)
-        self.rig.guest.succeed(f"date -s @$(($(date +%s) + {seconds}))")
+        self._set_clock_by(self.dice.randint(*JUMPS))
 
     def put_back_to_a_snapshot(self) -> None:
         assert self._client
@@ -118,6 +124,36 @@ class Chaos:
         self.rig.vm.delete_snapshot("chaos")
         self.rig.reach_again()
         self.rig.follow_again(self._guest)
+
+    def put_back_to_an_old_snapshot(self) -> None:
+        age = self.dice.randint(0, JUMPS[1])
+        self._set_clock_by(-age)
+        self.put_back_to_a_snapshot()
+        self._set_clock_by(age)
+
+    def squeezed(self) -> None:
+        self.rig.guest.succeed("modprobe virtio_balloon")
+        with self.rig.vm.squeezed(self.dice.randint(*SQUEEZE)):
+            self.rig.check_transfers_work()
+
+    def guest_daemon_hung(self) -> None:
+        self._guest.kill("STOP")
+        self._host.log.wait(LOST, timeout=START, after=self._mark)
+        self._guest.kill("CONT")
+        self._session_again()
+
+    def guest_hung(self) -> None:
+        seconds = self.dice.choice(HANGS)
+        assert isinstance(self.rig.guest, Debian)
+        self.rig.guest.hang(seconds)
+        if seconds == max(HANGS):
+            self._session_again()
+
+    def qemu_hung(self) -> None:
+        self.rig.vm.freeze()
+        self._host.log.wait(LOST, timeout=START, after=self._mark)
+        self.rig.vm.thaw()
+        self._session_again()
 
     def migrated(self) -> None:
         self.rig.vm.migrate()
@@ -152,6 +188,9 @@ class Chaos:
         self._client = None
         self._guest = self.rig.start_guest()
         self._session_again()
+
+    def _set_clock_by(self, seconds: int) -> None:
+        self.rig.guest.succeed(f"date -s @$(($(date +%s) + {seconds}))")
 
     def _session_again(self) -> None:
         """The old session was lost, and another one stands."""
