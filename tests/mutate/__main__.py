@@ -22,6 +22,8 @@ from tests.mutate.changes import Change, changes
 REPOSITORY = Path(__file__).parents[2]
 #: Seconds for one run of tests; a change may make an endless loop.
 LONGEST = 300
+#: Characters of the output of tests that fail without any change.
+SHOWN = 3000
 NOT_OF_THE_CODE = ("tests/unit/project", "tests/unit/harness")
 
 
@@ -42,8 +44,8 @@ def main() -> int:
     print(f"{len(chosen)} of {len(everything)} changes, --seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="vsocks-mutate-") as folder:
         copy_tree(Path(folder))
-        if fails(Path(folder), "tests/unit", "tests/one_process"):
-            sys.exit("the unit and the one-process tests fail without any change")
+        if said := failure(Path(folder), "tests/unit", "tests/one_process"):
+            sys.exit(f"{said}\nthe unit and the one-process tests fail without any change")
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         noticed = sum(workers.map(lambda each: is_noticed(*each), chosen))
     print(f"noticed: {noticed} of {len(chosen)}")
@@ -57,10 +59,10 @@ def is_noticed(file: Path, change: Change) -> bool:
         tree = Path(folder)
         copy_tree(tree)
         (tree / file).write_bytes(change.applied(source))
-        noticed = fails(tree, *own_tests(tree, file)) or fails(tree, "tests/unit")
+        noticed = failure(tree, *own_tests(tree, file)) or failure(tree, "tests/unit")
     if not noticed:
         print(f"unnoticed: {file}:{change.shown(source)}", flush=True)
-    return noticed
+    return bool(noticed)
 
 
 def copy_tree(tree: Path) -> None:
@@ -71,7 +73,9 @@ def copy_tree(tree: Path) -> None:
             tree / name,
             ignore=shutil.ignore_patterns("__pycache__", "artifacts"),
         )
-    shutil.copy(REPOSITORY / "pyproject.toml", tree)
+    for file in REPOSITORY.iterdir():
+        if file.is_file():
+            shutil.copy(file, tree)
 
 
 def own_tests(tree: Path, file: Path) -> list[str]:
@@ -81,20 +85,27 @@ def own_tests(tree: Path, file: Path) -> list[str]:
     return [name for name in found if folder and (tree / name).is_dir()]
 
 
-def fails(tree: Path, *tests: str) -> bool:
-    """Whether a run of those tests fails, or doesn't end."""
+def failure(tree: Path, *tests: str) -> str:
+    """The end of what a run of those tests says if it fails, or that it doesn't end; else ""."""
     if not tests:
-        return False
+        return ""
     command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests]
     command += [f"--ignore={name}" for name in NOT_OF_THE_CODE]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, timeout=LONGEST, check=False
+            command,
+            cwd=tree,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LONGEST,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+        return f"not within {LONGEST} s"
+    return done.stdout[-SHOWN:] if done.returncode else ""
 
 
 if __name__ == "__main__":
