@@ -30,15 +30,23 @@ class LineHandler(logging.Handler):
         self._tells_others = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record. No fault of it, or of its file, gets to who logs: logging tells it."""
+        try:
+            self._emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         if self._tells_others:
             return
         was_well = self._lines.problem is None
         self._lines.append(self._encoded(record))
         if was_well and self._lines.problem is not None:
             self._tells_others = True
-            log.error("a log can't be written: %s", describe(self._lines.problem))
-            self._tells_others = False
+            try:
+                log.error("a log can't be written: %s", describe(self._lines.problem))
+            finally:
+                self._tells_others = False
 
     def _in_their_place(self, lost: int, problem: OSError) -> bytes:
         words = "lines of this log that could not be written: %d; the last one: %s"

@@ -66,6 +66,18 @@ def test_a_program_without_stderr_logs_nowhere() -> None:
 
 
 @pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("words", ["to a file that is closed", "%d of these"])
+def test_no_fault_of_a_log_gets_to_who_logs(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding="utf-8")
+    logs.configure(verbose=0, as_json=False, handlers=[to_stream(stream)])
+    if "closed" in words:
+        file.close()
+    logging.getLogger("vsocks.test").info(words, *["one"] * words.count("%"))
+    assert "--- Logging error ---" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("restored")
 def test_letters_that_the_stream_has_not_are_escaped() -> None:
     file = io.BytesIO()
     stream = io.TextIOWrapper(file, encoding="ascii")
