@@ -65,9 +65,10 @@ def test_each_kind_is_shown_as_what_it_is(start_pair: StartPair, serve: StartTar
     pair = start_pair(guest_options=("--listen", "127.0.0.1:0", "--expose", str(target.port)))
     where = f"127.0.0.1:{target.port}"
     with (
-        HttpClient(pair.proxy) as tunnel,
         udp_target() as udp,
         Association(pair.proxy) as association,
+        # The last: a client that says nothing for some seconds is hung up on.
+        HttpClient(pair.proxy) as tunnel,
     ):
         tunnel.send(request("CONNECT", where))
         assert tunnel.head().status == 200
