@@ -6,5 +6,6 @@ from tests.integration.support.pair import Pair
 
 
 def came_through(pair: Pair, port: int) -> bool:
-    """Whether the host has had a connection to a target's `port`; it must run with `-v`."""
-    return any(f":{port}: connected" in line for line in pair.host.lines)
+    """True; DaemonError if the host, which must run with `-v`, has had no connection to `port`."""
+    # Waited for: the client may be done before we have read the line.
+    return bool(pair.host.wait_for_log(f":{port}: connected"))
