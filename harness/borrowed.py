@@ -95,6 +95,13 @@ class BorrowedByAgent(AgentGuest, Borrowed):
         """Run a command line; `timeout` is for all of it, and 16 MiB for what it prints."""
         return replace(super().run(self.marked(command), timeout=timeout), command=command)
 
+    def reconnect(self) -> None:
+        """Connect anew if need be: the agent keeps open what a connection before has followed."""
+        try:
+            self._agent.ping()
+        except OSError:
+            super().reconnect()
+
     def close(self) -> None:
         """Tidy up, and hang up."""
         try:
