@@ -16,6 +16,8 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
     "swtpm": "swtpm",
+    "ssh-keygen": "openssh-client",
+    "xorriso": "xorriso",
 }
 """The packages of Debian and Ubuntu."""
 

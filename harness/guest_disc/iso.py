@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..exe.shipped import file_form
@@ -25,27 +26,37 @@ DATA = PROGRAM / "data"
 FOR_LINUX = ("vsocks-guest.service", "*.rules")
 """What a Linux guest's system needs to start the daemon and to open the port."""
 FOR_NOTEPAD = {".txt", ".cmd"}
+NOTHING_MORE: Mapping[str, bytes] = {}
 
 
 class DiscError(Exception):
     """The disc can't be made; the message holds what xorriso said."""
 
 
-def write_guest_iso(iso: Path, *, windows: bool = True, signer: Signer | None = None) -> None:
-    """Make the disc. Without `windows` it is for Linux guests alone, and takes no build.
+def write_guest_iso(
+    iso: Path,
+    *,
+    windows: bool = True,
+    signer: Signer | None = None,
+    label: str = LABEL,
+    more: Mapping[str, bytes] = NOTHING_MORE,
+) -> None:
+    """Make the disc, called ``label`` and with ``more`` files (name to content) on it.
 
-    What Windows runs is signed if there is a `signer`.
+    Without `windows` it is for Linux guests alone, and takes no build. What Windows runs is signed
+    if there is a `signer`.
     """
     with tempfile.TemporaryDirectory(prefix="vsocks-disc-") as name:
         root = Path(name)
-        for path, content in contents(windows=windows, signer=signer).items():
+        files = {**contents(windows=windows, signer=signer), **more}
+        for path, content in files.items():
             (root / path).write_bytes(content)
         if windows:
             write_msi(root, signer).rename(root / MSI)
         write_pyz(root)
         (root / MANIFEST).write_text(manifest(root))
         _set_times(root)
-        _make(root, iso)
+        _make(root, iso, label)
 
 
 def contents(*, windows: bool, signer: Signer | None) -> dict[str, bytes]:
@@ -77,11 +88,11 @@ def _set_times(root: Path) -> None:
         os.utime(path, (when, when))
 
 
-def _make(root: Path, iso: Path) -> None:
+def _make(root: Path, iso: Path, label: str) -> None:
     iso.unlink(missing_ok=True)
     when = source_epoch()
     stamp = time.strftime("%Y%m%d%H%M%S00", time.gmtime(when))
-    command = ["xorriso", "-as", "mkisofs", "-quiet", "-V", LABEL, "-r", "-joliet"]
+    command = ["xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-r", "-joliet"]
     command += [f"--modification-date={stamp}", "-o", str(iso), str(root)]
     _run(command, SOURCE_DATE_EPOCH=str(when))
 
