@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .cache import cache_folder
+from .cloud.firmware import Firmware
+from .cloud.lab import CloudLab
+from .debian_lab import DebianLab
 from .door import open_door
 from .guest import CommandError
 from .image import ImageError
+from .lab import Lab
 from .places import COMMAND
 from .programs import MissingProgramError
 from .prompt import command_in_guest, prompt_in_guest
@@ -37,7 +41,10 @@ PROBLEMS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "firmware", None) and not options.image:
+        parser.error("--firmware is about an --image")
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -79,6 +86,17 @@ def _parser() -> argparse.ArgumentParser:
             metavar="RULE",
             help="what the host daemon is to allow beyond its defaults, 127.0.0.1:8000 for one",
         )
+        command.add_argument(
+            "--image",
+            type=_file,
+            metavar="FILE",
+            help="a disk with cloud-init, qcow2 or raw, which is read only (default: our Debian)",
+        )
+        command.add_argument(
+            "--firmware",
+            choices=[firmware.value for firmware in Firmware],
+            help="by which the image boots (default: bios)",
+        )
     ls = commands.add_parser("ls", help="list the machines that run")
     ls.set_defaults(run=_ls)
     console = commands.add_parser("console", help="show what a machine's console has said")
@@ -116,18 +134,24 @@ def _days(text: str) -> float:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    with open_door(_rules(options)) as door:
+    with open_door(_rules(options), _lab(options)) as door:
         return prompt_in_guest(door)
 
 
 def _run(options: argparse.Namespace) -> int:
     files = {path.name: path.read_bytes() for path in options.put}
-    with open_door(_rules(options)) as door:
+    with open_door(_rules(options), _lab(options)) as door:
         return command_in_guest(door, options.words, files, options.get)
 
 
 def _rules(options: argparse.Namespace) -> list[str]:
     return [word for rule in options.allow for word in ("--allow", rule)]
+
+
+def _lab(options: argparse.Namespace) -> Lab:
+    if options.image:
+        return CloudLab(options.image, Firmware(options.firmware or "bios"))
+    return DebianLab()
 
 
 def _ls(_options: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from .debian_lab import DebianLab
 from .guest import Guest
+from .lab import Lab
 from .process import HostProcess, host_daemon
 from .progress import step
 from .running import RunningMachine, machine_of
@@ -32,11 +32,9 @@ class Door:
 
 
 @contextmanager
-def open_door(rules: Sequence[str]) -> Iterator[Door]:
+def open_door(rules: Sequence[str], lab: Lab) -> Iterator[Door]:
     """A fresh machine, both daemons in session on it; `rules` are options of `vsocks host`."""
-    lab = DebianLab()
     lab.prepare()
-    _, choice = lab.machine()
     with ExitStack() as stack:
         with step("starting the machine, and both daemons"):
             vm, guest = stack.enter_context(lab.running())
@@ -44,7 +42,7 @@ def open_door(rules: Sequence[str]) -> Iterator[Door]:
             host = stack.enter_context(host_daemon(vm.socket(), *rules, folder=vm.folder))
             for log in (in_guest.log, host.log):
                 log.wait("session up", timeout=START, failing=("error:", "Traceback"))
-        machine = machine_of(vm, guest, f"Debian, {choice.accel}")
+        machine = machine_of(vm, guest, lab.kind)
         machine.tell()
         yield Door(vm, guest, host, machine)
 

@@ -18,7 +18,7 @@ from ..lab import Lab
 from ..programs import MissingProgramError
 from ..qemu import Qemu
 from ..stopwatch import timed
-from ..vm import VM
+from ..vm import VM, NoAnswerError
 from .boot_gate import BootGate
 from .evidence import collect, folder_of
 from .pair import VsocksPair
@@ -123,7 +123,7 @@ def _told_to_users() -> Iterator[None]:
     problem = ""
     try:
         yield
-    except (ImageError, MissingProgramError, UnavailableError) as error:
+    except (ImageError, MissingProgramError, NoAnswerError, UnavailableError) as error:
         problem = str(error)
     if problem:
         pytest.fail(problem, pytrace=False)

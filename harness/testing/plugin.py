@@ -40,6 +40,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how QEMU runs the guest's code (default: kvm, if it has booted something here)",
     )
     group.addoption(
+        "--vm-image",
+        metavar="FILE",
+        type=Path,
+        help="machines from a disk with cloud-init, qcow2 or raw, which is read only",
+    )
+    group.addoption(
+        "--vm-firmware",
+        choices=["bios", "uefi"],
+        help="by which the image boots (default: bios)",
+    )
+    group.addoption(
         "--keep-vm",
         action="store_true",
         help="leave the machine of a failed test running, and say how to get in",
@@ -63,6 +74,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("vm_shell_on_failure") and config.getoption("numprocesses", None):
         raise pytest.UsageError(SHELL_AND_WORKERS)
     check(config)
+    image = config.getoption("vm_image")
+    if image and not image.is_file():
+        raise pytest.UsageError(f"--vm-image {image}: there is no such file")
+    if config.getoption("vm_firmware") and not image:
+        raise pytest.UsageError("--vm-firmware is about a --vm-image FILE")
     config.pluginmanager.register(Summary(), "vsocks-summary")
     if accel := config.getoption("vm_accel"):
         os.environ["VSOCKS_ACCEL"] = accel
@@ -87,11 +103,20 @@ def vm_lab(vm_desk: Desk, pytestconfig: pytest.Config) -> Lab:
 
     Override it for your own.
     """
-    from ..debian_lab import DebianLab
-
-    lab = attached_lab(pytestconfig) or DebianLab()
+    lab = attached_lab(pytestconfig) or _lab(pytestconfig)
     vm_desk.prepare(lab, "vm_lab")
     return lab
+
+
+def _lab(config: pytest.Config) -> Lab:
+    if not (image := config.getoption("vm_image")):
+        from ..debian_lab import DebianLab
+
+        return DebianLab()
+    from ..cloud.firmware import Firmware
+    from ..cloud.lab import CloudLab
+
+    return CloudLab(image, Firmware(config.getoption("vm_firmware") or "bios"))
 
 
 @pytest.fixture(scope="session")

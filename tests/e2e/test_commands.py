@@ -40,7 +40,7 @@ def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def door(debian: DebianLab) -> Iterator[Door]:
-    with open_door([]) as opened:
+    with open_door([], debian) as opened:
         yield opened
 
 
@@ -84,7 +84,7 @@ def test_others_can_look_at_a_machine_that_runs(door: Door, tmp_path: Path) -> N
 
 
 def test_a_machine_that_has_gone_is_not_listed(debian: DebianLab) -> None:
-    with open_door([]) as opened:
+    with open_door([], debian) as opened:
         machine = find_machine(opened.vm.pid)
     assert machine.pid not in [each.pid for each in running_machines()]
 
