@@ -148,7 +148,10 @@ class Daemon:
         self.process.wait()
         self._reader.join(DEADLINE)
         assert self.process.stderr is not None
-        self.process.stderr.close()
+        # Wine's desktop, which a program of its may have started, holds on to the pipe for ever,
+        # and to close a file that is being read is to wait for that. It is left to the reader then.
+        if not self._reader.is_alive():
+            self.process.stderr.close()
 
     def check_log(self) -> None:
         """Raise DaemonError if the log holds what no daemon may log."""
