@@ -187,3 +187,12 @@ def test_it_needs_no_openssl() -> None:
         check=False,
     )
     assert (done.stdout.split(), done.stderr) == (["True"], "")
+
+
+def test_checks_that_fail_are_counted_and_no_others() -> None:
+    users = Users([User("alice", "sesame")])
+    counts = [users.failures]
+    for password in (b"sesame", b"guess", b"sesame", b"another"):
+        users.check(b"alice", password)
+        counts.append(users.failures)
+    assert counts == [0, 0, 1, 1, 2]
