@@ -114,12 +114,13 @@ lowest: $(VENV)/ready apt-test ## Unit and one-process tests with the lowest ver
 # With what compiles libvirt's Python package.
 APT_LIBVIRT := libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 \
     libvirt-dev gcc pkg-config python3-dev
+OF_LIBVIRT := integration/test_libvirt.py integration/test_attach.py e2e/test_attached_domain.py
 .PHONY: apt-libvirt libvirt
 apt-libvirt:
 	$(call apt-install,$(APT_LIBVIRT))
-libvirt: $(VENV)/ready apt-libvirt ## Tests with a libvirtd of their own, and with QEMUs that run
+libvirt: $(VENV)/ready apt-libvirt apt-vm ## Tests with a libvirtd of their own, and with QEMUs that run
 	@$(QUIETLY) "installing Python packages in $(VENV)" $(BIN)/pip install --editable '.[dev,libvirt]'
-	$(call pytest,tests/integration/test_libvirt.py tests/integration/test_attach.py)
+	$(call pytest,$(addprefix tests/,$(OF_LIBVIRT)))
 e2e: $(VENV)/ready apt-vm apt-test apt-deb ## Tests in a VM, on the best VM at hand
 	$(call pytest,tests/e2e)
 # How long, if nothing else is asked for: seconds for each daemon, minutes for both.

@@ -13,8 +13,6 @@ from typing import Any
 from .guest import POLL, Result
 from .transcript import Transcript
 
-PIECE = 256 * 1024
-"""Bytes of a file in one message, in which they take a third more."""
 SHELL = "/bin/bash"
 ENVIRONMENT = ["HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
 SIGNALLED = 128
@@ -27,6 +25,9 @@ class AgentError(Exception):
 
 class Agent(ABC):
     """An agent that answers. Any thread may use it; OSError if it doesn't any more."""
+
+    piece = 256 * 1024
+    """Bytes of a file in one message, in which they take a third more."""
 
     def __init__(self) -> None:
         self._followers: list[threading.Thread] = []
@@ -65,8 +66,8 @@ class Agent(ABC):
     def put(self, content: bytes, path: str) -> None:
         """Write a file, into a folder that exists."""
         with self._file(path, "wb") as handle:
-            for start in range(0, len(content), PIECE):
-                piece = base64.b64encode(content[start : start + PIECE]).decode()
+            for start in range(0, len(content), self.piece):
+                piece = base64.b64encode(content[start : start + self.piece]).decode()
                 self.execute("guest-file-write", {"handle": handle, "buf-b64": piece})
 
     def get(self, path: str) -> bytes:
@@ -113,7 +114,7 @@ class Agent(ABC):
             self.execute("guest-file-close", {"handle": handle})
 
     def _read(self, handle: int) -> bytes:
-        read = self.execute("guest-file-read", {"handle": handle, "count": PIECE})
+        read = self.execute("guest-file-read", {"handle": handle, "count": self.piece})
         return base64.b64decode(read["buf-b64"])
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .agent import Agent, AgentError
+from .attached_domain import AttachedDomain
 from .attached_qemu import AttachedQemu
 from .attached_vm import AttachedVM, AttachError
 from .borrowed import Borrowed, BorrowedByAgent, BorrowedBySSH
@@ -23,12 +24,17 @@ NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-read
 @contextmanager
 def attached(
     *,
-    qmp: Path,
+    qmp: Path | None = None,
+    domain: str = "",
+    uri: str = "",
     ssh: Access | None = None,
     plug: bool = True,
     patience: float = PATIENCE,
 ) -> Iterator[Running]:
-    """A QEMU that runs, by its QMP socket, and the Linux guest in it.
+    """A machine that runs, and the Linux guest in it.
+
+    It is a QEMU's, by its QMP socket, or a domain of the libvirt at `uri`, libvirt's default URI if
+    that is empty.
 
     The guest is driven by its agent, or by `ssh`. A machine without a port for vsocks gets one for
     that time, unless it isn't to (`plug`). Afterwards machine and guest are as they were: devices,
@@ -36,11 +42,17 @@ def attached(
     CommandError or OSError at the end if something in the guest could not be tidied up.
     """
     with ExitStack() as stack:
-        vm = stack.enter_context(AttachedQemu(qmp, plug=plug))
+        vm = stack.enter_context(_machine(qmp, domain, uri, plug=plug))
         guest = stack.enter_context(_way_in(vm, ssh, patience))
         # What a test has stopped can't be tidied up.
         stack.callback(vm.make_run)
         yield Running(vm, guest)
+
+
+def _machine(qmp: Path | None, domain: str, uri: str, *, plug: bool) -> AttachedVM:
+    if (qmp is None) == (not domain):
+        raise ValueError("one of qmp and domain is needed")
+    return AttachedQemu(qmp, plug=plug) if qmp else AttachedDomain(domain, uri, plug=plug)
 
 
 def _way_in(vm: AttachedVM, ssh: Access | None, patience: float) -> Borrowed:

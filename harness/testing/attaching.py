@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ..ssh import Access
 
 FORM = "USER@HOST[:PORT]"
-ONE_AT_A_TIME = "--vm-qmp gives one machine, which one test at a time can have: leave out -n"
-GOES_ON = "--vm-qmp gives a machine that goes on anyway: leave out --keep-vm"
-NOTHING_TO_ENTER = "--vm-ssh says how to get into a machine that --vm-qmp names"
+ONE_AT_A_TIME = "{} gives one machine, which one test at a time can have: leave out -n"
+GOES_ON = "{} gives a machine that goes on anyway: leave out --keep-vm"
+NOTHING_TO_ENTER = "--vm-ssh says how to get into a machine that --vm-qmp or --vm-domain names"
 
 
 def add_options(group: pytest.OptionGroup) -> None:
@@ -24,6 +24,11 @@ def add_options(group: pytest.OptionGroup) -> None:
         "--vm-qmp",
         metavar="SOCKET",
         help="run the tests in the machine of a QEMU that runs, by its QMP socket",
+    )
+    group.addoption(
+        "--vm-domain",
+        metavar="NAME",
+        help="run them in a machine that libvirt runs; its URI: LIBVIRT_DEFAULT_URI",
     )
     group.addoption(
         "--vm-ssh",
@@ -40,26 +45,29 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 def check(config: pytest.Config) -> None:
     """Raises UsageError if the options don't go together."""
-    given = config.getoption("vm_qmp")
+    given = [option for option in ("--vm-qmp", "--vm-domain") if config.getoption(option)]
+    if len(given) > 1:
+        raise pytest.UsageError("--vm-qmp and --vm-domain name two machines: give one of them")
     if config.getoption("vm_ssh"):
         if not given:
             raise pytest.UsageError(NOTHING_TO_ENTER)
         _access(config)
     if given and config.getoption("numprocesses", None):
-        raise pytest.UsageError(ONE_AT_A_TIME)
+        raise pytest.UsageError(ONE_AT_A_TIME.format(given[0]))
     if given and config.getoption("keep_vm"):
-        raise pytest.UsageError(GOES_ON)
+        raise pytest.UsageError(GOES_ON.format(given[0]))
 
 
 def attached_lab(config: pytest.Config) -> Lab | None:
     """The machine that the options name, if they name one."""
-    qmp = config.getoption("vm_qmp")
-    if not qmp:
+    qmp, domain = config.getoption("vm_qmp"), config.getoption("vm_domain")
+    if not (qmp or domain):
         return None
     from ..attached import attached
     from ..attached_lab import AttachedLab
 
-    return AttachedLab(qmp, partial(attached, qmp=Path(qmp), ssh=_access(config)))
+    attach = partial(attached, qmp=Path(qmp) if qmp else None, domain=domain, ssh=_access(config))
+    return AttachedLab(qmp or domain, attach)
 
 
 def _access(config: pytest.Config) -> Access | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent import PIECE, Agent, AgentError
+from harness.agent import Agent, AgentError
 from harness.agent_port import AgentPort
 from harness.process import HostProcess
 from harness.programs import SYSTEM
@@ -67,7 +67,7 @@ def test_more_output_than_the_agent_keeps_is_no_output(agent: Agent) -> None:
         agent.run("head -c 17000000 /dev/zero", DEADLINE)
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE, 2 * PIECE + 1])
+@pytest.mark.parametrize("size", [0, 1, Agent.piece, 2 * Agent.piece + 1])
 def test_a_file_comes_back_as_it_went(agent: Agent, tmp_path: Path, size: int) -> None:
     data = payload(size)
     agent.put(data, str(tmp_path / "file"))

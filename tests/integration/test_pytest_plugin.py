@@ -72,8 +72,10 @@ def test_a_shell_and_workers_do_not_go_together(
     ("options", "says"),
     [
         (("--vm-qmp", "q", "-n", "2"), "--vm-qmp gives one machine, .*: leave out -n"),
+        (("--vm-domain", "d", "-n", "2"), "--vm-domain gives one machine, .*: leave out -n"),
+        (("--vm-qmp", "q", "--vm-domain", "d"), "name two machines: give one of them"),
         (("--vm-qmp", "q", "--keep-vm"), "goes on anyway: leave out --keep-vm"),
-        (("--vm-ssh", "root@there"), "a machine that --vm-qmp names"),
+        (("--vm-ssh", "root@there"), "a machine that --vm-qmp or --vm-domain names"),
         (("--vm-qmp", "q", "--vm-ssh", "there"), "it has the form USER@HOST"),
         (("--vm-qmp", "q", "--vm-ssh", "a@b", "--vm-ssh-key", "/no"), "--vm-ssh-key names another"),
     ],
