@@ -33,6 +33,8 @@ pytestmark = [
 
 PROFILE = replace(load("server-2022"), memory_mb=512, cpus=1)
 PLACE = 1 << 20
+PICTURED = "sleep 60"
+"""How GRUB ends when a picture of the screen is to be made: it leaves QEMU the time for that."""
 LATER = ["vsocks: booting", "vsocks: ready", "vsocks: evaluation-minutes 259200"]
 
 
@@ -56,10 +58,10 @@ def open_door(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adopt, "way_in", way_in)
 
 
-def box(folder: Path, lines: list[str]) -> Box:
+def box(folder: Path, lines: list[str], end: str = "halt") -> Box:
     """A disk with a GPT, and GRUB where the firmware looks for it."""
     # Said twice: the firmware's driver of the serial port may lose a character on a busy machine.
-    script = "".join(f"echo '{line}'\necho '{line}'\n" for line in lines) + "halt\n"
+    script = "".join(f"echo '{line}'\necho '{line}'\n" for line in lines) + f"{end}\n"
     raw, disk = folder / "box.raw", folder / "box.qcow2"
     with raw.open("wb") as file:
         file.truncate(66 << 20)
@@ -98,7 +100,8 @@ def test_a_box_is_provisioned_and_boots_as_an_image(cache: Path, tmp_path: Path)
 
 @pytest.mark.usefixtures("open_door")
 def test_a_provisioning_that_fails_leaves_no_image(cache: Path, tmp_path: Path) -> None:
-    source = box(tmp_path, ["vsocks: reached first-logon", "vsocks: failed: no reason"])
+    said = ["vsocks: reached first-logon", "vsocks: failed: no reason"]
+    source = box(tmp_path, said, PICTURED)
     with pytest.raises(MissedError, match="vsocks: failed: no reason"):
         adopt.adopt(PROFILE, source)
     assert find_image({}) is None
@@ -111,5 +114,5 @@ def test_a_box_in_which_nobody_answers_is_told_with_its_picture(
 ) -> None:
     monkeypatch.setattr(adopt, "BOOT_SECONDS", 0)
     with pytest.raises(NoAnswerError, match=r"no guest agent answered(?s:.*)its screen"):
-        adopt.adopt(PROFILE, box(tmp_path, ["vsocks: nothing"]))
+        adopt.adopt(PROFILE, box(tmp_path, ["vsocks: nothing"], PICTURED))
     assert find_image({}) is None
