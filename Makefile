@@ -15,7 +15,7 @@ APT_WINDOWS := qemu-system-x86 qemu-utils ovmf swtpm xorriso openssh-client $(AP
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools
 # Ubuntu's chromium is a snap; its runners have a browser of their own.
 APT_BROWSER := $(shell grep -qs '^ID=ubuntu' /etc/os-release || echo chromium)
-APT_TEST += dante-client fdisk git ldnsutils libengine-pkcs11-openssl openssl softhsm2 netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
+APT_TEST += dante-client fdisk git ldnsutils libengine-pkcs11-openssl mmdebstrap openssl softhsm2 netcat-openbsd putty-tools tnftp torsocks wget $(APT_BROWSER)
 APT_VM := qemu-system-x86 qemu-utils openssh-client mmdebstrap debian-archive-keyring e2fsprogs mount uidmap xorriso ovmf
 APT_BENCH := openssh-server openssh-client socat tinyproxy-bin dante-server \
     golang-go golang-github-hashicorp-yamux-dev
