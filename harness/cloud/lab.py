@@ -11,10 +11,10 @@ from pathlib import Path
 from ..accel import Choice, choose_by_boot, qemu_version
 from ..cache import cache_folder, made
 from ..lab import Lab, Running
-from ..programs import need
+from ..programs import need, qemu
 from ..progress import step
 from ..pyz import guest_pyz
-from ..spec import QEMU, Accel, Wiring
+from ..spec import Accel, Wiring
 from ..stopwatch import timed
 from ..vm import VM, NoAnswerError
 from .firmware import Firmware, need_ovmf
@@ -58,7 +58,7 @@ class CloudLab(Lab):
 
         Raises ImageError or MissingProgramError if that can't be tried, else NoAnswerError.
         """
-        need(QEMU, "qemu-img", "setpriv", "xorriso", "ssh-keygen")
+        need(qemu(), "qemu-img", "setpriv", "xorriso", "ssh-keygen")
         if self._firmware is Firmware.UEFI:
             need_ovmf()
         image, choice = cloud_image(self._path), choose_accel()

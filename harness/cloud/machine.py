@@ -10,7 +10,6 @@ from ..spec import (
     AGENT,
     CONTROLLER,
     DISK,
-    QEMU,
     Accel,
     Port,
     Wiring,
@@ -108,7 +107,7 @@ class CloudSpec:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
         board = self.board
         return [
-            QEMU,
+            wiring.qemu,
             *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
             *("-machine", board.model, *board.more),
             *("-accel", self.accel.value, "-cpu", self.accel.cpu),
@@ -156,16 +155,8 @@ class BiosAlone:
     def argv(self, wiring: Wiring) -> list[str]:
         """QEMU's command line. Without a screen SeaBIOS speaks on the serial line."""
         return [
-            *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
-            *(
-                "-machine",
-                f"{self.board.model},graphics=off",
-                "-accel",
-                self.accel.value,
-                "-cpu",
-                self.accel.cpu,
-                "-m",
-                "64",
-            ),
+            *(wiring.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
+            *("-machine", f"{self.board.model},graphics=off", "-m", "64"),
+            *("-accel", self.accel.value, "-cpu", self.accel.cpu),
             *control(wiring),
         ]

@@ -14,7 +14,7 @@ from harness.places import ROOT
 from harness.process import HostProcess
 from tests.integration.support.waiting import DEADLINE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 BUILD = """
 import sys
