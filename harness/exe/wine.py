@@ -22,6 +22,7 @@ SETTINGS = {
     "WINEDLLOVERRIDES": "wbemprox,mscoree,mshtml=",
 }
 START_SECONDS = 180
+STOP_SECONDS = 180
 SERVICE_SECONDS = 120
 """What a service may take to begin; Wine's own 10 s are too few on a busy machine."""
 
@@ -101,7 +102,9 @@ class Wine:
     def stop(self) -> None:
         """End every program in the prefix, and wait until the server has gone."""
         for option in ("--kill", "--wait"):
-            subprocess.run([_server(), option], env=self.environment(), timeout=60, check=False)
+            subprocess.run(
+                [_server(), option], env=self.environment(), timeout=STOP_SECONDS, check=False
+            )
 
     def windows_path(self, path: Path) -> str:
         """How a program in Wine calls a file of ours."""
