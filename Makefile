@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 APT_BASE := python3-venv
-APT_EXE := wine wine64 osslsigncode gcc-mingw-w64-x86-64
+# PyInstaller's source tells its name only after it has compiled a bootloader for this machine.
+APT_EXE := wine wine64 osslsigncode gcc-mingw-w64-x86-64 gcc libc6-dev zlib1g-dev
 APT_MSI := wixl msitools $(APT_EXE)
 APT_WINDOWS := qemu-system-x86 qemu-utils ovmf swtpm xorriso openssh-client $(APT_MSI)
 APT_TEST := curl bind9-dnsutils dnsmasq-base openssh-server openssh-client qemu-guest-agent $(APT_WINDOWS) grub-efi-amd64-bin grub-common mtools

@@ -147,11 +147,13 @@ def wine() -> Wine:
 
 def private_wine(folder: Path) -> Wine:
     """A prefix of one's own, for who installs things: `folder` is made."""
+    # A file can't have names on two file systems, and /tmp is often one of its own.
+    shares = wine().prefix.stat().st_dev == folder.parent.stat().st_dev
 
     def link_or_copy(source: str, target: str) -> None:
         # Wine's own files are never changed and can be shared. The registry must not be: Wine
         # writes into a file that has several names, and so into the other prefix (registry.c).
-        if source.endswith(".reg"):
+        if source.endswith(".reg") or not shares:
             shutil.copy2(source, target)
         else:
             os.link(source, target)

@@ -71,7 +71,7 @@ def test_a_trace_goes_on_when_there_is_room_again(
 def both_daemons(folder: Path, logs: dict[str, Path], *options: str) -> Iterator[Address]:
     """Where the guest listens; who has a log named is the one that gets the options."""
     # None is refused because those before it are still being closed.
-    streams = ("--max-streams", str(CONNECTIONS))
+    streams = ("--max-streams", str(2 * CONNECTIONS + 10))
     channel = f"{folder}/channel"
     arguments = {
         "guest": ("--channel", f"unix-listen:{channel}", "--listen", "127.0.0.1:0", *streams),
