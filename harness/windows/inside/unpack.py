@@ -17,7 +17,9 @@ def unpack(archive: Path, folder: Path) -> None:
     """All of it, into a folder that is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        # Not by an argument, which Python has since 3.11.4 only.
+        vars(tar)["extraction_filter"] = getattr(tarfile, "data_filter", None)
+        tar.extractall(folder)
     archive.unlink()
 
 
