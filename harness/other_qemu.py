@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .apt import run_suite_recipe
 from .cache import cache_folder, hash_of_tree, made
-from .deb.chroot import proxies, sources
-from .image import run_recipe
 from .places import RECIPES
 from .programs import need
 from .spec import QEMU
@@ -25,7 +24,6 @@ def other_qemu() -> Path:
 
     def fetch(folder: Path) -> None:
         need("mmdebstrap")
-        (folder / "apt.conf").write_text(proxies())
-        run_recipe(RECIPE, folder, f"the QEMU of Debian {SUITE}", SUITE, *sources(SUITE))
+        run_suite_recipe(RECIPE, folder, f"the QEMU of Debian {SUITE}", SUITE)
 
     return made(cache_folder() / f"qemu-{SUITE}-{hash_of_tree(RECIPE)}", fetch) / QEMU

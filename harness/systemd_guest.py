@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .accel import Choice
+from .apt import run_suite_recipe
 from .cache import cache_folder, hash_of_tree, made
 from .deb.build import build_debs
-from .deb.chroot import proxies, sources
 from .debian import DebianGuest
 from .debian_lab import DebianLab
-from .image import Image, run_recipe
+from .image import Image
 from .lab import Running
 from .places import RECIPES
 from .vm import VM
@@ -78,8 +78,7 @@ def systemd_image(debian: Image) -> Image:
     name = f"systemd-{hash_of_tree(RECIPE)}-{debian.folder.name.rpartition('-')[2]}"
 
     def build(folder: Path) -> None:
-        (folder / "apt.conf").write_text(proxies())
-        run_recipe(RECIPE, folder, "the Debian guest with systemd", SUITE, *sources(SUITE))
+        run_suite_recipe(RECIPE, folder, "the Debian guest with systemd", SUITE)
         for file in debian.kernel, debian.initrd:
             shutil.copy(file, folder)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from ..apt import proxies, sources
 from ..captured import captured
 from ..image import as_root
 from .build import DebError
@@ -37,20 +37,3 @@ def try_in_chroot(packages: list[Path], suite: str) -> str:
             command, DebError, name="the check of the packages in a chroot", timeout=SECONDS
         )
     return "".join(f"{line}\n" for line in said.splitlines() if line.startswith("check: "))
-
-
-def proxies() -> str:
-    """The proxies of the apt at hand, which mmdebstrap doesn't read by itself."""
-    told = _say("apt-config", "dump", "--format", '%F "%v";%n')
-    return "".join(f"{line}\n" for line in told.splitlines() if "::Proxy" in line)
-
-
-def sources(suite: str) -> list[str]:
-    """Debian's archive as our apt knows it; without one mmdebstrap takes the usual."""
-    told = _say("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)")
-    mirrors = [line.split()[1] for line in told.splitlines() if line.startswith("Debian http")]
-    return [f"deb {mirror} {suite} main" for mirror in mirrors[:1]]
-
-
-def _say(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

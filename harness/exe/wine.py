@@ -148,7 +148,8 @@ def wine() -> Wine:
 def private_wine(folder: Path) -> Wine:
     """A prefix of one's own, for who installs things: `folder` is made."""
     # A file can't have names on two file systems, and /tmp is often one of its own.
-    shares = wine().prefix.stat().st_dev == folder.parent.stat().st_dev
+    prefix = wine().prefix
+    shares = prefix.stat().st_dev == folder.parent.stat().st_dev
 
     def link_or_copy(source: str, target: str) -> None:
         # Wine's own files are never changed and can be shared. The registry must not be: Wine
@@ -158,7 +159,7 @@ def private_wine(folder: Path) -> Wine:
         else:
             os.link(source, target)
 
-    shutil.copytree(wine().prefix, folder, symlinks=True, copy_function=link_or_copy)
+    shutil.copytree(prefix, folder, symlinks=True, copy_function=link_or_copy)
     return Wine(folder)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.apt import run_suite_recipe
 from harness.cache import cache_folder, hash_of_tree, made
-from harness.deb.chroot import proxies, sources
-from harness.image import run_recipe
 from harness.places import RECIPES
 from harness.programs import need
 
@@ -19,8 +18,7 @@ def debian_cloud_image() -> Path:
 
     def build(folder: Path) -> None:
         need("mmdebstrap", "mke2fs", "qemu-img")
-        (folder / "apt.conf").write_text(proxies())
-        run_recipe(RECIPE, folder, "an image with cloud-init", SUITE, *sources(SUITE))
+        run_suite_recipe(RECIPE, folder, "an image with cloud-init", SUITE)
 
     name = f"debian-cloud-{hash_of_tree(RECIPE)}"
     return made(cache_folder() / "images" / name, build) / "image.qcow2"
