@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .cache import cache_folder
+from .debian_machine import KERNEL_UP, VMSpec
 from .image import Image
 from .programs import qemu
 from .progress import step
 from .qemu import LaunchError
 from .qmp import QMPError
-from .spec import KERNEL_UP, Accel, Machine, VMSpec
+from .spec import Accel, Machine
 from .transcript import WaitError
 from .vm import VM
 

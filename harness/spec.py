@@ -1,7 +1,7 @@
-"""What a virtual machine is made of, and the command line that says so to QEMU.
+"""What a virtual machine is made of, and the pieces of QEMU's command line that say so.
 
-`VMSpec` describes a machine that boots the Debian guest's kernel, `harness.windows.machine` one
-with firmware. Both are a `Machine`, which is all that `VM` knows of them.
+`debian_machine`, `windows.machine` and `cloud.machine` describe machines by them. Each is a
+`Machine`, which is all that `VM` knows of it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from .board import PC, Board, told
+from .board import Board, told
 
 QEMU = "qemu-system-x86_64"
 DISK = "disk"
 """Node name of the disk, for the QMP commands about snapshots."""
-
-KERNEL_UP = r"^vm: kernel up"
-USER_SPACE_UP = r"^vm: user space up"
-READY = r"Server listening on 0\.0\.0\.0 port 22"
-BROKEN = (r"Kernel panic", r"\bOops\b", r"\bBUG:", r"vm: failed", r"Attempted to kill init")
-"""On the console of a Debian guest that will not come up any more."""
 
 
 class Accel(Enum):
@@ -79,42 +73,6 @@ class Machine(Protocol):
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
 
 
-@dataclass(frozen=True, slots=True)
-class VMSpec:
-    """A machine that boots the Debian guest. `disk` is a qcow2 file that it may write to."""
-
-    kernel: Path
-    initrd: Path
-    accel: Accel
-    disk: Path | None = None
-    memory_mb: int = 1024
-    cpus: int = 1
-    ports: tuple[Port, ...] = (Port(),)
-    card: bool = True
-    """Whether there is a network card, for SSH; else the guest agent has a port."""
-    board: Board = PC
-    snapshot: str = ""
-    """Start from this snapshot in the disk instead of booting."""
-
-    @property
-    def tpm(self) -> None:
-        """It has none."""
-
-    @property
-    def ready(self) -> str:
-        """What sshd says."""
-        return READY
-
-    @property
-    def broken(self) -> tuple[str, ...]:
-        """What a kernel or the boot script says at its end."""
-        return BROKEN
-
-    def argv(self, wiring: Wiring) -> list[str]:
-        """See `argv`."""
-        return argv(self, wiring)
-
-
 class Start(Enum):
     """From which state a machine goes on."""
 
@@ -151,24 +109,12 @@ def socket_in(folder: Path, port: Port) -> Path:
     return folder / f"{port.id}.sock"
 
 
-def argv(spec: VMSpec, wiring: Wiring) -> list[str]:
-    """QEMU's command line; calls nothing and looks at nothing but its arguments."""
-    is_first = wiring.start is Start.DESCRIBED
-    board = spec.board
+def bare(wiring: Wiring, board: Board) -> list[str]:
+    """QEMU, with nothing but what a board always has; what follows may be about the board."""
     return [
         wiring.qemu,
         *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
-        *("-machine", board.model, *board.more),
-        *(board.emulated if spec.accel is Accel.TCG else ()),
-        *("-accel", spec.accel.value, "-cpu", spec.accel.cpu),
-        *("-smp", str(spec.cpus), "-m", str(spec.memory_mb)),
-        *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
-        *("-append", "console=ttyS0 quiet panic=-1"),
-        *control(wiring),
-        *_disk(spec),
-        *(management_network(f"virtio-net-{board.bus}") if spec.card else NO_NETWORK),
-        *_ports(spec, wiring),
-        *(("-loadvm", spec.snapshot) if spec.snapshot and is_first else ()),
+        *("-machine", board.model),
     ]
 
 
@@ -185,24 +131,20 @@ def control(wiring: Wiring) -> list[str]:
     ]
 
 
-def _disk(spec: VMSpec) -> list[str]:
-    if spec.disk is None:
-        return []
-    # The disk is thrown away after the test: flushing it to the host's platter is for nothing.
-    file = f"file.driver=file,file.filename={spec.disk},cache.no-flush=on"
+def qcow2(disk: Path, *more: str) -> list[str]:
+    """The disk that is called DISK, without the device that it is in; ``more`` properties."""
+    # It is thrown away after the test: flushing it to the host's platter is for nothing.
+    file = (f"file.driver=file,file.filename={disk}", "cache.no-flush=on")
+    return ["-blockdev", ",".join([f"driver=qcow2,node-name={DISK}", *more, *file])]
+
+
+def pflash(code: Path, variables: Path) -> list[str]:
+    """UEFI's firmware, and its variables, which it writes to."""
     return [
-        *("-blockdev", f"driver=qcow2,node-name={DISK},{file}"),
-        *("-device", f"virtio-blk-{spec.board.bus},drive={DISK}"),
+        *("-blockdev", f"driver=file,node-name=code,filename={code},read-only=on"),
+        *("-blockdev", f"driver=file,node-name=variables,filename={variables}"),
+        *("-machine", "pflash0=code,pflash1=variables"),
     ]
-
-
-def _ports(spec: VMSpec, wiring: Wiring) -> list[str]:
-    device = spec.board.controller
-    own = f"{device},id={CONTROLLER}{told(spec.board.ports)}"
-    arguments = serial_ports(spec.ports, wiring, own)
-    if not spec.card:
-        arguments += serial_ports((AGENT,), wiring, f"{device},id=agent-ports")
-    return arguments
 
 
 NO_NETWORK = ("-nic", "none")
@@ -222,6 +164,16 @@ def management_network(device: str) -> list[str]:
 
 CONTROLLER = "ports"
 """Id of the device that has the ports, for QMP."""
+
+
+def ports_on(board: Board, ports: tuple[Port, ...], wiring: Wiring) -> list[str]:
+    """The device with the ports that may be taken out, as the board has it."""
+    return serial_ports(ports, wiring, f"{board.controller},id={CONTROLLER}{told(board.ports)}")
+
+
+def agent_port(wiring: Wiring, controller: str) -> list[str]:
+    """A device of its own with the guest agent's port."""
+    return serial_ports((AGENT,), wiring, f"{controller},id=agent-ports")
 
 
 def serial_ports(

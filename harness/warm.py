@@ -17,9 +17,10 @@ from .accel import Choice, qemu_version
 from .agent_guest import AgentGuest
 from .cache import made
 from .debian import Debian, DebianGuest
+from .debian_machine import KERNEL_UP, READY, USER_SPACE_UP, VMSpec
 from .image import Image
 from .progress import step
-from .spec import KERNEL_UP, READY, USER_SPACE_UP, Accel, VMSpec, Wiring, argv
+from .spec import Accel, Wiring
 from .vm import VM
 
 SNAPSHOT = "warm"
@@ -94,6 +95,6 @@ def warm_state(image: Image, choice: Choice, *, card: bool = True) -> Path:
 
     # A snapshot fits only the machine that made it: QEMU's version and arguments.
     nowhere = Wiring(Path("/"), 0, 0)
-    machine = argv(cold_spec(image, choice, Path("/disk"), card=card), nowhere)
+    machine = cold_spec(image, choice, Path("/disk"), card=card).argv(nowhere)
     key = hashlib.sha256(repr((qemu_version(), machine, WARM_UP)).encode()).hexdigest()[:16]
     return made(image.folder.parent / f"{image.folder.name}-warm-{key}", make) / "disk.qcow2"

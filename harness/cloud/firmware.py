@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 
 from ..programs import MissingProgramError
 from ..windows.machine import NOTHING_TO_BOOT
@@ -29,12 +28,3 @@ def need_ovmf() -> None:
             f"UEFI isn't installed: there is no {', '.join(map(str, missing))}. "
             "On Debian or Ubuntu: apt-get install ovmf"
         )
-
-
-def uefi(variables: Path) -> list[str]:
-    """QEMU's arguments for a machine with OVMF and these variables."""
-    return [
-        *("-blockdev", f"driver=file,node-name=code,filename={OVMF.code},read-only=on"),
-        *("-blockdev", f"driver=file,node-name=variables,filename={variables}"),
-        *("-machine", "pflash0=code,pflash1=variables"),
-    ]

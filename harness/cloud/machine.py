@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..board import PC, Board, told
+from ..board import PC, Board
 from ..spec import (
-    AGENT,
-    CONTROLLER,
     DISK,
     Accel,
     Port,
     Wiring,
+    agent_port,
+    bare,
     control,
     management_network,
-    serial_ports,
+    pflash,
+    ports_on,
+    qcow2,
 )
 from ..windows.machine import SAYS
-from .firmware import BIOS_FINDS_NOTHING, UEFI_FINDS_NOTHING, Firmware, uefi
+from .firmware import BIOS_FINDS_NOTHING, OVMF, UEFI_FINDS_NOTHING, Firmware
 
 READY = rf"{SAYS} ready"
 GRUB_ASKS = r"Minimal BASH-like line editing"
@@ -107,34 +109,28 @@ class CloudSpec:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
         board = self.board
         return [
-            wiring.qemu,
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
-            *("-machine", board.model, *board.more),
+            *(*bare(wiring, board), *board.more),
             *("-accel", self.accel.value, "-cpu", self.accel.cpu),
             *("-smp", str(self.cpus), "-m", str(self.memory_mb)),
             *self._firmware(),
             *control(wiring),
             *self._disks(),
             *management_network(f"virtio-net-{board.bus}"),
-            *serial_ports(
-                self.ports, wiring, f"{board.controller},id={CONTROLLER}{told(board.ports)}"
-            ),
-            *serial_ports((AGENT,), wiring, f"{board.controller},id=agent-ports"),
+            *ports_on(board, self.ports, wiring),
+            *agent_port(wiring, board.controller),
         ]
 
     def _firmware(self) -> list[str]:
         if self.firmware is Firmware.UEFI:
-            return uefi(self.files.variables)
+            return pflash(OVMF.code, self.files.variables)
         return ["-fw_cfg", f"name=etc/sercon-port,file={self.files.console_of_bios}"]
 
     def _disks(self) -> list[str]:
         device = f"virtio-blk-{self.board.bus}"
-        # The disk is thrown away after the test: flushing it to the host's platter is for nothing.
-        file = f"file.driver=file,file.filename={self.files.disk},cache.no-flush=on"
         # No CD-ROM: kernels made for clouds have no driver for one.
         seed = f"file.driver=file,file.filename={self.files.seed}"
         return [
-            *("-blockdev", f"driver=qcow2,node-name={DISK},{file}"),
+            *qcow2(self.files.disk),
             *("-device", f"{device},drive={DISK},bootindex=0"),
             *("-blockdev", f"driver=raw,node-name=seed,read-only=on,{seed}"),
             *("-device", f"{device},drive=seed"),

@@ -13,13 +13,16 @@ from typing import Literal
 
 from ..board import Board
 from ..spec import (
-    AGENT,
     DISK,
     Accel,
     Port,
     Wiring,
+    agent_port,
+    bare,
     control,
     management_network,
+    pflash,
+    qcow2,
     serial_ports,
 )
 
@@ -63,7 +66,6 @@ DISK_DEVICES: dict[DiskBus, tuple[str, ...]] = {
     "scsi": ("-device", "virtio-scsi-pci,id=scsi", "-device", f"scsi-hd,drive={DISK},bus=scsi.0"),
 }
 """Windows has a driver for the first alone; the others are for one that was installed on them."""
-AGENT_PORTS = "virtio-serial-pci,id=agent-ports"
 
 HYPER_V = (
     # One by one: hv-passthrough takes what the host has, and no snapshot can be made of that.
@@ -121,11 +123,9 @@ class WindowsSpec:
 
     def argv(self, wiring: Wiring) -> list[str]:
         """QEMU's command line; calls nothing and looks at nothing but its arguments."""
-        board = self.board
         return [
-            wiring.qemu,
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", board.screen),
-            *("-machine", board.model, "-accel", self.accel.value, "-cpu", self._cpu()),
+            *bare(wiring, self.board),
+            *("-accel", self.accel.value, "-cpu", self._cpu()),
             *("-smp", f"{self.cpus},sockets=1", "-m", str(self.memory_mb)),
             *("-rtc", "base=utc"),
             *self._firmware(),
@@ -134,7 +134,7 @@ class WindowsSpec:
             *self._disks(),
             *self._network(),
             *serial_ports(self.ports, wiring),
-            *(serial_ports((AGENT,), wiring, AGENT_PORTS) if self.agent else ()),
+            *(agent_port(wiring, "virtio-serial-pci") if self.agent else ()),
         ]
 
     def _cpu(self) -> str:
@@ -147,22 +147,15 @@ class WindowsSpec:
     def _firmware(self) -> list[str]:
         if self.firmware is Firmware.BIOS:
             return []
-        code = f"driver=file,node-name=code,filename={self.firmware.code},read-only=on"
-        variables = f"driver=file,node-name=variables,filename={self.variables}"
         return [
-            *("-blockdev", code, "-blockdev", variables),
-            *("-machine", "pflash0=code,pflash1=variables"),
+            *pflash(self.firmware.code, self.variables),
             # Variables can be written in SMM alone: else a guest could switch Secure Boot off.
             *(("-global", "driver=cfi.pflash01,property=secure,value=on") if self._secure else ()),
         ]
 
     def _disks(self) -> list[str]:
         # The disk first: empty, it is passed over, and later the discs are not asked for a key.
-        file = f"file.driver=file,file.filename={self.disk},cache.no-flush=on"
-        arguments = [
-            *("-blockdev", f"driver=qcow2,node-name={DISK},discard=unmap,{file}"),
-            *DISK_DEVICES[self.disk_bus],
-        ]
+        arguments = [*qcow2(self.disk, "discard=unmap"), *DISK_DEVICES[self.disk_bus]]
         arguments[-1] += ",bootindex=0"
         for number, iso in enumerate(self.cdroms, 1):
             node = f"driver=file,node-name=disc{number},filename={iso},read-only=on"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.agent_port import AgentPort
+from harness.debian_machine import READY
 from harness.image import Image
-from harness.spec import READY
 from harness.targets import FileServer, payload, serving, sha256
 from harness.testing.pair import VsocksPair
 from tests.integration.support.waiting import DEADLINE, eventually

@@ -14,9 +14,10 @@ import pytest
 
 from harness.debian import DebianGuest
 from harness.debian_lab import DebianLab
+from harness.debian_machine import VMSpec
 from harness.places import ROOT
 from harness.qemu import LaunchError
-from harness.spec import Accel, VMSpec
+from harness.spec import Accel
 from harness.vm import VM, NoAnswerError
 from harness.warm import cold_spec, new_disk
 from tests.e2e.rig import SOON
@@ -53,7 +54,8 @@ def test_the_machine_dies_with_the_process_that_started_it(debian: DebianLab) ->
     image, _ = debian.machine()
     script = (
         "import sys; from pathlib import Path\n"
-        "from harness.spec import Accel, VMSpec; from harness.vm import VM\n"
+        "from harness.debian_machine import VMSpec; from harness.spec import Accel\n"
+        "from harness.vm import VM\n"
         f"spec = VMSpec(Path({str(image.kernel)!r}), Path({str(image.initrd)!r}), Accel.TCG)\n"
         "with VM(spec) as vm:\n"
         "    print(vm.pid, vm.folder, flush=True); sys.stdin.read()"
