@@ -14,6 +14,7 @@ from typing import Any
 from harness.guest import Guest, GuestProcess
 from harness.lab import Lab
 from harness.places import ROOT
+from harness.process import HostProcess
 from harness.spec import CONTROLLER
 from harness.stopwatch import timed
 from harness.targets import serving
@@ -110,6 +111,21 @@ class Rig(VsocksPair):
         client = self.client("BOTH", connections=connections)
         client.wait("flowing", connections)
         return client
+
+    def in_flow(self) -> tuple[GuestProcess, HostProcess, Client]:
+        """Both daemons, and connections with data in both directions."""
+        guest, host = self.start_both()
+        return guest, host, self.transfer_without_end()
+
+    def put_back(self, tag: str, guest: GuestProcess, host: HostProcess, client: Client) -> None:
+        """Go back to a snapshot: a new session comes, and nothing stays of what was open in it."""
+        mark = host.log.mark()
+        loaded = self.vm.load_snapshot(tag)
+        host.log.wait(LOST, timeout=SOON, after=mark)
+        self.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
+        self.guest.reconnect()
+        self.follow_again(guest, client.process)
+        self.check_old_connections_closed(client)
 
     def check_old_connections_closed(self, client: Client, connections: int = 4) -> None:
         """Whatever was open before the fault has ended on both sides, and all of it was right."""

@@ -148,13 +148,7 @@ def test_machine_put_back_to_a_snapshot_under_a_running_host_daemon(rig: Rig) ->
     rig.vm.save_snapshot("in-session")
     # New connections after the snapshot: the guest that comes back has never heard of them.
     rig.transfer_without_end()
-    mark = host.log.mark()
-    loaded = rig.vm.load_snapshot("in-session")
-    host.log.wait(LOST, timeout=SOON, after=mark)
-    rig.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
-    rig.guest.reconnect()
-    rig.follow_again(guest, client.process)
-    rig.check_old_connections_closed(client)
+    rig.put_back("in-session", guest, host, client)
     rig.check_transfers_work()
 
 

@@ -12,7 +12,6 @@ import time
 import pytest
 
 from harness.debian import LOGS, Debian
-from harness.guest import GuestProcess
 from harness.process import HostProcess
 from tests.e2e.rig import LOST, SOON, UP, Client, Rig
 
@@ -28,7 +27,7 @@ ROUNDS = 4
 
 
 def test_memory_taken_and_given_back(rig: Rig) -> None:
-    guest, host, client = in_flow(rig)
+    guest, host, client = rig.in_flow()
     mark = host.log.mark()
     available = squeezable(rig) - SPARE
     with rig.vm.squeezed(available):
@@ -42,7 +41,7 @@ def test_memory_taken_and_given_back(rig: Rig) -> None:
 
 
 def test_a_guest_daemon_that_hangs(rig: Rig) -> None:
-    guest, host, client = in_flow(rig)
+    guest, host, client = rig.in_flow()
     mark = host.log.mark()
     stopped = time.monotonic()
     guest.kill("STOP")
@@ -52,7 +51,7 @@ def test_a_guest_daemon_that_hangs(rig: Rig) -> None:
 
 
 def test_a_guest_in_which_no_program_has_a_turn(rig: Rig) -> None:
-    _guest, host, client = in_flow(rig)
+    _guest, host, client = rig.in_flow()
     mark = host.log.mark()
     linux(rig).hang(HANG)
     assert host.log.find(LOST, after=mark)
@@ -60,7 +59,7 @@ def test_a_guest_in_which_no_program_has_a_turn(rig: Rig) -> None:
 
 
 def test_qemu_that_hangs(rig: Rig) -> None:
-    _guest, host, client = in_flow(rig)
+    _guest, host, client = rig.in_flow()
     mark = host.log.mark()
     stopped = time.monotonic()
     rig.vm.freeze()
@@ -72,17 +71,11 @@ def test_qemu_that_hangs(rig: Rig) -> None:
 def test_a_snapshot_that_is_an_hour_old(rig: Rig) -> None:
     """By the clock of the guest, which is set right in the end, as an agent in it would do."""
     set_clock_by(rig, -HOUR)
-    guest, host, client = in_flow(rig)
+    guest, host, client = rig.in_flow()
     rig.vm.save_snapshot("an-hour-ago")
     set_clock_by(rig, HOUR)
     rig.transfer_without_end()
-    mark = host.log.mark()
-    loaded = rig.vm.load_snapshot("an-hour-ago")
-    host.log.wait(LOST, timeout=SOON, after=mark)
-    rig.report_session(loaded, host.log.wait(UP, timeout=SOON, after=mark).at)
-    rig.guest.reconnect()
-    rig.follow_again(guest, client.process)
-    rig.check_old_connections_closed(client)
+    rig.put_back("an-hour-ago", guest, host, client)
     mark = host.log.mark()
     client = rig.transfer_without_end()
     set_clock_by(rig, HOUR)
@@ -93,7 +86,7 @@ def test_a_snapshot_that_is_an_hour_old(rig: Rig) -> None:
 
 def test_a_disk_that_becomes_read_only_under_the_guest_s_log(rig: Rig) -> None:
     """Linux goes on taking what is written to a file that is open: nothing is even lost."""
-    _guest, host, client = in_flow(rig)
+    _guest, host, client = rig.in_flow()
     mark = host.log.mark()
     elsewhere(rig)
     rig.guest.succeed("echo u > /proc/sysrq-trigger")
@@ -113,7 +106,7 @@ def test_a_disk_that_is_full_under_the_guest_s_log(rig: Rig) -> None:
         f"mkdir -p {small} {LOGS} && mount -t tmpfs -o size=64k tmpfs {small}"
         f" && mount --bind {small} {LOGS}"
     )
-    guest, host, client = in_flow(rig)
+    guest, host, client = rig.in_flow()
     mark = host.log.mark()
     elsewhere(rig)
     rig.guest.fail(f"cat /dev/zero > {small}/ballast")
@@ -126,12 +119,6 @@ def test_a_disk_that_is_full_under_the_guest_s_log(rig: Rig) -> None:
     if rig.guest.notices_absence:
         told = guest.log.wait(r"could not be written: \d+; the last one: No space", timeout=SOON)
         rig.note(re.findall(r"lines of .*left", told.text)[0])
-
-
-def in_flow(rig: Rig) -> tuple[GuestProcess, HostProcess, Client]:
-    """Both daemons, and connections with data in both directions."""
-    guest, host = rig.start_both()
-    return guest, host, rig.transfer_without_end()
 
 
 def noticed(rig: Rig, host: HostProcess, mark: int, stopped: float) -> None:

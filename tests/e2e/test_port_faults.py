@@ -37,7 +37,7 @@ def linux_rig(debian_rig: Rig, vm_note: Callable[[str], None]) -> Rig:
 
 def taken_and_given(rig: Rig, take: Callable[[], None], give: Callable[[], None]) -> None:
     """What is under the channel goes during traffic, and comes again."""
-    guest, _host, client = in_flow(rig)
+    guest, _host, client = rig.in_flow()
     lost = guest.log.mark()
     take()
     guest.log.wait(LOST, timeout=SOON, after=lost)
@@ -76,7 +76,7 @@ def test_chardev_taken_away_and_given_back(linux_rig: Rig) -> None:
 
 
 def test_machine_migrated_to_another_qemu(rig: Rig) -> None:
-    guest, host, client = in_flow(rig)
+    guest, host, client = rig.in_flow()
     mark = host.log.mark()
     began = time.monotonic()
     ran_on = rig.vm.migrate()
@@ -91,7 +91,7 @@ def test_machine_migrated_to_another_qemu(rig: Rig) -> None:
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["ahead", "back"])
 def test_the_guest_s_clock_jumps(rig: Rig, seconds: int) -> None:
-    _guest, host, client = in_flow(rig)
+    _guest, host, client = rig.in_flow()
     mark = host.log.mark()
     rig.guest.succeed(f"date -s @$(($(date +%s) + {seconds}))")
     rig.check_transfers_work()
@@ -133,7 +133,7 @@ def test_a_port_that_is_cut_at_any_byte(rig: Rig) -> None:
 @pytest.mark.parametrize("cause", ["NMI", "sysrq"])
 def test_a_guest_that_crashes_and_boots_again(linux_rig: Rig, cause: str) -> None:
     rig = linux_rig
-    _guest, host, _client = in_flow(rig)
+    _guest, host, _client = rig.in_flow()
     mark, event, console = host.log.mark(), rig.vm.qmp.mark(), rig.vm.console.mark()
     if cause == "NMI":
         rig.guest.succeed("echo 1 > /proc/sys/kernel/unknown_nmi_panic")
@@ -149,19 +149,13 @@ def test_a_guest_that_crashes_and_boots_again(linux_rig: Rig, cause: str) -> Non
 
 def test_qemu_killed_and_started_again(linux_rig: Rig) -> None:
     rig = linux_rig
-    _guest, host, _client = in_flow(rig)
+    _guest, host, _client = rig.in_flow()
     mark, console = host.log.mark(), rig.vm.console.mark()
     rig.vm.cut_power()
     host.log.wait(LOST, timeout=SOON, after=mark)
     rig.vm.boot_again()
     rig.vm.wait_until_booted(after=console)
     comes_back(rig, host, mark)
-
-
-def in_flow(rig: Rig) -> tuple[GuestProcess, HostProcess, Client]:
-    """Both daemons, and connections with data in both directions."""
-    guest, host = rig.start_both()
-    return guest, host, rig.transfer_without_end()
 
 
 def up_again(rig: Rig, guest: GuestProcess, lost: int, there: float) -> None:

@@ -39,15 +39,6 @@ LATER = ["vsocks: booting", "vsocks: ready", "vsocks: evaluation-minutes 259200"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("VSOCKS_CACHE", str(folder))
-    monkeypatch.setenv("VSOCKS_ACCEL", "tcg")
-    monkeypatch.setattr("harness.exe.python.windows_python", lambda: things.python(tmp_path))
-    return folder
-
-
-@pytest.fixture
 def open_door(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if somebody had answered, and run the command."""
 

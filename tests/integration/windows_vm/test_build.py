@@ -29,15 +29,6 @@ pytestmark = [
 PROFILE = load("server-2022")
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("VSOCKS_CACHE", str(folder))
-    monkeypatch.setenv("VSOCKS_ACCEL", "tcg")
-    monkeypatch.setattr("harness.exe.python.windows_python", lambda: things.python(tmp_path))
-    return folder
-
-
 def sources(folder: Path, said: list[str]) -> Sources:
     return Sources(
         grub_disc(script(said), folder / "windows"),
